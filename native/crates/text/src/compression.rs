@@ -1,0 +1,1 @@
+//! zstd streams, and the compressed size of a text given a prefix.

@@ -1,0 +1,1 @@
+//! HTML to text with maths and code kept.

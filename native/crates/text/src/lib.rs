@@ -1,0 +1,13 @@
+//! Text kernels: bytes in, bytes or typed arrays out, a batch per call, own threads, no policy.
+
+pub mod bpe;
+pub mod classifier;
+pub mod compression;
+pub mod decontaminate;
+pub mod extract;
+pub mod language;
+pub mod minhash;
+pub mod ngram;
+pub mod statistics;
+pub mod warc;
+pub mod words;

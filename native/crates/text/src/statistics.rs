@@ -1,0 +1,1 @@
+//! Per-document numbers that quality rules look at.

@@ -1,0 +1,1 @@
+//! WARC and gzip reading that accounts for every byte.

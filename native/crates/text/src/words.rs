@@ -1,0 +1,1 @@
+//! Word splitting shared by the rules, the shingles and the classifiers.

@@ -1,0 +1,1 @@
+export type { Damage, Document, DocumentBatch, DocumentStream } from './document.ts'

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { fileError } from '../errors.ts'
+
+/**
+ * Writes a file that is either wholly there or not at all: temporary name, fsync, rename, fsync of the folder.
+ * A crash leaves at most a `.tmp` file beside it, which the next write replaces.
+ */
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.tmp`)
+  try {
+    const handle = await open(temporary, 'w')
+    try {
+      await handle.writeFile(data)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {})
+    throw fileError(error, path)
+  }
+}
+
+/** Moves a finished folder to its final name by one rename, durable on return. The target must not exist. */
+export async function publishFolder(from: string, to: string): Promise<void> {
+  try {
+    await mkdir(dirname(to), { recursive: true })
+    await syncFolder(from)
+    await rename(from, to)
+    await syncFolder(dirname(to))
+  } catch (error) {
+    throw fileError(error, to)
+  }
+}
+
+/** Flushes one file's contents to the disk. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r+')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Flushes a folder's entries to the disk, so that a rename in it survives a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** SHA-256 of a file's bytes, in hex, read as a stream. */
+export async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
+  } catch (error) {
+    throw fileError(error, path)
+  }
+  return hash.digest('hex')
+}
