@@ -1,0 +1,30 @@
+export type ScoreForm = 'multiple-choice' | 'cloze' | 'generative' | 'bits-per-byte'
+
+/** How the log-likelihood of a choice is made comparable: `characters` divides by its length without the leading space. */
+export type Normalisation = 'none' | 'characters'
+
+/** A measured number, never without its 95 % interval, form, shots and normalisation. */
+export interface Score {
+  task: string
+  metric: 'accuracy' | 'exact match' | 'bits per byte'
+  /** Shares are in [0, 1]. */
+  value: number
+  low: number
+  high: number
+  /** Items, or documents for bits per byte. */
+  n: number
+  form: ScoreForm
+  shots: number
+  normalisation?: Normalisation
+  /** What guessing reaches; absent where guessing reaches nothing. */
+  chance?: number
+  /** Whether the items were put through the chat template. */
+  chat?: boolean
+  /** Right (1) or wrong (0) for each item, in the order of the task: what paired comparisons need. */
+  outcomes?: number[]
+}
+
+/** True when the whole interval lies above what guessing reaches. */
+export function isAboveChance(score: Score): boolean {
+  return score.low > (score.chance ?? 0)
+}

@@ -1,0 +1,1 @@
+export type { Conversation, Message, PreferencePair } from './conversation.ts'
