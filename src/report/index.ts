@@ -1,0 +1,3 @@
+export { collectReport } from './collect.ts'
+export { type RunReport, runReportSchema } from './data.ts'
+export { fillTemplate, writeReport } from './write.ts'
