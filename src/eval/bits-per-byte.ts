@@ -1,4 +1,8 @@
+import { SmolforgeError } from '../errors.ts'
+import { neverStop, noProgress, type Progress, type StopSignal } from '../progress/progress.ts'
+import { Random } from '../random/random.ts'
 import type { EvaluatedModel } from './model.ts'
+import { bootstrapInterval, type Interval } from './statistics.ts'
 
 /** One held-out document's share of the sum. */
 export interface DocumentLoss {
@@ -29,18 +33,124 @@ export interface HeldOutScore {
 }
 
 export interface BitsPerByteOptions {
-  /** Tokens in one window; default the model's context, at most `maxPositionEmbeddings`. */
+  /** Tokens in one window; default and upper bound is the model's `maxPositionEmbeddings`. */
   contextTokens?: number
   /** Seed of the bootstrap. */
   seed?: number
-  onProgress?: import('../progress/progress.ts').Progress
-  stop?: import('../progress/progress.ts').StopSignal
+  onProgress?: Progress
+  stop?: StopSignal
 }
 
+/** Windows handed to the model in one call. */
+const WINDOWS_PER_CALL = 16
+
+/**
+ * Bits that the model needs for each byte of the documents: the sum of -log2 p over all tokens, divided by the
+ * UTF-8 bytes. The first token is predicted from `<|endoftext|>`, as in training; documents longer than the context
+ * are read in windows that overlap by half, so that each token is scored once and with at least half a window
+ * before it. The number compares with any other code for the same bytes, whatever its tokenizer.
+ *
+ * @throws SmolforgeError `interrupted` when stopped.
+ */
 export async function bitsPerByte(
-  _model: EvaluatedModel,
-  _documents: readonly { text: string }[],
-  _options: BitsPerByteOptions = {},
+  model: EvaluatedModel,
+  documents: readonly { text: string }[],
+  options: BitsPerByteOptions = {},
 ): Promise<BitsPerByte> {
-  throw new Error('not there yet')
+  const { stop = neverStop, onProgress = noProgress } = options
+  const limit = model.llama.config.maxPositionEmbeddings
+  const contextTokens = Math.min(options.contextTokens ?? limit, limit)
+  if (contextTokens < 4)
+    throw new RangeError(`a context of ${contextTokens} tokens is too short to score with`)
+  const encoded = model.tokenizer.encodeBatch(documents.map((document) => document.text))
+  const losses: DocumentLoss[] = documents.map((document, i) => ({
+    bits: 0,
+    bytes: Buffer.byteLength(document.text),
+    tokens: encoded[i].length,
+  }))
+  const windows = encoded.flatMap((ids, document) =>
+    documentWindows(ids, model.tokenizer.endOfTextId, contextTokens).map((window) => ({
+      document,
+      ...window,
+    })),
+  )
+  let done = 0
+  const total = losses.reduce((sum, loss) => sum + loss.tokens, 0)
+  for (let at = 0; at < windows.length; at += WINDOWS_PER_CALL) {
+    if (stop.stopped) throw new SmolforgeError('interrupted', 'The evaluation was stopped')
+    const batch = windows.slice(at, at + WINDOWS_PER_CALL)
+    const logProbs = model.tokenLogProbs(batch.map((window) => window.ids))
+    for (const [i, window] of batch.entries()) {
+      const scored = logProbs[i].subarray(window.from)
+      losses[window.document].bits -= scored.reduce((sum, value) => sum + value, 0) / Math.LN2
+      done += scored.length
+    }
+    onProgress({ done, total, unit: 'tokens' })
+    await yieldToEvents()
+  }
+  const interval = documentsInterval(losses, options.seed ?? 0)
+  return { ...ratio(losses), ...interval, tokens: total, documents: losses }
+}
+
+/** The held-out bits per byte of each domain: the lines of `heldout.json`, and per document for comparisons. */
+export async function heldOutScores(
+  model: EvaluatedModel,
+  domains: Readonly<Record<string, readonly { text: string }[]>>,
+  options: BitsPerByteOptions = {},
+): Promise<(HeldOutScore & { documents: DocumentLoss[] })[]> {
+  const scores: (HeldOutScore & { documents: DocumentLoss[] })[] = []
+  for (const [domain, documents] of Object.entries(domains)) {
+    const { value, ...rest } = await bitsPerByte(model, documents, {
+      ...options,
+      onProgress: (event) => options.onProgress?.({ ...event, message: domain }),
+    })
+    scores.push({ domain, bitsPerByte: value, ...rest })
+  }
+  return scores
+}
+
+/**
+ * Cuts `<|endoftext|> + ids` into windows of at most `contextTokens` that overlap by half; `from` is the first of
+ * a window's log-probabilities (which start at its second token) that no earlier window gave.
+ */
+function documentWindows(
+  ids: Uint32Array,
+  endOfTextId: number,
+  contextTokens: number,
+): { ids: Uint32Array; from: number }[] {
+  const sequence = new Uint32Array(ids.length + 1)
+  sequence[0] = endOfTextId
+  sequence.set(ids, 1)
+  const stride = Math.floor(contextTokens / 2)
+  const windows: { ids: Uint32Array; from: number }[] = []
+  for (let start = 0, scored = 1; scored < sequence.length; start += stride) {
+    const end = Math.min(start + contextTokens, sequence.length)
+    windows.push({ ids: sequence.subarray(start, end), from: scored - start - 1 })
+    scored = end
+  }
+  return windows
+}
+
+function documentsInterval(losses: readonly DocumentLoss[], seed: number): Interval {
+  const resample = (indices: Uint32Array) => {
+    let bits = 0
+    let bytes = 0
+    for (const i of indices) {
+      bits += losses[i].bits
+      bytes += losses[i].bytes
+    }
+    return bytes === 0 ? 0 : bits / bytes
+  }
+  return bootstrapInterval(losses.length, resample, Random.derive(seed, 'bits per byte'))
+}
+
+function ratio(losses: readonly DocumentLoss[]): { value: number; bytes: number } {
+  const bytes = losses.reduce((sum, loss) => sum + loss.bytes, 0)
+  const bits = losses.reduce((sum, loss) => sum + loss.bits, 0)
+  return { value: bytes === 0 ? 0 : bits / bytes, bytes }
+}
+
+/** Lets timers and signals through between two calls of the model. */
+function yieldToEvents(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,3 +1,4 @@
+export { finalAnswer, sameAnswer } from './answers.ts'
 export type { BaselineScores } from './baselines.ts'
 export {
   type BitsPerByte,
@@ -5,7 +6,10 @@ export {
   bitsPerByte,
   type DocumentLoss,
   type HeldOutScore,
+  heldOutScores,
 } from './bits-per-byte.ts'
+export { type CompleteOptions, complete } from './complete.ts'
+export { type EvaluateOptions, evaluate } from './evaluate.ts'
 export type {
   ChatTurn,
   EvaluatedModel,
@@ -13,5 +17,16 @@ export type {
   GenerateOptions,
   LikelihoodQuery,
 } from './model.ts'
+export { type Sample, type SampleOptions, samples } from './samples.ts'
 export { isAboveChance, type Normalisation, type Score, type ScoreForm } from './score.ts'
+export { bootstrapInterval, type Interval, wilsonInterval } from './statistics.ts'
 export type { ChoiceItem, ChoiceTask, GenerativeItem, GenerativeTask, Task } from './task.ts'
+export { type ArithmeticItem, arithmeticTask } from './tasks/arithmetic.ts'
+export {
+  type BenchmarkName,
+  type BenchmarkOptions,
+  benchmarkNames,
+  benchmarkTask,
+} from './tasks/benchmarks.ts'
+export { type DefinitionEntry, type DefinitionsOptions, definitionsTask } from './tasks/definitions.ts'
+export { type PassagesOptions, passagesTask } from './tasks/passages.ts'

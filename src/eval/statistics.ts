@@ -1,0 +1,45 @@
+import type { Random } from '../random/random.ts'
+
+export interface Interval {
+  low: number
+  high: number
+}
+
+const Z95 = 1.959963984540054
+
+/** The 95 % interval of Wilson (1927) for `right` successes of `n`: sound for small n and shares near 0 or 1. */
+export function wilsonInterval(right: number, n: number): Interval {
+  if (n === 0) return { low: 0, high: 1 }
+  const share = right / n
+  const z2 = (Z95 * Z95) / n
+  const centre = (share + z2 / 2) / (1 + z2)
+  const half = (Z95 / (1 + z2)) * Math.sqrt((share * (1 - share)) / n + z2 / (4 * n))
+  return { low: Math.max(0, centre - half), high: Math.min(1, centre + half) }
+}
+
+/**
+ * The 95 % percentile interval of a statistic under resampling: `statistic` gets indices drawn with replacement
+ * from 0..n-1. Whole documents are resampled, since the tokens of one document are not independent.
+ */
+export function bootstrapInterval(
+  n: number,
+  statistic: (indices: Uint32Array) => number,
+  random: Random,
+  resamples = 1000,
+): Interval {
+  const values = new Float64Array(resamples)
+  const indices = new Uint32Array(n)
+  for (let round = 0; round < resamples; round++) {
+    for (let i = 0; i < n; i++) indices[i] = random.int(n)
+    values[round] = statistic(indices)
+  }
+  values.sort()
+  return { low: quantile(values, 0.025), high: quantile(values, 0.975) }
+}
+
+function quantile(sorted: Float64Array, share: number): number {
+  const at = share * (sorted.length - 1)
+  const below = Math.floor(at)
+  const above = Math.min(below + 1, sorted.length - 1)
+  return sorted[below] + (sorted[above] - sorted[below]) * (at - below)
+}
