@@ -1,0 +1,110 @@
+import { SmolforgeError } from '../errors.ts'
+import { backend } from './engine.ts'
+import { Buffer } from './scope.ts'
+
+/** A backward rule: takes the gradient of the output and hands gradients to the inputs with `accumulate`. */
+export type BackwardRule = (gradient: Buffer, node: GraphNode) => void
+
+/**
+ * The place of one tensor in the recorded graph: a leaf (parameter) has no rule and keeps its gradient, any other
+ * node hands its gradient on during `backward` and forgets it.
+ */
+export class GraphNode {
+  readonly size: number
+  readonly order: number
+  readonly inputs: readonly GraphNode[]
+  rule: BackwardRule | undefined
+  gradient: SharedGradient | undefined
+  /** A leaf's buffer after zeroGrad: its memory is kept, what it holds counts for nothing. */
+  spare: Buffer | undefined
+
+  constructor(size: number, inputs: readonly GraphNode[], rule?: BackwardRule) {
+    this.size = size
+    this.inputs = inputs
+    this.rule = rule
+    this.order = made++
+  }
+}
+
+/** A gradient on its way; several nodes may hold the same buffer until one of them has to add to it. */
+export interface SharedGradient {
+  buffer: Buffer
+  holders: number
+}
+
+/** Walks the graph from `root` backward, newest first; every node's rule runs once, with its whole gradient. */
+export function runBackward(root: GraphNode): void {
+  if (root.rule === undefined) {
+    throw new SmolforgeError('usage', 'backward() starts from the result of recorded operations', {
+      hint: 'Call it inside step(), on a loss computed there from parameters.',
+    })
+  }
+  accumulate(root, (gradient) => backend().fill(gradient.handle, root.size, 1))
+  for (const node of reachable(root)) {
+    const gradient = node.gradient
+    if (gradient !== undefined && node.rule !== undefined) node.rule(gradient.buffer, node)
+    node.rule = undefined
+    node.gradient = undefined
+    if (gradient !== undefined) letGo(gradient)
+  }
+}
+
+/**
+ * Adds to the gradient of a node (nothing happens for `undefined`: a tensor without gradient). `launch` writes into
+ * the buffer it is given, or adds to it when `add` is set.
+ */
+export function accumulate(node: GraphNode | undefined, launch: (into: Buffer, add: boolean) => void): void {
+  if (node === undefined) return
+  const { buffer, add } = prepareGradient(node)
+  launch(buffer, add)
+}
+
+/** The buffer that the gradient of a node is to be written or, with `add`, added to: for rules with two outputs. */
+export function prepareGradient(node: GraphNode): { buffer: Buffer; add: boolean } {
+  const held = node.gradient
+  if (held === undefined) {
+    const buffer = node.spare ?? new Buffer(node.size, 'f32', isLeaf(node))
+    node.spare = undefined
+    node.gradient = { buffer, holders: 1 }
+    return { buffer, add: false }
+  }
+  if (held.holders > 1) {
+    const own = new Buffer(node.size, 'f32', false)
+    backend().copy(held.buffer.handle, 0, own.handle, 0, node.size, false)
+    held.holders--
+    node.gradient = { buffer: own, holders: 1 }
+  }
+  return { buffer: node.gradient?.buffer ?? held.buffer, add: true }
+}
+
+/** Hands the output's gradient to an input unchanged, sharing the memory where it can. */
+export function passGradient(from: GraphNode, to: GraphNode | undefined): void {
+  const gradient = from.gradient
+  if (to === undefined || gradient === undefined) return
+  if (to.gradient === undefined && !isLeaf(to)) {
+    gradient.holders++
+    to.gradient = gradient
+    return
+  }
+  accumulate(to, (into, add) => backend().copy(gradient.buffer.handle, 0, into.handle, 0, from.size, add))
+}
+
+function letGo(gradient: SharedGradient): void {
+  gradient.holders--
+  if (gradient.holders === 0) gradient.buffer.free()
+}
+
+function isLeaf(node: GraphNode): boolean {
+  return node.inputs.length === 0
+}
+
+/** The inner nodes that lead to the root, newest first: each after all that use it. */
+function reachable(root: GraphNode): GraphNode[] {
+  const found = new Set<GraphNode>([root])
+  for (const node of found) {
+    for (const input of node.inputs) if (!isLeaf(input)) found.add(input)
+  }
+  return [...found].sort((a, b) => b.order - a.order)
+}
+
+let made = 0

@@ -1,0 +1,298 @@
+/**
+ * What a backend must do, all of it in this file.
+ *
+ * A handle is a small integer that names a buffer of the backend; buffers are flat, and every call carries the
+ * sizes it needs, so shapes are known before a launch. A call may return before its work is done, as long as calls
+ * take effect in the order they were made: only `read`, `sumOfSquares` and `profile` wait. Nothing here could not
+ * be put on an asynchronous stream of a GPU. Buffers made between `openScope` and `closeScope` are gone after it
+ * unless they are persistent; `release` gives one back early, and work already launched may still read it.
+ * `add` says: add to what the output holds instead of replacing it. Outputs do not overlap inputs, except where
+ * the same handle is passed for both in an elementwise call. Sizes are checked against the buffers: a backend
+ * throws instead of touching foreign memory. The same calls with the same number of threads give the same bits.
+ */
+export interface Backend {
+  readonly name: string
+  configure(settings: EngineSettings): EngineInfo
+  info(): EngineInfo
+  profile(reset: boolean): ProfileEntry[]
+
+  allocate(length: number, dtype: DType, persistent: boolean): Handle
+  release(handle: Handle): void
+  openScope(): void
+  closeScope(): void
+  memory(): MemoryUse
+  read(handle: Handle, into: Float32Array | Int32Array): void
+  write(handle: Handle, data: Float32Array | Int32Array): void
+  fill(handle: Handle, length: number, value: number): void
+  copy(from: Handle, fromAt: number, to: Handle, toAt: number, length: number, add: boolean): void
+
+  /** y = f(x); `Unary` names f. */
+  unary(f: number, x: Handle, y: Handle, length: number): void
+  /** dx = dy * f'(x); y = f(x) is there for those f whose derivative is cheaper from it. */
+  unaryGradient(f: number, x: Handle, y: Handle, dy: Handle, dx: Handle, length: number, add: boolean): void
+  /** c[i] = a[i] op b[i mod period]; `Binary` names op. */
+  binary(op: number, a: Handle, b: Handle, c: Handle, length: number, period: number, add: boolean): void
+  /** y = factor * x */
+  scale(x: Handle, factor: number, y: Handle, length: number, add: boolean): void
+  /** y = s[0] * x, the factor read on the device. */
+  scaleBy(x: Handle, s: Handle, y: Handle, length: number, add: boolean): void
+  /** y[o, i] = factor * sum over a of x[o, a, i] */
+  sumAxis(
+    x: Handle,
+    y: Handle,
+    outer: number,
+    axis: number,
+    inner: number,
+    factor: number,
+    add: boolean,
+  ): void
+  /** x[o, a, i] = factor * y[o, i], the gradient of sumAxis. */
+  spreadAxis(
+    y: Handle,
+    x: Handle,
+    outer: number,
+    axis: number,
+    inner: number,
+    factor: number,
+    add: boolean,
+  ): void
+  /** y[c, r] = x[r, c] */
+  transpose(x: Handle, y: Handle, rows: number, columns: number, add: boolean): void
+
+  /** c[b] = op(a[b]) op(b[b]): [m, k] x [k, n]; a transposed a is stored [k, m], a transposed b [n, k]. */
+  matmul(
+    a: Handle,
+    b: Handle,
+    c: Handle,
+    batch: number,
+    m: number,
+    n: number,
+    k: number,
+    transposeA: boolean,
+    transposeB: boolean,
+    add: boolean,
+  ): void
+
+  /** Over the last axis; `log` chooses log-softmax. */
+  softmax(x: Handle, y: Handle, rows: number, columns: number, log: boolean): void
+  softmaxGradient(
+    y: Handle,
+    dy: Handle,
+    dx: Handle,
+    rows: number,
+    columns: number,
+    log: boolean,
+    add: boolean,
+  ): void
+  /** y[i] = table[ids[i]]; an id outside the table is an error of the caller and gives a row of zeros. */
+  gatherRows(table: Handle, ids: Handle, y: Handle, count: number, columns: number, tableRows: number): void
+  /** dtable[ids[i]] += dy[i], in the order of i. */
+  scatterRows(
+    dy: Handle,
+    ids: Handle,
+    dtable: Handle,
+    count: number,
+    columns: number,
+    tableRows: number,
+    add: boolean,
+  ): void
+  /** y = x / rms(x) * weight; inverse[row] = 1 / rms, kept for the gradient. */
+  rmsNorm(
+    x: Handle,
+    weight: Handle,
+    y: Handle,
+    inverse: Handle,
+    rows: number,
+    columns: number,
+    eps: number,
+  ): void
+  /** dx and dweight may each be `NONE`. */
+  rmsNormGradient(
+    x: Handle,
+    weight: Handle,
+    inverse: Handle,
+    dy: Handle,
+    dx: Handle,
+    dweight: Handle,
+    rows: number,
+    columns: number,
+    addX: boolean,
+    addWeight: boolean,
+  ): void
+  /** y = silu(gate) * up */
+  swiglu(gate: Handle, up: Handle, y: Handle, length: number): void
+  swigluGradient(
+    gate: Handle,
+    up: Handle,
+    dy: Handle,
+    dgate: Handle,
+    dup: Handle,
+    length: number,
+    addGate: boolean,
+    addUp: boolean,
+  ): void
+  /** Rotates the halves of each head by position * theta^(-2i/headDim); `inverse` turns back (the gradient). */
+  rope(
+    x: Handle,
+    y: Handle,
+    batch: number,
+    time: number,
+    heads: number,
+    headDim: number,
+    theta: number,
+    start: number,
+    inverse: boolean,
+    add: boolean,
+  ): void
+  /** Causal attention; logSumExp[b, h, t] is kept for the gradient; segments may be `NONE`. */
+  attention(q: Handle, k: Handle, v: Handle, y: Handle, logSumExp: Handle, shape: AttentionShape): void
+  attentionGradient(
+    q: Handle,
+    k: Handle,
+    v: Handle,
+    y: Handle,
+    logSumExp: Handle,
+    dy: Handle,
+    dq: Handle,
+    dk: Handle,
+    dv: Handle,
+    shape: AttentionShape,
+    addQ: boolean,
+    addK: boolean,
+    addV: boolean,
+  ): void
+  /** nll[i] = -log softmax(x[i] weightᵀ)[targets[i]], 0 where the target is negative. */
+  headLogProbs(
+    x: Handle,
+    weight: Handle,
+    targets: Handle,
+    nll: Handle,
+    rows: number,
+    hidden: number,
+    vocab: number,
+  ): void
+  /**
+   * As headLogProbs, and the gradients of sum(scales[i] * nll[i]) by x and weight in the same pass.
+   * dx and dweight may each be `NONE`.
+   */
+  headGradient(
+    x: Handle,
+    weight: Handle,
+    targets: Handle,
+    scales: Handle,
+    nll: Handle,
+    dx: Handle,
+    dweight: Handle,
+    rows: number,
+    hidden: number,
+    vocab: number,
+    addX: boolean,
+    addWeight: boolean,
+  ): void
+  /** cache[b, at + t] = rows[b, t] */
+  writeRows(
+    cache: Handle,
+    rows: Handle,
+    batch: number,
+    capacity: number,
+    time: number,
+    width: number,
+    at: number,
+  ): void
+
+  /** The sum of squares over all the buffers, as a number: it waits. */
+  sumOfSquares(handles: Int32Array): number
+  /** `handles` holds parameter, gradient, m, v for each entry. */
+  adamw(handles: Int32Array, settings: AdamwSettings): void
+  /** `handles` holds parameter, gradient, momentum for each entry; `shapes` its rows and columns. */
+  muon(handles: Int32Array, shapes: Int32Array, settings: MuonSettings): void
+}
+
+export type Handle = number
+export type DType = 'f32' | 'i32'
+
+/** In place of a handle that is not wanted. */
+export const NONE: Handle = -1
+
+export const Unary = {
+  neg: 0,
+  exp: 1,
+  log: 2,
+  sqrt: 3,
+  sigmoid: 4,
+  silu: 5,
+  logSigmoid: 6,
+} as const
+
+export const Binary = { add: 0, sub: 1, mul: 2 } as const
+
+export interface AttentionShape {
+  batch: number
+  /** Queries in each row of the batch. */
+  time: number
+  /** Keys that the buffers of k and v hold in each row of the batch. */
+  capacity: number
+  heads: number
+  kvHeads: number
+  headDim: number
+  /** Keys that count: query i sees keys 0 .. keyLength - time + i. */
+  keyLength: number
+  /** i32[batch, time], or `NONE`. */
+  segments: Handle
+}
+
+export interface AdamwSettings {
+  learningRate: number
+  beta1: number
+  beta2: number
+  epsilon: number
+  /** Decoupled: the parameter shrinks by learningRate * weightDecay a step. */
+  weightDecay: number
+  /** The number of this step, from 1: it corrects the bias of the moments. */
+  step: number
+  /** Gradients are multiplied by this first: 1 / accumulated batches, times the clipping factor. */
+  gradientScale: number
+}
+
+export interface MuonSettings {
+  learningRate: number
+  momentum: number
+  nesterov: boolean
+  newtonSchulzSteps: number
+  weightDecay: number
+  gradientScale: number
+}
+
+export type Isa = 'portable' | 'avx2' | 'avx512'
+export type Precision = 'f32' | 'bf16'
+
+export interface EngineSettings {
+  threads?: number
+  /** What matmul inputs are rounded to; sums and all else are f32. */
+  precision?: Precision
+  isa?: Isa
+}
+
+export interface EngineInfo {
+  isa: Isa
+  threads: number
+  precision: Precision
+  cpu: string
+  /** Why this instruction set and not a wider one, when the choice was not free. */
+  isaReason: string
+}
+
+export interface ProfileEntry {
+  operation: string
+  calls: number
+  milliseconds: number
+}
+
+export interface MemoryUse {
+  /** Bytes that the step arena holds from the system. */
+  arenaBytes: number
+  /** The most bytes that were in use in the arena at once. */
+  arenaPeakBytes: number
+  persistentBytes: number
+  buffers: number
+}

@@ -1,0 +1,95 @@
+import { SmolforgeError } from '../../errors.ts'
+import { loadAddon } from '../../native/addon.ts'
+import type { Backend, EngineInfo, EngineSettings, Handle, Isa, Precision, ProfileEntry } from '../backend.ts'
+
+/** The backend over the Rust kernels of this machine's CPU; SMOLFORGE_ISA and SMOLFORGE_THREADS set it up. */
+export function openNativeBackend(): Backend {
+  const kernels = loadAddon<TensorKernels>()
+  const configure = (settings: EngineSettings): EngineInfo => {
+    try {
+      return kernels.tensorConfigure(settings.threads, settings.precision, settings.isa) as EngineInfo
+    } catch (cause) {
+      throw new SmolforgeError('usage', cause instanceof Error ? cause.message : String(cause), { cause })
+    }
+  }
+  configure(environmentSettings())
+  return {
+    name: 'native',
+    configure,
+    info: () => kernels.tensorInfo() as EngineInfo,
+    profile: kernels.tensorProfile,
+    allocate: (length, dtype, persistent) => kernels.tensorAllocate(length, dtype === 'i32', persistent),
+    release: kernels.tensorRelease,
+    openScope: kernels.tensorOpenScope,
+    closeScope: kernels.tensorCloseScope,
+    memory: kernels.tensorMemory,
+    read: (handle, into) =>
+      into instanceof Int32Array
+        ? kernels.tensorReadInts(handle, into)
+        : kernels.tensorReadFloats(handle, into),
+    write: (handle, data) =>
+      data instanceof Int32Array
+        ? kernels.tensorWriteInts(handle, data)
+        : kernels.tensorWriteFloats(handle, data),
+    fill: kernels.tensorFill,
+    copy: kernels.tensorCopy,
+    unary: kernels.tensorUnary,
+    unaryGradient: kernels.tensorUnaryGradient,
+    binary: kernels.tensorBinary,
+    scale: kernels.tensorScale,
+    scaleBy: kernels.tensorScaleBy,
+    sumAxis: kernels.tensorSumAxis,
+    spreadAxis: kernels.tensorSpreadAxis,
+    transpose: kernels.tensorTranspose,
+    matmul: kernels.tensorMatmul,
+    softmax: kernels.tensorSoftmax,
+    softmaxGradient: kernels.tensorSoftmaxGradient,
+    gatherRows: kernels.tensorGatherRows,
+    scatterRows: kernels.tensorScatterRows,
+    rmsNorm: kernels.tensorRmsNorm,
+    rmsNormGradient: kernels.tensorRmsNormGradient,
+    swiglu: kernels.tensorSwiglu,
+    swigluGradient: kernels.tensorSwigluGradient,
+    rope: kernels.tensorRope,
+    attention: kernels.tensorAttention,
+    attentionGradient: kernels.tensorAttentionGradient,
+    headLogProbs: kernels.tensorHeadLogProbs,
+    headGradient: kernels.tensorHeadGradient,
+    writeRows: kernels.tensorWriteRows,
+    sumOfSquares: kernels.tensorSumOfSquares,
+    adamw: kernels.tensorAdamw,
+    muon: kernels.tensorMuon,
+  }
+}
+
+/** What the addon calls these functions: the backend's own, with a prefix, except where a type differs. */
+type TensorKernels = {
+  [Name in Same as `tensor${Capitalize<Name>}`]: Backend[Name]
+} & {
+  tensorConfigure(threads?: number, precision?: string, isa?: string): object
+  tensorInfo(): object
+  tensorProfile(reset: boolean): ProfileEntry[]
+  tensorAllocate(length: number, ints: boolean, persistent: boolean): Handle
+  tensorReadInts(handle: Handle, into: Int32Array): void
+  tensorReadFloats(handle: Handle, into: Float32Array): void
+  tensorWriteInts(handle: Handle, data: Int32Array): void
+  tensorWriteFloats(handle: Handle, data: Float32Array): void
+}
+
+type Same = Exclude<
+  keyof Backend & string,
+  'name' | 'configure' | 'info' | 'profile' | 'allocate' | 'read' | 'write'
+>
+
+function environmentSettings(): EngineSettings {
+  const { SMOLFORGE_ISA: isa, SMOLFORGE_THREADS: threads, SMOLFORGE_PRECISION: precision } = process.env
+  const count = threads === undefined || threads === '' ? undefined : Number(threads)
+  if (count !== undefined && !(Number.isInteger(count) && count >= 1)) {
+    throw new SmolforgeError('usage', `SMOLFORGE_THREADS must be a whole number from 1, got '${threads}'`)
+  }
+  return {
+    threads: count,
+    isa: (isa === '' ? undefined : isa) as Isa | undefined,
+    precision: (precision === '' ? undefined : precision) as Precision | undefined,
+  }
+}

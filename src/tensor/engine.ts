@@ -1,0 +1,38 @@
+import type { Backend, EngineInfo, EngineSettings, MemoryUse, ProfileEntry } from './backend.ts'
+import { openNativeBackend } from './backends/native.ts'
+
+/**
+ * Sets the number of threads, the precision of matmul inputs or the instruction set, for this thread of Node.
+ * What is left out stays as it is: at first all cores, f32, and the widest instruction set that passes its
+ * self-check (or what SMOLFORGE_THREADS and SMOLFORGE_ISA say).
+ *
+ * @throws SmolforgeError `usage` for a setting that this machine cannot fulfil.
+ */
+export function configure(settings: EngineSettings): EngineInfo {
+  return backend().configure(settings)
+}
+
+/** The instruction set, threads, precision and CPU that the engine works with. */
+export function engineInfo(): EngineInfo {
+  return backend().info()
+}
+
+/** Milliseconds and calls by kernel since the last reset, longest first. */
+export function engineProfile({ reset = false } = {}): ProfileEntry[] {
+  return backend()
+    .profile(reset)
+    .sort((a, b) => b.milliseconds - a.milliseconds)
+}
+
+/** Bytes held by the step arena and by tensors that live outside of steps. */
+export function engineMemory(): MemoryUse {
+  return backend().memory()
+}
+
+/** The backend of this thread of Node, opened at the first use. */
+export function backend(): Backend {
+  opened ??= openNativeBackend()
+  return opened
+}
+
+let opened: Backend | undefined

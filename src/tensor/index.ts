@@ -1,0 +1,44 @@
+export type {
+  AdamwSettings,
+  DType,
+  EngineInfo,
+  EngineSettings,
+  Isa,
+  MemoryUse,
+  MuonSettings,
+  Precision,
+  ProfileEntry,
+} from './backend.ts'
+export { configure, engineInfo, engineMemory, engineProfile } from './engine.ts'
+export { type AttentionOptions, attention } from './operations/attention.ts'
+export {
+  add,
+  exp,
+  log,
+  logSigmoid,
+  mul,
+  neg,
+  scale,
+  sigmoid,
+  silu,
+  sqrt,
+  sub,
+} from './operations/elementwise.ts'
+export { headLoss, tokenLogProbs } from './operations/head.ts'
+export { linear, matmul, reshape, transpose } from './operations/matrix.ts'
+export { rmsNorm } from './operations/normalise.ts'
+export { mean, sum } from './operations/reduce.ts'
+export { type RopeOptions, rope } from './operations/rope.ts'
+export { concat, embedding, gatherRows, slice, writeRows } from './operations/rows.ts'
+export { logSoftmax, softmax } from './operations/softmax.ts'
+export { swiglu } from './operations/swiglu.ts'
+export {
+  type AdamwEntry,
+  adamwStep,
+  gradientNorm,
+  type MuonEntry,
+  muonStep,
+  zeroGrad,
+} from './optimizers.ts'
+export { inference, step } from './scope.ts'
+export { full, parameter, Tensor, tensor, zeros } from './tensor.ts'

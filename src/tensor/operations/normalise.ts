@@ -1,0 +1,32 @@
+import { prepareGradient } from '../autograd.ts'
+import { NONE } from '../backend.ts'
+import { backend } from '../engine.ts'
+import { empty, record, shapeError, type Tensor } from '../tensor.ts'
+
+/** x / sqrt(mean(x²) + eps) * weight over the last axis (Zhang and Sennrich 2019). */
+export function rmsNorm(x: Tensor, weight: Tensor, eps: number): Tensor {
+  const columns = x.shape.at(-1) ?? 0
+  if (columns === 0 || weight.shape.length !== 1 || weight.size !== columns) {
+    throw shapeError('rmsNorm', 'x [.., hidden] and weight [hidden] are needed', x, weight)
+  }
+  const rows = x.size / columns
+  const y = empty(x.shape)
+  const inverse = empty([rows])
+  backend().rmsNorm(x.handle, weight.handle, y.handle, inverse.handle, rows, columns, eps)
+  return record(y, [x, weight], (dy) => {
+    const dx = x.node && prepareGradient(x.node)
+    const dw = weight.node && prepareGradient(weight.node)
+    backend().rmsNormGradient(
+      x.handle,
+      weight.handle,
+      inverse.handle,
+      dy.handle,
+      dx?.buffer.handle ?? NONE,
+      dw?.buffer.handle ?? NONE,
+      rows,
+      columns,
+      dx?.add ?? false,
+      dw?.add ?? false,
+    )
+  })
+}

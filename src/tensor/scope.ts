@@ -1,0 +1,78 @@
+import { SmolforgeError } from '../errors.ts'
+import type { DType, Handle } from './backend.ts'
+import { backend } from './engine.ts'
+
+/**
+ * Runs `body` with a step arena: the tensors that it makes live until it returns and their memory is used again by
+ * the next step. Return numbers or typed arrays, never tensors.
+ */
+export function step<T>(body: () => T): T {
+  return runScope(body, true)
+}
+
+/** As `step`, without recording for autograd. It may stand inside a step. */
+export function inference<T>(body: () => T): T {
+  return runScope(body, false)
+}
+
+/** The memory of a tensor; views of a tensor share it. */
+export class Buffer {
+  readonly handle: Handle
+  readonly persistent: boolean
+  state: 'live' | 'freed' | 'step over' = 'live'
+
+  constructor(length: number, dtype: DType, persistent: boolean) {
+    this.handle = backend().allocate(length, dtype, persistent)
+    this.persistent = persistent
+    if (persistent) forgotten.register(this, this.handle, this)
+    else current?.buffers.push(this)
+  }
+
+  /** Gives the memory back before the end of its step, or of the program. */
+  free(): void {
+    if (this.state !== 'live') return
+    this.state = 'freed'
+    if (this.persistent) forgotten.unregister(this)
+    backend().release(this.handle)
+  }
+}
+
+/** Whether operations are recorded for `backward` here. */
+export function recording(): boolean {
+  return current?.recording ?? true
+}
+
+/** Whether new tensors live outside of any step. */
+export function outsideSteps(): boolean {
+  return current === undefined
+}
+
+interface Scope {
+  buffers: Buffer[]
+  recording: boolean
+  outer: Scope | undefined
+}
+
+let current: Scope | undefined
+
+function runScope<T>(body: () => T, records: boolean): T {
+  const scope: Scope = { buffers: [], recording: records && recording(), outer: current }
+  backend().openScope()
+  current = scope
+  try {
+    const result = body()
+    if (result instanceof Promise) {
+      throw new SmolforgeError('usage', 'The body of a step must not be asynchronous', {
+        hint: 'Await the input before the step and return numbers from it.',
+      })
+    }
+    return result
+  } finally {
+    current = scope.outer
+    for (const buffer of scope.buffers) if (buffer.state === 'live') buffer.state = 'step over'
+    backend().closeScope()
+  }
+}
+
+// A persistent tensor that was dropped without free() gives its memory back when it is collected.
+const forgotten = new FinalizationRegistry<Handle>((handle) => backend().release(handle))
