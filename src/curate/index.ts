@@ -1,1 +1,40 @@
-export type { Rule, Verdict } from './verdict.ts'
+export { type ApplyRulesOptions, applyRules } from './applyRules.ts'
+export {
+  LinearClassifier,
+  type TrainClassifierOptions,
+  trainClassifier,
+} from './classifier.ts'
+export type { ClassifierEvaluation, LabelledText } from './classifierEvaluation.ts'
+export type { ClassifierHeader } from './classifierFile.ts'
+export type { DropCounts, DropExample, Funnel, FunnelCounts } from './funnel.ts'
+export { domainOf, onlyFor, type RuleScope } from './onlyFor.ts'
+export { type C4QualityOptions, c4Quality } from './rules/c4Quality.ts'
+export {
+  type ClassifierRuleOptions,
+  classifierRule,
+  scoreThreshold,
+  type TextScorer,
+} from './rules/classifier.ts'
+export { type CodeQualityOptions, codeQuality } from './rules/codeQuality.ts'
+export {
+  type ContaminationReport,
+  type DecontaminationOptions,
+  decontaminationRule,
+} from './rules/decontamination.ts'
+export { exactDedup } from './rules/exactDedup.ts'
+export { type FineWebQualityOptions, fineWebQuality } from './rules/fineWebQuality.ts'
+export { type GopherQualityOptions, gopherQuality } from './rules/gopherQuality.ts'
+export { type GopherRepetitionOptions, gopherRepetition } from './rules/gopherRepetition.ts'
+export {
+  type LanguageDetector,
+  type LanguageGuess,
+  type LanguageRuleOptions,
+  languageRule,
+  whatlangDetector,
+} from './rules/language.ts'
+export { type Limit, limitsRule } from './rules/limits.ts'
+export { type MinhashOptions, minhashDedup } from './rules/minhashDedup.ts'
+export { readLabels, seedLabels } from './seedLabels.ts'
+export { type DomainSplit, type HeldOutSplit, type SplitOptions, splitHeldOut } from './splitHeldOut.ts'
+export { type Statistics, type StatisticsField, statisticsFields, textStatistics } from './statistics.ts'
+export type { DocumentChanges, Drop, Rule, Verdict } from './verdict.ts'

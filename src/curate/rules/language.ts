@@ -1,0 +1,48 @@
+import { kernels } from '../kernels.ts'
+import type { Rule, Verdict } from '../verdict.ts'
+
+export interface LanguageGuess {
+  /** ISO 639-3; empty where no language was found. */
+  language: string
+  /** 0 to 1. */
+  score: number
+}
+
+/** Names the language of each text. The default is `whatlangDetector`; a fastText model fits behind the same type. */
+export type LanguageDetector = (texts: readonly string[]) => LanguageGuess[] | Promise<LanguageGuess[]>
+
+export interface LanguageRuleOptions {
+  /** ISO 639-3 codes that stay, for example `['eng']`. */
+  keep: readonly string[]
+  /** The least score of a kept language. */
+  minScore?: number
+  detector?: LanguageDetector
+}
+
+/** Sets `language` and `scores.languageScore`; drops other languages (`language.keep`) and unsure ones (`language.minScore`). */
+export function languageRule(options: LanguageRuleOptions): Rule {
+  const { minScore = 0.5, detector = whatlangDetector } = options
+  const wanted = new Set(options.keep)
+  return {
+    name: 'language',
+    async judge(batch) {
+      const guesses = await detector(batch.map(({ text }) => text))
+      return guesses.map(({ language, score }): Verdict => {
+        const detail = { language }
+        if (!wanted.has(language)) return { keep: false, rule: 'language.keep', value: score, detail }
+        if (score < minScore) {
+          return { keep: false, rule: 'language.minScore', value: score, threshold: minScore, detail }
+        }
+        return { keep: true, changes: { language, scores: { languageScore: score } } }
+      })
+    },
+  }
+}
+
+/** Trigram language identification of 70 languages (the Rust crate `whatlang`) on the first 2,000 letters of a text. */
+export function whatlangDetector(texts: readonly string[]): LanguageGuess[] {
+  const { codes, scores } = kernels().detectLanguages(texts, DETECTED_CHARACTERS)
+  return codes.map((language, i) => ({ language, score: scores[i] }))
+}
+
+const DETECTED_CHARACTERS = 2000
