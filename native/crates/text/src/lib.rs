@@ -8,6 +8,7 @@ pub mod extract;
 pub mod language;
 pub mod minhash;
 pub mod ngram;
+pub mod prefix;
 pub mod statistics;
 pub mod warc;
 pub mod words;
