@@ -1,5 +1,5 @@
 export { finalAnswer, sameAnswer } from './answers.ts'
-export type { BaselineScores } from './baselines.ts'
+export { type BaselineDomain, type BaselineOptions, type BaselineScores, baselines } from './baselines.ts'
 export {
   type BitsPerByte,
   type BitsPerByteOptions,
@@ -9,7 +9,18 @@ export {
   heldOutScores,
 } from './bits-per-byte.ts'
 export { type CompleteOptions, complete } from './complete.ts'
+export {
+  type CompressionBits,
+  type CompressionOptions,
+  compression as compressionBaseline,
+} from './compression.ts'
 export { type EvaluateOptions, evaluate } from './evaluate.ts'
+export {
+  type KneserNeyBits,
+  type KneserNeyOptions,
+  kneserNey as kneserNeyBaseline,
+  type TokenizedDocuments,
+} from './kneser-ney.ts'
 export type {
   ChatTurn,
   EvaluatedModel,
