@@ -1,1 +1,226 @@
 //! Binding of the `bpe` kernels.
+
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+use smolforge_text::bpe::{AddedToken, Encoder, Parts, Trainer};
+
+#[napi(object)]
+pub struct EncodedBatch {
+    pub ids: Uint32Array,
+    pub ends: Uint32Array,
+}
+
+#[napi(object)]
+pub struct TrainingStep {
+    pub vocab_size: u32,
+    pub finished: bool,
+}
+
+#[napi(object)]
+pub struct TrainedVocabulary {
+    pub token_bytes: Buffer,
+    pub token_ends: Uint32Array,
+    pub merges: Uint32Array,
+}
+
+#[napi]
+pub struct BpeEncoder {
+    encoder: Encoder,
+}
+
+#[napi]
+impl BpeEncoder {
+    #[napi(constructor)]
+    pub fn new(
+        token_bytes: &[u8],
+        token_ends: &[u32],
+        merges: &[u32],
+        byte_ids: &[i32],
+        added_tokens: &[u32],
+        split_digits: bool,
+    ) -> Result<Self> {
+        let byte_ids = byte_ids
+            .try_into()
+            .map_err(|_| invalid("byteIds has 256 entries"))?;
+        if !merges.len().is_multiple_of(3) || !added_tokens.len().is_multiple_of(2) {
+            return Err(invalid("merges come in threes, added tokens in twos"));
+        }
+        let contents = slices(token_bytes, token_ends)?;
+        let added = added_tokens
+            .chunks_exact(2)
+            .map(|token| {
+                let content = contents
+                    .get(token[0] as usize)
+                    .ok_or_else(|| invalid("an added token has no content"))?;
+                Ok(AddedToken {
+                    content: content.to_vec(),
+                    id: token[0],
+                    pass: token[1].min(1) as u8,
+                })
+            })
+            .collect::<Result<_>>()?;
+        let encoder = Encoder::new(Parts {
+            token_bytes: token_bytes.to_vec(),
+            token_ends: token_ends.to_vec(),
+            merges: merges
+                .chunks_exact(3)
+                .map(|merge| [merge[0], merge[1], merge[2]])
+                .collect(),
+            byte_ids,
+            added,
+            split_digits,
+        })
+        .map_err(invalid)?;
+        Ok(Self { encoder })
+    }
+
+    /// Ids of all texts end to end, and where each text's ids end.
+    #[napi]
+    pub fn encode_batch(&self, bytes: &[u8], ends: &[u32]) -> Result<EncodedBatch> {
+        let (ids, ends) = self.encoder.encode_batch(&texts(bytes, ends)?);
+        Ok(EncodedBatch {
+            ids: ids.into(),
+            ends: ends.into(),
+        })
+    }
+
+    /// The bytes of the tokens end to end.
+    #[napi]
+    pub fn decode(&self, ids: &[u32]) -> Result<Buffer> {
+        let bytes = self.encoder.decode(ids);
+        Ok(bytes
+            .map_err(|id| invalid(format!("id {id} is outside the vocabulary")))?
+            .into())
+    }
+}
+
+#[napi]
+pub struct BpeTrainer {
+    trainer: Trainer,
+    begun: bool,
+}
+
+#[napi]
+impl BpeTrainer {
+    #[napi(constructor)]
+    pub fn new(split_digits: bool) -> Self {
+        Self {
+            trainer: Trainer::new(split_digits),
+            begun: false,
+        }
+    }
+
+    /// Counts the words of the texts.
+    #[napi]
+    pub fn add(&mut self, bytes: &[u8], ends: &[u32]) -> Result<()> {
+        if self.begun {
+            return Err(invalid("texts come before merging begins"));
+        }
+        self.trainer.add(&texts(bytes, ends)?);
+        Ok(())
+    }
+
+    #[napi]
+    pub fn begin(
+        &mut self,
+        vocab_size: u32,
+        special_bytes: &[u8],
+        special_ends: &[u32],
+    ) -> Result<()> {
+        if self.begun {
+            return Err(invalid("merging has begun already"));
+        }
+        let special_tokens = slices(special_bytes, special_ends)?;
+        self.begun = true;
+        self.trainer.begin(vocab_size as usize, &special_tokens);
+        Ok(())
+    }
+
+    #[napi]
+    pub fn advance(&mut self, merges: u32) -> TrainingStep {
+        let (vocab_size, finished) = self.trainer.advance(merges as usize);
+        TrainingStep {
+            vocab_size: vocab_size as u32,
+            finished,
+        }
+    }
+
+    #[napi]
+    pub fn result(&mut self) -> Result<TrainedVocabulary> {
+        let trained = self
+            .trainer
+            .finish()
+            .ok_or_else(|| invalid("nothing was trained"))?;
+        let mut end = 0;
+        let token_ends: Vec<u32> = trained
+            .tokens
+            .iter()
+            .map(|token| {
+                end += token.len() as u32;
+                end
+            })
+            .collect();
+        Ok(TrainedVocabulary {
+            token_bytes: trained.tokens.concat().into(),
+            token_ends: token_ends.into(),
+            merges: trained.merges.concat().into(),
+        })
+    }
+}
+
+/// Token ids as the little-endian bytes of a shard, 2 or 4 for each; an id that does not fit is an error.
+#[napi]
+pub fn pack_tokens(tokens: &[u32], vocab_size: u32, bytes_per_token: u32) -> Result<Buffer> {
+    if let Some(at) = tokens.iter().position(|&id| id >= vocab_size) {
+        let id = tokens[at];
+        return Err(invalid(format!(
+            "token {at} is {id}, outside the vocabulary of {vocab_size}"
+        )));
+    }
+    match bytes_per_token {
+        2 if vocab_size <= 1 << 16 => {
+            let bytes: Vec<u8> = tokens
+                .iter()
+                .flat_map(|&id| (id as u16).to_le_bytes())
+                .collect();
+            Ok(bytes.into())
+        }
+        4 => Ok(tokens
+            .iter()
+            .flat_map(|id| id.to_le_bytes())
+            .collect::<Vec<u8>>()
+            .into()),
+        _ => Err(invalid(
+            "a token takes 2 bytes (vocabulary up to 65536) or 4",
+        )),
+    }
+}
+
+fn texts<'a>(bytes: &'a [u8], ends: &[u32]) -> Result<Vec<&'a str>> {
+    let all = std::str::from_utf8(bytes).map_err(|error| invalid(format!("not UTF-8: {error}")))?;
+    let cut = |start: usize, end: usize| {
+        all.get(start..end)
+            .ok_or_else(|| invalid("a text ends inside a character"))
+    };
+    let starts = std::iter::once(0).chain(ends.iter().map(|&end| end as usize));
+    starts
+        .zip(ends)
+        .map(|(start, &end)| cut(start, end as usize))
+        .collect()
+}
+
+fn slices<'a>(bytes: &'a [u8], ends: &[u32]) -> Result<Vec<&'a [u8]>> {
+    let starts = std::iter::once(0).chain(ends.iter().map(|&end| end as usize));
+    starts
+        .zip(ends)
+        .map(|(start, &end)| {
+            bytes
+                .get(start..end as usize)
+                .ok_or_else(|| invalid("ends do not fit the bytes"))
+        })
+        .collect()
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(Status::InvalidArg, message.into())
+}

@@ -1,0 +1,248 @@
+//! Text to ids and back.
+
+use super::added::{AddedToken, AddedTokens};
+use super::cache::Cache;
+use super::merge::{MergeTable, Scratch};
+use super::pair_key;
+use super::splitter::word_end;
+use rayon::prelude::*;
+use std::sync::Mutex;
+
+/// What a vocabulary is made of; checked by `Encoder::new`.
+pub struct Parts {
+    /// The bytes of all tokens end to end, and where each ends.
+    pub token_bytes: Vec<u8>,
+    pub token_ends: Vec<u32>,
+    /// (left, right, result) by rank.
+    pub merges: Vec<[u32; 3]>,
+    /// The id of each byte, -1 where there is none: such bytes give no id.
+    pub byte_ids: [i32; 256],
+    pub added: Vec<AddedToken>,
+    pub split_digits: bool,
+}
+
+pub struct Encoder {
+    token_bytes: Vec<u8>,
+    token_ends: Vec<u32>,
+    merges: MergeTable,
+    byte_ids: [i32; 256],
+    added: [AddedTokens; 2],
+    split_digits: bool,
+    /// One for each thread that has worked, warm for the next call.
+    workers: Mutex<Vec<Worker>>,
+}
+
+#[derive(Default)]
+struct Worker {
+    cache: Cache,
+    scratch: Scratch,
+}
+
+impl Encoder {
+    pub fn new(parts: Parts) -> Result<Self, String> {
+        let size = parts.token_ends.len();
+        let ordered = parts.token_ends.is_sorted();
+        if !ordered
+            || parts.token_ends.last().copied().unwrap_or(0) as usize != parts.token_bytes.len()
+        {
+            return Err("token ends do not fit the token bytes".into());
+        }
+        let known = |id: u32| (id as usize) < size;
+        if let Some(rank) = parts
+            .merges
+            .iter()
+            .position(|merge| !merge.iter().all(|&id| known(id)))
+        {
+            return Err(format!(
+                "merge {rank} names an id outside the vocabulary of {size}"
+            ));
+        }
+        if parts
+            .byte_ids
+            .iter()
+            .any(|&id| id >= 0 && !known(id as u32))
+        {
+            return Err("a byte has an id outside the vocabulary".into());
+        }
+        if parts.added.iter().any(|token| !known(token.id)) {
+            return Err("an added token has an id outside the vocabulary".into());
+        }
+        let mut merges =
+            MergeTable::with_capacity_and_hasher(parts.merges.len(), Default::default());
+        for (rank, &[left, right, result]) in parts.merges.iter().enumerate() {
+            merges.insert(pair_key(left, right), (rank as u32, result));
+        }
+        let of_pass =
+            |pass| AddedTokens::new(parts.added.iter().filter(move |token| token.pass == pass));
+        Ok(Self {
+            added: [of_pass(0), of_pass(1)],
+            token_bytes: parts.token_bytes,
+            token_ends: parts.token_ends,
+            merges,
+            byte_ids: parts.byte_ids,
+            split_digits: parts.split_digits,
+            workers: Mutex::default(),
+        })
+    }
+
+    /// Ids of all texts end to end, and where each text's ids end. Uses all threads.
+    pub fn encode_batch(&self, texts: &[&str]) -> (Vec<u32>, Vec<u32>) {
+        let bytes: usize = texts.iter().map(|text| text.len()).sum();
+        let threads = rayon::current_num_threads();
+        if bytes < 1 << 14 || threads == 1 || texts.len() == 1 {
+            return self.encode_run(texts);
+        }
+        let runs = runs_of_texts(texts, (bytes / (4 * threads)).max(1 << 13));
+        let parts: Vec<_> = runs.par_iter().map(|run| self.encode_run(run)).collect();
+        let mut ids = Vec::with_capacity(parts.iter().map(|part| part.0.len()).sum());
+        let mut ends = Vec::with_capacity(texts.len());
+        for (part_ids, part_ends) in parts {
+            let base = ids.len() as u32;
+            ids.extend_from_slice(&part_ids);
+            ends.extend(part_ends.iter().map(|end| base + end));
+        }
+        (ids, ends)
+    }
+
+    /// The bytes of the tokens end to end; the first id outside the vocabulary as the error.
+    pub fn decode(&self, ids: &[u32]) -> Result<Vec<u8>, u32> {
+        let mut bytes = Vec::with_capacity(ids.len() * 4);
+        for &id in ids {
+            let end = *self.token_ends.get(id as usize).ok_or(id)? as usize;
+            let start = if id == 0 {
+                0
+            } else {
+                self.token_ends[id as usize - 1] as usize
+            };
+            bytes.extend_from_slice(&self.token_bytes[start..end]);
+        }
+        Ok(bytes)
+    }
+
+    fn encode_run(&self, texts: &[&str]) -> (Vec<u32>, Vec<u32>) {
+        let spare = self
+            .workers
+            .lock()
+            .ok()
+            .and_then(|mut workers| workers.pop());
+        let mut worker = spare.unwrap_or_default();
+        let mut ids =
+            Vec::with_capacity(texts.iter().map(|text| text.len()).sum::<usize>() / 3 + 16);
+        let mut ends = Vec::with_capacity(texts.len());
+        for text in texts {
+            self.encode_pass(text.as_bytes(), 0, &mut worker, &mut ids);
+            ends.push(ids.len() as u32);
+        }
+        if let Ok(mut workers) = self.workers.lock() {
+            workers.push(worker);
+        }
+        (ids, ends)
+    }
+
+    /// Cuts out the added tokens of one pass, then of the next, then splits what is left into words.
+    fn encode_pass(&self, text: &[u8], pass: usize, worker: &mut Worker, ids: &mut Vec<u32>) {
+        let Some(added) = self.added.get(pass) else {
+            return self.encode_words(text, worker, ids);
+        };
+        let mut at = 0;
+        while let Some((start, end, id)) = added.find(text, at) {
+            self.encode_pass(&text[at..start], pass + 1, worker, ids);
+            ids.push(id);
+            at = end;
+        }
+        self.encode_pass(&text[at..], pass + 1, worker, ids);
+    }
+
+    fn encode_words(&self, text: &[u8], worker: &mut Worker, ids: &mut Vec<u32>) {
+        let Worker { cache, scratch } = worker;
+        let mut at = 0;
+        while at < text.len() {
+            let end = word_end(text, at, self.split_digits);
+            let scratch = &mut *scratch;
+            cache.append(text, at, end, ids, |word| {
+                let symbols = word.iter().map(|&byte| self.byte_ids[byte as usize]);
+                scratch.merge(
+                    symbols.filter(|&id| id >= 0).map(|id| id as u32),
+                    &self.merges,
+                )
+            });
+            at = end;
+        }
+    }
+}
+
+/// Consecutive texts in runs of at least `target` bytes.
+pub fn runs_of_texts<'a, 'b>(texts: &'a [&'b str], target: usize) -> Vec<&'a [&'b str]> {
+    let mut runs = Vec::new();
+    let mut from = 0;
+    let mut bytes = 0;
+    for (i, text) in texts.iter().enumerate() {
+        bytes += text.len();
+        if bytes >= target {
+            runs.push(&texts[from..=i]);
+            from = i + 1;
+            bytes = 0;
+        }
+    }
+    if from < texts.len() {
+        runs.push(&texts[from..]);
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All bytes, then "ab", "abc" and a special token.
+    fn small() -> Encoder {
+        let mut token_bytes: Vec<u8> = (0..=255).collect();
+        let mut token_ends: Vec<u32> = (1..=256).collect();
+        for token in ["ab", "abc", "<|x|>"] {
+            token_bytes.extend_from_slice(token.as_bytes());
+            token_ends.push(token_bytes.len() as u32);
+        }
+        Encoder::new(Parts {
+            token_bytes,
+            token_ends,
+            merges: vec![[97, 98, 256], [256, 99, 257]],
+            byte_ids: std::array::from_fn(|byte| byte as i32),
+            added: vec![AddedToken {
+                content: b"<|x|>".to_vec(),
+                id: 258,
+                pass: 0,
+            }],
+            split_digits: true,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn text_that_spells_a_special_token_is_that_token() {
+        let (ids, ends) = small().encode_batch(&["abc<|x|>ab", "", "<|x"]);
+        assert_eq!(ids, [257, 258, 256, 60, 124, 120]);
+        assert_eq!(ends, [3, 3, 6]);
+    }
+
+    #[test]
+    fn many_threads_give_the_ids_of_one_and_decoding_gives_the_text() {
+        let encoder = small();
+        let texts: Vec<String> = (0..3000)
+            .map(|i| format!("abcab {i} ünï <|x|>").repeat(1 + i % 4))
+            .collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let (ids, ends) = encoder.encode_batch(&texts);
+        let mut start = 0;
+        for (text, &end) in texts.iter().zip(&ends) {
+            let own = &ids[start..end as usize];
+            assert_eq!(own, encoder.encode_batch(&[text]).0);
+            assert_eq!(encoder.decode(own).unwrap(), text.as_bytes());
+            start = end as usize;
+        }
+    }
+
+    #[test]
+    fn ids_outside_the_vocabulary_are_named() {
+        assert_eq!(small().decode(&[1, 999]), Err(999));
+    }
+}

@@ -1,0 +1,75 @@
+import { loadAddon } from '../native/addon.ts'
+
+/** Many UTF-8 texts end to end; `ends[i]` is the byte after text `i`. */
+export interface PackedTexts {
+  bytes: Uint8Array
+  ends: Uint32Array
+}
+
+export interface NativeEncoder {
+  /** Ids of all texts end to end; `ends[i]` is the place after the last id of text `i`. Uses all threads. */
+  encodeBatch(bytes: Uint8Array, ends: Uint32Array): { ids: Uint32Array; ends: Uint32Array }
+  /** The bytes of the tokens end to end; throws on an id outside the vocabulary. */
+  decode(ids: Uint32Array): Uint8Array
+}
+
+export interface NativeTrainer {
+  /** Counts the words of the texts, on all threads. */
+  add(bytes: Uint8Array, ends: Uint32Array): void
+  /** Fixes the words; merging can begin. */
+  begin(vocabSize: number, specialBytes: Uint8Array, specialEnds: Uint32Array): void
+  /** Does up to `merges` merges; the size of the vocabulary now, and whether there is nothing left to do. */
+  advance(merges: number): { vocabSize: number; finished: boolean }
+  /** Tokens by id as bytes end to end, merges as (left, right, result) by rank. */
+  result(): { tokenBytes: Uint8Array; tokenEnds: Uint32Array; merges: Uint32Array }
+}
+
+interface BpeKernels {
+  BpeEncoder: new (
+    tokenBytes: Uint8Array,
+    tokenEnds: Uint32Array,
+    /** (left, right, result) ids, by rank */
+    merges: Uint32Array,
+    /** the id of each of the 256 bytes, -1 where the vocabulary has none */
+    byteIds: Int32Array,
+    /** (id, pass) of tokens that are looked for in the text before it is split into words */
+    addedTokens: Uint32Array,
+    splitDigits: boolean,
+  ) => NativeEncoder
+  BpeTrainer: new (splitDigits: boolean) => NativeTrainer
+}
+
+export function bpeKernels(): BpeKernels {
+  return loadAddon<BpeKernels>()
+}
+
+/** Texts as UTF-8 end to end. A lone surrogate becomes U+FFFD, as everywhere where JavaScript writes UTF-8. */
+export function packTexts(texts: readonly string[]): PackedTexts {
+  const ends = new Uint32Array(texts.length)
+  let total = 0
+  for (let i = 0; i < texts.length; i++) {
+    total += Buffer.byteLength(texts[i])
+    ends[i] = total
+  }
+  const bytes = Buffer.allocUnsafe(total)
+  for (let i = 0; i < texts.length; i++) bytes.write(texts[i], i === 0 ? 0 : ends[i - 1], 'utf8')
+  return { bytes, ends }
+}
+
+const PACK_LIMIT_BYTES = 1 << 26
+
+/** Consecutive slices of the texts, each of at most about 64 MiB of UTF-8, so that no buffer grows past its limits. */
+export function* sliceTexts(texts: readonly string[]): Generator<readonly string[]> {
+  let from = 0
+  let units = 0
+  for (let i = 0; i < texts.length; i++) {
+    const next = texts[i].length * 3
+    if (i > from && units + next > PACK_LIMIT_BYTES) {
+      yield texts.slice(from, i)
+      from = i
+      units = 0
+    }
+    units += next
+  }
+  if (from < texts.length) yield from === 0 ? texts : texts.slice(from)
+}

@@ -1,0 +1,20 @@
+/** The special tokens of SmolLM2, which take the first ids in this order. */
+export const smolSpecialTokens: readonly string[] = [
+  '<|endoftext|>',
+  '<|im_start|>',
+  '<|im_end|>',
+  '<repo_name>',
+  '<reponame>',
+  '<file_sep>',
+  '<filename>',
+  '<gh_stars>',
+  '<issue_start>',
+  '<issue_comment>',
+  '<issue_closed>',
+  '<jupyter_start>',
+  '<jupyter_text>',
+  '<jupyter_code>',
+  '<jupyter_output>',
+  '<jupyter_script>',
+  '<empty_output>',
+]

@@ -1,0 +1,168 @@
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileError, SmolforgeError } from '../errors.ts'
+import { writeFileAtomic } from '../files/atomic.ts'
+import { renderChat } from './chat.ts'
+import {
+  chatConfiguration,
+  configurationFiles,
+  configuredToken,
+  readConfiguration,
+  type TokenizerConfiguration,
+  type TokenPurpose,
+} from './configuration.ts'
+import { bpeKernels, type NativeEncoder, packTexts, sliceTexts } from './kernels.ts'
+import type { ChatMessage, ChatTemplateOptions } from './messages.ts'
+import { readTokenizerFile } from './read.ts'
+import { createStreamDecoder, type StreamDecoder } from './stream.ts'
+import { tokenTable, type Vocabulary } from './vocabulary.ts'
+import { tokenizerJson } from './write.ts'
+
+/**
+ * Byte-level BPE as SmolLM2 has it: text to ids and back, special tokens, chat template.
+ * Ids are those of Hugging Face's tokenizers for the same file. Text that spells a special token is that token.
+ */
+export class Tokenizer {
+  readonly vocabSize: number
+  readonly specialTokens: ReadonlyMap<string, number>
+  /** Ends a document: `<|endoftext|>`, in a vocabulary without it the configured end token. */
+  readonly endOfTextId: number
+  /** Ends what a model says: `<|im_end|>` for a chat model, `<|endoftext|>` for a base model. */
+  readonly eosTokenId: number
+  /** Jinja, in the form of Hugging Face's `tokenizer_config.json`. */
+  readonly chatTemplate: string
+  readonly #vocabulary: Vocabulary
+  readonly #configuration: TokenizerConfiguration
+  readonly #native: NativeEncoder
+  readonly #bytes: Uint8Array
+  readonly #ends: Uint32Array
+
+  constructor(vocabulary: Vocabulary, configuration: TokenizerConfiguration) {
+    const { bytes, ends, byteIds } = tokenTable(vocabulary)
+    const added = Uint32Array.from(
+      vocabulary.addedTokens.flatMap(({ id, normalized }) => [id, normalized ? 1 : 0]),
+    )
+    const { BpeEncoder } = bpeKernels()
+    this.#native = new BpeEncoder(bytes, ends, vocabulary.merges, byteIds, added, vocabulary.splitDigits)
+    this.#vocabulary = vocabulary
+    this.#configuration = configuration
+    this.#bytes = bytes
+    this.#ends = ends
+    this.vocabSize = vocabulary.tokens.length
+    this.specialTokens = new Map(
+      vocabulary.addedTokens.filter((token) => token.special).map(({ content, id }) => [content, id]),
+    )
+    const eos = this.#configured('eos_token')
+    const endOfText = this.tokenId('<|endoftext|>') ?? eos
+    if (endOfText === undefined) {
+      throw new SmolforgeError('input', 'The tokenizer has no <|endoftext|> and no eos_token', {
+        hint: 'Name an eos_token in tokenizer_config.json.',
+      })
+    }
+    this.endOfTextId = endOfText
+    this.eosTokenId = eos ?? endOfText
+    this.chatTemplate = String(configuration.chat_template)
+  }
+
+  /**
+   * Reads `tokenizer.json` and what stands beside it; `path` is the file or its folder.
+   *
+   * @throws SmolforgeError `input` that names the file and the part which is malformed or not supported.
+   */
+  static async load(path: string): Promise<Tokenizer> {
+    let isFolder: boolean
+    try {
+      isFolder = (await stat(path)).isDirectory()
+    } catch (error) {
+      throw fileError(error, path)
+    }
+    const file = isFolder ? join(path, 'tokenizer.json') : path
+    const vocabulary = await readTokenizerFile(file)
+    return new Tokenizer(vocabulary, await readConfiguration(dirname(file)))
+  }
+
+  encode(text: string): Uint32Array {
+    return this.encodeBatch([text])[0]
+  }
+
+  /** Encodes on all threads. The arrays returned are views of shared memory: copy one to keep it alone. */
+  encodeBatch(texts: readonly string[]): Uint32Array[] {
+    const encoded: Uint32Array[] = []
+    for (const slice of sliceTexts(texts)) {
+      const { bytes, ends } = packTexts(slice)
+      const batch = this.#native.encodeBatch(bytes, ends)
+      for (let i = 0; i < slice.length; i++) {
+        encoded.push(batch.ids.subarray(i === 0 ? 0 : batch.ends[i - 1], batch.ends[i]))
+      }
+    }
+    return encoded
+  }
+
+  /** The text of the ids, special tokens as they are written; bytes that are no UTF-8 become U+FFFD. */
+  decode(ids: Iterable<number>): string {
+    const list = ids instanceof Uint32Array ? ids : Uint32Array.from(ids)
+    const outside = list.find((id) => id >= this.vocabSize)
+    if (outside !== undefined) throw this.#outside(outside)
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#native.decode(list))
+  }
+
+  /** Text from ids that come one by one; never half a character. */
+  streamDecoder(): StreamDecoder {
+    return createStreamDecoder((id) => this.tokenBytes(id))
+  }
+
+  tokenBytes(id: number): Uint8Array {
+    if (!Number.isInteger(id) || id < 0 || id >= this.vocabSize) throw this.#outside(id)
+    return this.#bytes.subarray(id === 0 ? 0 : this.#ends[id - 1], this.#ends[id])
+  }
+
+  /** The id of a special or added token as it is written. */
+  tokenId(content: string): number | undefined {
+    return this.#vocabulary.addedTokens.find((token) => token.content === content)?.id
+  }
+
+  applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): string {
+    const names: readonly TokenPurpose[] = ['bos_token', 'eos_token', 'unk_token', 'pad_token']
+    const variables = Object.fromEntries(
+      names.map((name) => [name, configuredToken(this.#configuration, name) ?? '']),
+    )
+    return renderChat(this.chatTemplate, messages, options.addGenerationPrompt ?? false, variables)
+  }
+
+  /**
+   * The same ids with a chat model's configuration: ChatML, answers end with `<|im_end|>`.
+   * With a system prompt, conversations without a system turn begin with it, as in SmolLM2-Instruct.
+   */
+  forChat(options: { systemPrompt?: string } = {}): Tokenizer {
+    for (const token of ['<|im_start|>', '<|im_end|>']) {
+      if (this.tokenId(token) === undefined) {
+        throw new SmolforgeError('input', `The tokenizer has no ${token}, which chat turns need`)
+      }
+    }
+    return new Tokenizer(this.#vocabulary, chatConfiguration(this.#configuration, options.systemPrompt))
+  }
+
+  /** Writes `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json` for Hugging Face's libraries. */
+  async save(dir: string): Promise<void> {
+    try {
+      await mkdir(dir, { recursive: true })
+    } catch (error) {
+      throw fileError(error, dir)
+    }
+    const files = {
+      ...configurationFiles(this.#vocabulary, this.#configuration),
+      'tokenizer.json': tokenizerJson(this.#vocabulary),
+    }
+    for (const [name, content] of Object.entries(files)) await writeFileAtomic(join(dir, name), content)
+  }
+
+  #configured(purpose: TokenPurpose): number | undefined {
+    const content = configuredToken(this.#configuration, purpose)
+    if (content === undefined) return undefined
+    return this.tokenId(content)
+  }
+
+  #outside(id: number): SmolforgeError {
+    return new SmolforgeError('usage', `Token id ${id} is outside the vocabulary of ${this.vocabSize}`)
+  }
+}

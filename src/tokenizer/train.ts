@@ -1,0 +1,74 @@
+import { setImmediate } from 'node:timers/promises'
+import { SmolforgeError } from '../errors.ts'
+import { neverStop, noProgress, type Progress, type StopSignal } from '../progress/progress.ts'
+import { baseConfiguration } from './configuration.ts'
+import { bpeKernels, type NativeTrainer, packTexts, sliceTexts } from './kernels.ts'
+import { smolSpecialTokens } from './special.ts'
+import { Tokenizer } from './tokenizer.ts'
+import { trainedVocabulary } from './vocabulary.ts'
+
+export interface TrainTokenizerOptions {
+  /** Special tokens and the 256 bytes included; fewer come out when the texts have no more pairs to merge. */
+  vocabSize: number
+  onProgress?: Progress
+  stop?: StopSignal
+}
+
+const MERGES_AT_A_TIME = 128
+
+/**
+ * Trains byte-level BPE (Sennrich et al. 2016; GPT-2) with SmolLM2's pre-tokenizer and its 17 special tokens.
+ * The merges are those of Hugging Face's `BpeTrainer` on the same texts, whatever the order of the texts.
+ *
+ * @throws SmolforgeError `usage` for a vocabulary below 273, `input` without any text, `interrupted` when stopped.
+ */
+export async function trainTokenizer(
+  texts: AsyncIterable<readonly string[]>,
+  options: TrainTokenizerOptions,
+): Promise<Tokenizer> {
+  const { vocabSize, onProgress = noProgress, stop = neverStop } = options
+  const smallest = smolSpecialTokens.length + 256
+  if (!Number.isInteger(vocabSize) || vocabSize < smallest || vocabSize > 2 ** 24) {
+    throw new SmolforgeError('usage', `A vocabulary of ${vocabSize} tokens cannot be trained`, {
+      hint: `The ${smolSpecialTokens.length} special tokens and 256 bytes take ${smallest}; more than 2^24 is too many.`,
+    })
+  }
+  const { BpeTrainer } = bpeKernels()
+  const trainer = new BpeTrainer(true)
+  const textBytes = await countWords(trainer, texts, onProgress, stop)
+  if (textBytes === 0) throw new SmolforgeError('input', 'There is no text to train a tokenizer on')
+
+  const specials = packTexts(smolSpecialTokens)
+  trainer.begin(vocabSize, specials.bytes, specials.ends)
+  while (true) {
+    const { vocabSize: done, finished } = trainer.advance(MERGES_AT_A_TIME)
+    onProgress({ done, total: vocabSize, unit: 'tokens', message: 'merging' })
+    if (finished) break
+    await setImmediate()
+    throwIfStopped(stop)
+  }
+  return new Tokenizer(trainedVocabulary(smolSpecialTokens, trainer.result()), baseConfiguration())
+}
+
+async function countWords(
+  trainer: NativeTrainer,
+  texts: AsyncIterable<readonly string[]>,
+  onProgress: Progress,
+  stop: StopSignal,
+): Promise<number> {
+  let done = 0
+  for await (const batch of texts) {
+    throwIfStopped(stop)
+    for (const slice of sliceTexts(batch)) {
+      const { bytes, ends } = packTexts(slice)
+      trainer.add(bytes, ends)
+      done += bytes.length
+    }
+    onProgress({ done, unit: 'bytes', message: 'counting words' })
+  }
+  return done
+}
+
+function throwIfStopped(stop: StopSignal): void {
+  if (stop.stopped) throw new SmolforgeError('interrupted', 'Training of the tokenizer was stopped')
+}
