@@ -4,6 +4,7 @@ mod bpe;
 mod compression;
 mod curate;
 mod extract;
+mod floats;
 mod ngram;
 mod tensor;
 mod warc;

@@ -1,1 +1,3 @@
 //! CPU kernels of the engine.
+
+pub mod floats;

@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { fileError, SmolforgeError } from '../../errors.ts'
+import { syncFolder } from '../../files/atomic.ts'
+import { type FloatType, narrow, widen } from './floats.ts'
+import { headerLength, parseHeader, type SafetensorsHeader, type TensorEntry } from './safetensorsHeader.ts'
+
+/** One tensor to be written; `read` is called once, when its turn comes, so that only one is in memory. */
+export interface WritableTensor {
+  name: string
+  shape: readonly number[]
+  read(): Float32Array
+}
+
+/**
+ * Writes tensors to one safetensors file (github.com/huggingface/safetensors), sorted by name, f32 or bf16; whole or
+ * not at all: temporary name, fsync, rename.
+ *
+ * @returns the file's size and SHA-256, taken on the way.
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: Iterable<WritableTensor>,
+  options: { dtype?: 'F32' | 'BF16'; metadata?: Record<string, string> } = {},
+): Promise<{ bytes: number; sha256: string }> {
+  const dtype = options.dtype ?? 'F32'
+  const sorted = [...tensors].sort(byName)
+  const temporary = join(dirname(path), `.${basename(path)}.tmp`)
+  const hash = createHash('sha256')
+  let bytes = 0
+  try {
+    const handle = await open(temporary, 'w')
+    try {
+      const write = async (chunk: Uint8Array) => {
+        hash.update(chunk)
+        bytes += chunk.byteLength
+        await writeWhole(handle, chunk)
+      }
+      await write(headerBytes(sorted, dtype, options.metadata))
+      for (const tensor of sorted) await write(narrow(tensor.read(), dtype))
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {})
+    throw fileError(error, path)
+  }
+  return { bytes, sha256: hash.digest('hex') }
+}
+
+/** An open safetensors file: its checked header, and its tensors one at a time as f32. */
+export interface SafetensorsFile {
+  readonly path: string
+  readonly header: SafetensorsHeader
+  /** The tensor's numbers as f32 (from F32, BF16 or F16). */
+  read(name: string): Promise<Float32Array>
+  /** The tensor's bytes as they are stored. */
+  readBytes(entry: TensorEntry): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+/**
+ * Opens a safetensors file and checks its header before anything of its size is allocated.
+ *
+ * @throws SmolforgeError `damaged` or `input` naming file and byte.
+ */
+export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+  let handle: FileHandle
+  try {
+    handle = await open(path, 'r')
+  } catch (error) {
+    throw fileError(error, path)
+  }
+  try {
+    const fileBytes = (await handle.stat()).size
+    const prefix = await readWhole(handle, 0, Math.min(8, fileBytes), path)
+    const length = headerLength(prefix, fileBytes, path)
+    const header = parseHeader(await readWhole(handle, 8, length, path), fileBytes, path)
+    const byTensor = new Map(header.entries.map((entry) => [entry.name, entry]))
+    return {
+      path,
+      header,
+      readBytes: (entry) => readWhole(handle, entry.start, entry.end - entry.start, path),
+      async read(name) {
+        const entry = byTensor.get(name)
+        if (!entry) throw new SmolforgeError('input', `There is no tensor ${name}`, { place: { file: path } })
+        const type = floatType(entry, path)
+        return widen(await readWhole(handle, entry.start, entry.end - entry.start, path), type)
+      },
+      close: () => handle.close(),
+    }
+  } catch (error) {
+    await handle.close()
+    throw fileError(error, path)
+  }
+}
+
+/** Sorts by name as code units, the order in which files are written and hashes are taken. */
+export function byName(a: { name: string }, b: { name: string }): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0
+}
+
+function headerBytes(
+  tensors: readonly WritableTensor[],
+  dtype: 'F32' | 'BF16',
+  metadata: Record<string, string> = { format: 'pt' },
+): Uint8Array {
+  const table: Record<string, unknown> = { __metadata__: metadata }
+  let position = 0
+  for (const { name, shape } of tensors) {
+    const end = position + shape.reduce((product, length) => product * length, dtype === 'F32' ? 4 : 2)
+    table[name] = { dtype, shape, data_offsets: [position, end] }
+    position = end
+  }
+  const json = Buffer.from(JSON.stringify(table))
+  // Padded with spaces so that the data starts at a multiple of 8, which readers that map the file want.
+  const length = Math.ceil(json.byteLength / 8) * 8
+  const bytes = Buffer.alloc(8 + length, 0x20)
+  bytes.writeBigUInt64LE(BigInt(length), 0)
+  json.copy(bytes, 8)
+  return bytes
+}
+
+function floatType(entry: TensorEntry, file: string): FloatType {
+  if (entry.dtype === 'F32' || entry.dtype === 'BF16' || entry.dtype === 'F16') return entry.dtype
+  throw new SmolforgeError(
+    'input',
+    `The tensor ${entry.name} is ${entry.dtype}: F32, BF16 and F16 can be read`,
+    {
+      place: { file, byte: entry.start },
+    },
+  )
+}
+
+/** One system call moves less than 2 GiB. */
+const MAX_CALL_BYTES = 1 << 30
+
+async function readWhole(
+  handle: FileHandle,
+  position: number,
+  length: number,
+  file: string,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length)
+  let done = 0
+  while (done < length) {
+    const wanted = Math.min(MAX_CALL_BYTES, length - done)
+    const { bytesRead } = await handle.read(bytes, done, wanted, position + done)
+    if (bytesRead === 0) {
+      throw new SmolforgeError('damaged', 'The file ended while it was read', {
+        place: { file, byte: position + done },
+      })
+    }
+    done += bytesRead
+  }
+  return bytes
+}
+
+async function writeWhole(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  let done = 0
+  while (done < bytes.byteLength) {
+    const { bytesWritten } = await handle.write(
+      bytes,
+      done,
+      Math.min(MAX_CALL_BYTES, bytes.byteLength - done),
+    )
+    done += bytesWritten
+  }
+}
