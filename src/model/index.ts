@@ -1,0 +1,17 @@
+export { KeyValueCache } from './cache.ts'
+export type { SaveOptions, SavesItself } from './checkpoints/folder.ts'
+export { modelHash } from './checkpoints/hash.ts'
+export {
+  openSafetensors,
+  type SafetensorsFile,
+  type WritableTensor,
+  writeSafetensors,
+} from './checkpoints/safetensors.ts'
+export { fromHfConfig, headDim, type LlamaConfig, llamaConfigSchema, toHfConfig } from './config.ts'
+export { parameterCount, trainFlopsPerToken } from './cost.ts'
+export { type GenerateOptions, LanguageModel } from './languageModel.ts'
+export { countTargets, type HiddenOptions, Llama, type LossBatch } from './llama.ts'
+export { parameterShapes } from './parameters.ts'
+export { type PresetName, presets } from './presets.ts'
+export type { SamplingOptions } from './sampling.ts'
+export type { ChatTurn, ModelTokenizer } from './tokenizer.ts'
