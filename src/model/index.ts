@@ -14,4 +14,3 @@ export { countTargets, type HiddenOptions, Llama, type LossBatch } from './llama
 export { parameterShapes } from './parameters.ts'
 export { type PresetName, presets } from './presets.ts'
 export type { SamplingOptions } from './sampling.ts'
-export type { ChatTurn, ModelTokenizer } from './tokenizer.ts'

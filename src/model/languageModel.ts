@@ -1,11 +1,11 @@
 import { SmolforgeError } from '../errors.ts'
 import { Random } from '../random/random.ts'
 import { inference, logSoftmax, reshape, slice, type Tensor, tensor } from '../tensor/index.ts'
+import { type ChatMessage, Tokenizer } from '../tokenizer/index.ts'
 import { KeyValueCache } from './cache.ts'
-import type { Llama } from './llama.ts'
+import { Llama } from './llama.ts'
 import { type SamplingOptions, sampleToken, topIds } from './sampling.ts'
 import { checkIds, scoreSequences } from './scoring.ts'
-import type { ChatTurn, ModelTokenizer } from './tokenizer.ts'
 
 export interface GenerateOptions extends SamplingOptions {
   maxTokens: number
@@ -18,9 +18,9 @@ export interface GenerateOptions extends SamplingOptions {
 /** A Llama with its tokenizer: scores, completes and chats. */
 export class LanguageModel {
   readonly llama: Llama
-  readonly tokenizer: ModelTokenizer
+  readonly tokenizer: Tokenizer
 
-  constructor(llama: Llama, tokenizer: ModelTokenizer) {
+  constructor(llama: Llama, tokenizer: Tokenizer) {
     if (tokenizer.vocabSize > llama.config.vocabSize) {
       throw new SmolforgeError(
         'input',
@@ -30,6 +30,11 @@ export class LanguageModel {
     }
     this.llama = llama
     this.tokenizer = tokenizer
+  }
+
+  /** Reads a Hugging Face folder: configuration, weights and tokenizer. */
+  static async load(dir: string): Promise<LanguageModel> {
+    return new LanguageModel(await Llama.load(dir), await Tokenizer.load(dir))
   }
 
   /**
@@ -106,7 +111,7 @@ export class LanguageModel {
   }
 
   /** The ids of a conversation up to where the assistant is to speak. */
-  chatPrompt(messages: readonly ChatTurn[]): Uint32Array {
+  chatPrompt(messages: readonly ChatMessage[]): Uint32Array {
     return this.tokenizer.encode(this.tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true }))
   }
 
@@ -117,7 +122,7 @@ export class LanguageModel {
   }
 
   /** The assistant's next answer, yielded as whole characters while it is generated. */
-  *chat(messages: readonly ChatTurn[], options: GenerateOptions): Generator<string> {
+  *chat(messages: readonly ChatMessage[], options: GenerateOptions): Generator<string> {
     const decoder = this.tokenizer.streamDecoder()
     const stopIds = options.stopIds ?? this.answerStopIds
     for (const id of this.generate(this.chatPrompt(messages), { ...options, stopIds })) {

@@ -11,11 +11,14 @@ import { openSafetensors, type SafetensorsFile, writeSafetensors } from './safet
 /** A tokenizer, as far as saving a model folder needs it. */
 export interface SavesItself {
   save(dir: string): Promise<void>
+  /** Both end a text, if known: for a chat tokenizer the first is `<|im_end|>`. */
+  readonly eosTokenId?: number
+  readonly endOfTextId?: number
 }
 
 export interface SaveOptions {
   dtype?: 'F32' | 'BF16'
-  /** Ids that end a text: `<|endoftext|>` (0) for a base model, `<|im_end|>` (2) as well for a chat model. */
+  /** Ids that end a text; the tokenizer's own when left out, or 0. */
   eosTokenIds?: readonly number[]
 }
 
@@ -27,7 +30,7 @@ export async function writeFolder(
   tokenizer?: SavesItself,
   options: SaveOptions = {},
 ): Promise<void> {
-  const { dtype = 'F32', eosTokenIds = [0] } = options
+  const { dtype = 'F32', eosTokenIds = endsOf(tokenizer) } = options
   try {
     await mkdir(dir, { recursive: true })
   } catch (error) {
@@ -124,6 +127,11 @@ export function* writableParameters(parameters: ReadonlyMap<string, Tensor>, pre
       read: () => tensor.read() as Float32Array,
     }
   }
+}
+
+function endsOf(tokenizer?: SavesItself): number[] {
+  const known = [tokenizer?.eosTokenId, tokenizer?.endOfTextId].filter((id) => id !== undefined)
+  return known.length === 0 ? [0] : [...new Set(known)]
 }
 
 const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) })
