@@ -14,7 +14,7 @@ run('floors and circles (dependency-cruiser)', node, [
   '.dependency-cruiser.cjs',
 ])
 run('dead exports (knip)', node, [bin('knip/bin/knip.js')])
-run('Rust format (cargo fmt)', 'cargo', ['fmt', '--check', '--manifest-path', 'native/Cargo.toml'])
+run('Rust format (cargo fmt)', 'cargo', ['fmt', '--all', '--check', '--manifest-path', 'native/Cargo.toml'])
 buildNative()
 run('Rust lint (clippy)', 'cargo', [
   'clippy',

@@ -100,7 +100,15 @@ mod tests {
 
     #[test]
     fn bf16_rounds_to_nearest_even_and_returns() {
-        let values = [1.0f32, -3.5, 1.003_906_3, 1.011_718_8, f32::NAN, f32::INFINITY, 3.4e38];
+        let values = [
+            1.0f32,
+            -3.5,
+            1.003_906_3,
+            1.011_718_8,
+            f32::NAN,
+            f32::INFINITY,
+            3.4e38,
+        ];
         let mut bytes = [0u8; 14];
         narrow_to_bf16(&values, &mut bytes);
         let mut back = [0.0f32; 7];
@@ -118,7 +126,11 @@ mod tests {
         let mut values = vec![0.0f32; 100_001];
         fill_normal(&mut values, [1, 2, 3, 4], 0.5);
         let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
-        let square = values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / values.len() as f64;
-        assert!(mean.abs() < 0.01 && (square.sqrt() - 0.5).abs() < 0.01, "{mean} {square}");
+        let square =
+            values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / values.len() as f64;
+        assert!(
+            mean.abs() < 0.01 && (square.sqrt() - 0.5).abs() < 0.01,
+            "{mean} {square}"
+        );
     }
 }
