@@ -1,0 +1,104 @@
+import { Random } from '../random/random.ts'
+import type { ShardSet } from './set.ts'
+
+/** Where a domain's stream stands: small, and all that is needed to go on. */
+export interface StreamPlace {
+  /** Whole passes behind it. */
+  epoch: number
+  /** The document it stands at, as a place in this epoch's order. */
+  place: number
+  /** Tokens of that document behind it. */
+  offset: number
+  /** Tokens of this epoch behind it. */
+  passed: number
+}
+
+/** A row as it was drawn: `length` tokens, fewer than asked for at the end of the stream. */
+export interface DrawnRow {
+  length: number
+  /** Positions in the stream. */
+  start: number
+  end: number
+  /** Positions in the shard set, one for each document. */
+  pieces: { start: number; end: number }[]
+  /** Places in the row where a document's last token stands. */
+  documentEnds: number[]
+}
+
+/**
+ * A domain's documents one after the other, epoch after epoch, each epoch in an order of its own that follows from the
+ * seed. No document comes twice in an epoch.
+ */
+export class DomainStream {
+  readonly #set: ShardSet
+  readonly #seed: number
+  readonly #domain: string
+  #at: StreamPlace = { epoch: 0, place: 0, offset: 0, passed: 0 }
+  #order: Uint32Array = new Uint32Array(0)
+  #orderEpoch = -1
+
+  constructor(domain: string, set: ShardSet, seed: number) {
+    this.#domain = domain
+    this.#set = set
+    this.#seed = seed
+  }
+
+  get at(): StreamPlace {
+    return { ...this.#at }
+  }
+
+  set at(at: StreamPlace) {
+    this.#at = { ...at }
+  }
+
+  /** Tokens behind it in all epochs. */
+  get position(): number {
+    return this.#at.epoch * this.#set.tokens + this.#at.passed
+  }
+
+  /**
+   * Draws up to `count` tokens, no further than position `limit`. A row that ends inside a document leaves its last
+   * token to be drawn again: a target here, the first input of the next row, so no prediction is lost between rows.
+   */
+  draw(count: number, limit: number, into: Int32Array): DrawnRow {
+    const start = this.position
+    const row: DrawnRow = { length: 0, start, end: start, pieces: [], documentEnds: [] }
+    while (row.length < count && row.end < limit) {
+      const span = this.#set.span(this.#documentAt(this.#at.place))
+      const from = span.start + this.#at.offset
+      const taken = Math.min(span.end - from, count - row.length, limit - row.end)
+      this.#set.read(from, from + taken, into, row.length)
+      row.pieces.push({ start: from, end: from + taken })
+      row.length += taken
+      row.end += taken
+      this.#at.passed += taken
+      this.#at.offset += taken
+      if (from + taken === span.end) {
+        row.documentEnds.push(row.length - 1)
+        this.#nextDocument()
+      }
+    }
+    if (row.length > 0 && row.documentEnds.at(-1) !== row.length - 1) {
+      this.#at.passed--
+      this.#at.offset--
+    }
+    return row
+  }
+
+  #nextDocument(): void {
+    this.#at.place++
+    this.#at.offset = 0
+    if (this.#at.place < this.#set.documents) return
+    this.#at = { epoch: this.#at.epoch + 1, place: 0, offset: 0, passed: 0 }
+  }
+
+  #documentAt(place: number): number {
+    if (this.#orderEpoch !== this.#at.epoch) {
+      this.#orderEpoch = this.#at.epoch
+      const order = Uint32Array.from({ length: this.#set.documents }, (_, i) => i)
+      const random = Random.derive(this.#seed, `shards/${this.#domain}/epoch/${this.#orderEpoch}`)
+      this.#order = random.shuffle(order)
+    }
+    return this.#order[place]
+  }
+}
