@@ -6,8 +6,8 @@
  * take effect in the order they were made: only `read`, `sumOfSquares` and `profile` wait. Nothing here could not
  * be put on an asynchronous stream of a GPU. Buffers made between `openScope` and `closeScope` are gone after it
  * unless they are persistent; `release` gives one back early, and work already launched may still read it.
- * `add` says: add to what the output holds instead of replacing it. Outputs do not overlap inputs, except where
- * the same handle is passed for both in an elementwise call. Sizes are checked against the buffers: a backend
+ * `add` says: add to what the output holds instead of replacing it. An output is never an input of the same
+ * call. Sizes are checked against the buffers: a backend
  * throws instead of touching foreign memory. The same calls with the same number of threads give the same bits.
  */
 export interface Backend {
@@ -84,7 +84,7 @@ export interface Backend {
     log: boolean,
     add: boolean,
   ): void
-  /** y[i] = table[ids[i]]; an id outside the table is an error of the caller and gives a row of zeros. */
+  /** y[i] = table[ids[i]]; an id outside the table throws, or gives zeros where checking would wait. */
   gatherRows(table: Handle, ids: Handle, y: Handle, count: number, columns: number, tableRows: number): void
   /** dtable[ids[i]] += dy[i], in the order of i. */
   scatterRows(

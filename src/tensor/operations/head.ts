@@ -1,6 +1,6 @@
 import { SmolforgeError } from '../../errors.ts'
 import { accumulate, prepareGradient } from '../autograd.ts'
-import { NONE } from '../backend.ts'
+import { Binary, NONE } from '../backend.ts'
 import { backend } from '../engine.ts'
 import { empty, needsGradient, record, shapeError, type Tensor, tensor } from '../tensor.ts'
 
@@ -45,7 +45,7 @@ export function headLoss(
       false,
     )
   }
-  engine.binary(2, nll.handle, scales.handle, products.handle, rows, rows, false)
+  engine.binary(Binary.mul, nll.handle, scales.handle, products.handle, rows, rows, false)
   engine.sumAxis(products.handle, loss.handle, 1, rows, 1, 1, false)
   const recorded = record(loss, [x, weight], (dy) => {
     for (const [input, gradient] of [[x, dx] as const, [weight, dw] as const]) {
@@ -66,8 +66,9 @@ export function tokenLogProbs(x: Tensor, weight: Tensor, targets: Tensor): Tenso
   const { rows, hidden, vocab } = checkedShape('tokenLogProbs', x, weight, targets)
   const engine = backend()
   const y = empty([rows])
-  engine.headLogProbs(x.handle, weight.handle, targets.handle, y.handle, rows, hidden, vocab)
-  engine.scale(y.handle, -1, y.handle, rows, false)
+  const forward = empty([rows])
+  engine.headLogProbs(x.handle, weight.handle, targets.handle, forward.handle, rows, hidden, vocab)
+  engine.scale(forward.handle, -1, y.handle, rows, false)
   return record(y, [x, weight], (dy) => {
     const scales = empty([rows])
     const nll = empty([rows])

@@ -1,3 +1,4 @@
+import { SmolforgeError } from '../../errors.ts'
 import { accumulate } from '../autograd.ts'
 import { backend } from '../engine.ts'
 import { empty, record, shapeError, sizeOf, type Tensor, tensor } from '../tensor.ts'
@@ -63,7 +64,13 @@ function gather(operation: string, table: Tensor, ids: Tensor | Int32Array): Ten
   const [tableRows, ...tail] = table.shape
   const columns = sizeOf(tail)
   const y = empty([...list.shape, ...tail])
-  backend().gatherRows(table.handle, list.handle, y.handle, list.size, columns, tableRows)
+  try {
+    backend().gatherRows(table.handle, list.handle, y.handle, list.size, columns, tableRows)
+  } catch (cause) {
+    throw new SmolforgeError('usage', `${operation}: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    })
+  }
   return record(y, [table], (dy) => {
     accumulate(table.node, (dx, add) =>
       backend().scatterRows(dy.handle, list.handle, dx.handle, list.size, columns, tableRows, add),

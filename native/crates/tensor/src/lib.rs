@@ -1,3 +1,25 @@
-//! CPU kernels of the engine.
+//! CPU kernels of the engine: slices in, slices out, no policy.
+//!
+//! Every kernel body is written once over the vector type of `simd.rs` and compiled once for each instruction set;
+//! `Context` carries the choice made at run time, the number of threads and the scratch memory. Work is cut by shape
+//! alone and no sum depends on which thread did a part of it, so the same call gives the same bits.
 
+pub mod arena;
+pub mod attention;
+pub mod context;
+pub mod elementwise;
 pub mod floats;
+pub mod gather;
+pub mod gemm;
+pub mod head;
+pub mod isa;
+pub mod muon;
+pub mod normalise;
+pub mod optimizer;
+pub mod pool;
+pub mod reduce;
+pub mod rope;
+pub mod simd;
+
+pub use context::{Context, Precision};
+pub use isa::Isa;

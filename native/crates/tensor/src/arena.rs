@@ -1,0 +1,218 @@
+//! The memory of tensors: a step arena that is used again step after step, and blocks of their own for what lives on.
+
+const HUGE_PAGE: usize = 2 << 20;
+const LINE: usize = 16;
+
+/// Memory for `len` f32 (or i32), aligned to 64 bytes; a large one to 2 MB and in huge pages where the system has them.
+pub struct Block {
+    pointer: *mut f32,
+    length: usize,
+    layout: std::alloc::Layout,
+}
+
+unsafe impl Send for Block {}
+
+impl Block {
+    /// Zeroed memory.
+    pub fn new(length: usize) -> Self {
+        let bytes = (length * 4).max(64);
+        let large = bytes >= HUGE_PAGE;
+        let align = if large { HUGE_PAGE } else { 64 };
+        let layout = std::alloc::Layout::from_size_align(bytes.next_multiple_of(align), align)
+            .expect("a tensor is far smaller than the address space");
+        let pointer = if large {
+            huge(layout)
+        } else {
+            unsafe { std::alloc::alloc_zeroed(layout) }
+        };
+        if pointer.is_null() {
+            std::alloc::handle_alloc_error(layout);
+        }
+        Self {
+            pointer: pointer as *mut f32,
+            length,
+            layout,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    pub fn as_ptr(&self) -> *mut f32 {
+        self.pointer
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.layout.size()
+    }
+}
+
+fn huge(layout: std::alloc::Layout) -> *mut u8 {
+    let pointer = unsafe { std::alloc::alloc(layout) };
+    if !pointer.is_null() {
+        // Before the first touch: zeroing is what makes the system choose the pages.
+        #[cfg(target_os = "linux")]
+        unsafe {
+            libc::madvise(
+                pointer as *mut libc::c_void,
+                layout.size(),
+                libc::MADV_HUGEPAGE,
+            );
+        }
+        unsafe { pointer.write_bytes(0, layout.size()) };
+    }
+    pointer
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        unsafe { std::alloc::dealloc(self.pointer as *mut u8, self.layout) }
+    }
+}
+
+/// Hands out pieces of a few large blocks, best fit, neighbours merged when they come back. When all pieces are back
+/// after a step that needed more than one block, the next step gets one block of the whole size: a loop of equal
+/// steps soon allocates nothing.
+#[derive(Default)]
+pub struct Arena {
+    blocks: Vec<Block>,
+    /// (block, offset, length), sorted; neighbours are never both free.
+    free: Vec<(usize, usize, usize)>,
+    used: usize,
+    peak: usize,
+}
+
+/// A piece of the arena; `offset` and `length` in elements.
+#[derive(Clone, Copy)]
+pub struct Piece {
+    block: usize,
+    offset: usize,
+    length: usize,
+}
+
+const SMALLEST_BLOCK: usize = 4 << 20;
+
+impl Arena {
+    pub fn allocate(&mut self, length: usize) -> Piece {
+        let length = length.max(1).next_multiple_of(LINE);
+        let fitting = self
+            .free
+            .iter()
+            .enumerate()
+            .filter(|(_, piece)| piece.2 >= length);
+        let best = fitting.min_by_key(|(_, piece)| piece.2).map(|(at, _)| at);
+        let at = best.unwrap_or_else(|| self.grow(length));
+        let (block, offset, available) = self.free[at];
+        if available == length {
+            self.free.remove(at);
+        } else {
+            self.free[at] = (block, offset + length, available - length);
+        }
+        self.used += length;
+        self.peak = self.peak.max(self.used);
+        Piece {
+            block,
+            offset,
+            length,
+        }
+    }
+
+    pub fn release(&mut self, piece: Piece) {
+        self.used -= piece.length;
+        let at = self
+            .free
+            .partition_point(|&(block, offset, _)| (block, offset) < (piece.block, piece.offset));
+        self.free
+            .insert(at, (piece.block, piece.offset, piece.length));
+        self.merge(at);
+        if at > 0 {
+            self.merge(at - 1);
+        }
+    }
+
+    pub fn pointer(&self, piece: Piece) -> *mut f32 {
+        unsafe { self.blocks[piece.block].as_ptr().add(piece.offset) }
+    }
+
+    /// After the last piece of a step came back: several blocks become one.
+    pub fn settle(&mut self) {
+        if self.used > 0 || self.blocks.len() < 2 {
+            return;
+        }
+        let total = self.blocks.iter().map(Block::len).sum();
+        self.blocks.clear();
+        self.free.clear();
+        self.add_block(total);
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.blocks.iter().map(Block::bytes).sum()
+    }
+
+    pub fn peak_bytes(&self) -> usize {
+        self.peak * 4
+    }
+
+    fn merge(&mut self, at: usize) {
+        if let (Some(&(block, offset, length)), Some(&(next, next_offset, next_length))) =
+            (self.free.get(at), self.free.get(at + 1))
+            && block == next
+            && offset + length == next_offset
+        {
+            self.free[at].2 += next_length;
+            self.free.remove(at + 1);
+        }
+    }
+
+    fn grow(&mut self, length: usize) -> usize {
+        let held: usize = self.blocks.iter().map(Block::len).sum();
+        self.add_block(length.max(SMALLEST_BLOCK).max(held / 4))
+    }
+
+    fn add_block(&mut self, length: usize) -> usize {
+        let length = length.next_multiple_of(HUGE_PAGE / 4);
+        self.blocks.push(Block::new(length));
+        self.free.push((self.blocks.len() - 1, 0, length));
+        self.free.len() - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Arena;
+
+    #[test]
+    fn equal_steps_soon_allocate_nothing_and_pieces_never_overlap() {
+        let mut arena = Arena::default();
+        let mut sizes = Vec::new();
+        for _ in 0..5 {
+            let pieces: Vec<_> = (1..200).map(|i| arena.allocate(i * 977)).collect();
+            let mut spans: Vec<_> = pieces
+                .iter()
+                .map(|p| (arena.pointer(*p) as usize, p.length * 4))
+                .collect();
+            spans.sort();
+            assert!(
+                spans
+                    .windows(2)
+                    .all(|pair| pair[0].0 + pair[0].1 <= pair[1].0)
+            );
+            for piece in pieces
+                .iter()
+                .step_by(2)
+                .chain(pieces.iter().skip(1).step_by(2))
+            {
+                arena.release(*piece);
+            }
+            arena.settle();
+            sizes.push(arena.bytes());
+        }
+        assert_eq!(sizes[1], sizes[4]);
+        assert_eq!(arena.free.len(), 1);
+    }
+}

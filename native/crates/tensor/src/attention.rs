@@ -1,0 +1,526 @@
+//! Causal attention with grouped queries. The matrix of probabilities exists for one block of query rows at a time;
+//! the backward pass computes it again from the saved log-sum-exp (Dao et al. 2022).
+//!
+//! A task is one (row of the batch, key-value head): keys and values are packed once for all the query heads that
+//! share them, and the gradients of keys and values are summed in one fixed order.
+
+use crate::context::{Context, Purpose, Shared};
+use crate::gemm::{Tile, block_product, pack_panel, panel_columns};
+use crate::isa::Isa;
+use crate::kernels;
+use crate::simd::{self, Simd};
+
+#[derive(Clone, Copy)]
+pub struct Shape {
+    pub batch: usize,
+    /// Queries in each row of the batch.
+    pub time: usize,
+    /// Keys that each row of the batch has room for.
+    pub capacity: usize,
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head_dim: usize,
+    /// Keys that count: query i sees keys 0 .. key_length - time + i.
+    pub key_length: usize,
+}
+
+impl Shape {
+    fn query_width(&self) -> usize {
+        self.heads * self.head_dim
+    }
+    fn key_width(&self) -> usize {
+        self.kv_heads * self.head_dim
+    }
+    fn scale(&self) -> f32 {
+        1.0 / (self.head_dim as f32).sqrt()
+    }
+    fn query_values(&self) -> usize {
+        self.batch * self.time * self.query_width()
+    }
+    fn key_values(&self) -> usize {
+        self.batch * self.capacity * self.key_width()
+    }
+    /// Query rows of a block: their scores over all keys stay in the second cache.
+    fn block_rows(&self) -> usize {
+        (49_152 / self.key_length.max(1)).clamp(12, 84)
+    }
+}
+
+/// y = softmax(q kᵀ / sqrt(head_dim)) v, and the log-sum-exp of each row for `backward`.
+pub fn forward(
+    context: &Context,
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    y: &mut [f32],
+    log_sum_exp: &mut [f32],
+    segments: Option<&[i32]>,
+    s: Shape,
+) {
+    assert!(q.len() >= s.query_values() && k.len() >= s.key_values() && v.len() >= s.key_values());
+    assert!(y.len() >= s.query_values() && log_sum_exp.len() >= s.batch * s.heads * s.time);
+    let isa = context.isa;
+    let (d, length) = (s.head_dim, s.key_length);
+    let seen = Seen::new(&s, segments);
+    let (y, log_sum_exp) = (Shared::new(y), Shared::new(log_sum_exp));
+    let columns = panel_columns(isa);
+    let key_panels = length.div_ceil(columns) * columns;
+    let value_panels = d.div_ceil(columns) * columns;
+    let block = s.block_rows().min(s.time.max(1));
+    context.run(s.batch * s.kv_heads, &|task, worker| unsafe {
+        let (b, kv_head) = (task / s.kv_heads, task % s.kv_heads);
+        let at = b * s.capacity * s.key_width() + kv_head * d;
+        let packed = context.scratch(
+            worker,
+            Purpose::PackedA,
+            key_panels * d + value_panels * length,
+        );
+        let (keys, values) = packed.split_at_mut(key_panels * d);
+        pack_turned(isa, &k[at..], s.key_width(), length, d, keys);
+        pack_straight(isa, &v[at..], s.key_width(), length, d, values);
+        let scores = context.scratch(worker, Purpose::Rows, block * key_panels);
+        for head in kv_head * (s.heads / s.kv_heads)..(kv_head + 1) * (s.heads / s.kv_heads) {
+            for from in (0..s.time).step_by(block) {
+                let to = (from + block).min(s.time);
+                let Span { low, high } = seen.block(b, from, to, columns);
+                let query = (b * s.time + from) * s.query_width() + head * d;
+                // scores = q kᵀ
+                block_product(
+                    isa,
+                    Tile {
+                        depth: d,
+                        a: q.as_ptr().add(query),
+                        a_stride: s.query_width(),
+                        b: keys.as_ptr().add(low * d),
+                        b_panel_stride: columns * d,
+                        c: scores.as_mut_ptr(),
+                        c_stride: key_panels,
+                        rows: to - from,
+                        columns: high - low,
+                        add: false,
+                    },
+                );
+                let sums = context.scratch(worker, Purpose::Sums, block);
+                for row in from..to {
+                    let line = &mut scores[(row - from) * key_panels..][..high - low];
+                    let span = seen.row(b, row);
+                    seen.hide(b, row, line, low);
+                    let (sum, lse) = exp_row(isa, line, span.low - low, span.high - low, s.scale());
+                    sums[row - from] = 1.0 / sum;
+                    log_sum_exp.part(0, s.batch * s.heads * s.time)
+                        [(b * s.heads + head) * s.time + row] = lse;
+                }
+                // y = p v
+                let out = y.pointer().add(query);
+                block_product(
+                    isa,
+                    Tile {
+                        depth: high - low,
+                        a: scores.as_ptr(),
+                        a_stride: key_panels,
+                        b: values.as_ptr().add(low * columns),
+                        b_panel_stride: columns * length,
+                        c: out,
+                        c_stride: s.query_width(),
+                        rows: to - from,
+                        columns: d,
+                        add: false,
+                    },
+                );
+                for row in 0..to - from {
+                    let line = std::slice::from_raw_parts_mut(out.add(row * s.query_width()), d);
+                    line.iter_mut().for_each(|x| *x *= sums[row]);
+                }
+            }
+        }
+    });
+}
+
+/// The gradients by q, k and v; `adds` says for each whether to add to what is there.
+pub fn backward(
+    context: &Context,
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    y: &[f32],
+    log_sum_exp: &[f32],
+    dy: &[f32],
+    dq: &mut [f32],
+    dk: &mut [f32],
+    dv: &mut [f32],
+    segments: Option<&[i32]>,
+    s: Shape,
+    adds: [bool; 3],
+) {
+    assert!(q.len() >= s.query_values() && k.len() >= s.key_values() && v.len() >= s.key_values());
+    assert!(
+        y.len() >= s.query_values() && dy.len() >= s.query_values() && dq.len() >= s.query_values()
+    );
+    assert!(dk.len() >= s.key_values() && dv.len() >= s.key_values());
+    assert!(log_sum_exp.len() >= s.batch * s.heads * s.time);
+    if !adds[1] {
+        dk.fill(0.0);
+    }
+    if !adds[2] {
+        dv.fill(0.0);
+    }
+    let isa = context.isa;
+    let (d, length) = (s.head_dim, s.key_length);
+    let seen = Seen::new(&s, segments);
+    let (dq, dk, dv) = (Shared::new(dq), Shared::new(dk), Shared::new(dv));
+    let columns = panel_columns(isa);
+    let key_panels = length.div_ceil(columns) * columns;
+    let dim_panels = d.div_ceil(columns) * columns;
+    let block = (s.block_rows() / 2).max(12).min(s.time.max(1));
+    context.run(s.batch * s.kv_heads, &|task, worker| unsafe {
+        let (b, kv_head) = (task / s.kv_heads, task % s.kv_heads);
+        let at = b * s.capacity * s.key_width() + kv_head * d;
+        let packed = context.scratch(
+            worker,
+            Purpose::PackedA,
+            2 * key_panels * d + dim_panels * (length + 2 * block),
+        );
+        let (keys_turned, rest) = packed.split_at_mut(key_panels * d);
+        let (values_turned, rest) = rest.split_at_mut(key_panels * d);
+        let (keys, rest) = rest.split_at_mut(dim_panels * length);
+        let (queries, outputs) = rest.split_at_mut(dim_panels * block);
+        pack_turned(isa, &k[at..], s.key_width(), length, d, keys_turned);
+        pack_turned(isa, &v[at..], s.key_width(), length, d, values_turned);
+        pack_straight(isa, &k[at..], s.key_width(), length, d, keys);
+        let rows = context.scratch(worker, Purpose::Rows, 2 * block * key_panels);
+        let (scores, slopes) = rows.split_at_mut(block * key_panels);
+        for head in kv_head * (s.heads / s.kv_heads)..(kv_head + 1) * (s.heads / s.kv_heads) {
+            for from in (0..s.time).step_by(block) {
+                let to = (from + block).min(s.time);
+                let Span { low, high } = seen.block(b, from, to, columns);
+                let query = (b * s.time + from) * s.query_width() + head * d;
+                let against_keys = |a: *const f32, turned: &[f32], c: &mut [f32]| {
+                    block_product(
+                        isa,
+                        Tile {
+                            depth: d,
+                            a,
+                            a_stride: s.query_width(),
+                            b: turned.as_ptr().add(low * d),
+                            b_panel_stride: columns * d,
+                            c: c.as_mut_ptr(),
+                            c_stride: key_panels,
+                            rows: to - from,
+                            columns: high - low,
+                            add: false,
+                        },
+                    );
+                };
+                // scores = q kᵀ, slopes = dy vᵀ
+                against_keys(q.as_ptr().add(query), keys_turned, scores);
+                against_keys(dy.as_ptr().add(query), values_turned, slopes);
+                for row in from..to {
+                    let line = (row - from) * key_panels;
+                    let own = query + (row - from) * s.query_width();
+                    let dot: f32 = dot(isa, &dy[own..own + d], &y[own..own + d]);
+                    let span = seen.row(b, row);
+                    let score = &mut scores[line..line + high - low];
+                    seen.hide(b, row, score, low);
+                    let lse = log_sum_exp[(b * s.heads + head) * s.time + row];
+                    let slope = &mut slopes[line..line + high - low];
+                    slope_row(
+                        isa,
+                        score,
+                        slope,
+                        span.low - low,
+                        span.high - low,
+                        s.scale(),
+                        lse,
+                        dot,
+                    );
+                }
+                // dq = slopes k
+                block_product(
+                    isa,
+                    Tile {
+                        depth: high - low,
+                        a: slopes.as_ptr(),
+                        a_stride: key_panels,
+                        b: keys.as_ptr().add(low * columns),
+                        b_panel_stride: columns * length,
+                        c: dq.pointer().add(query),
+                        c_stride: s.query_width(),
+                        rows: to - from,
+                        columns: d,
+                        add: adds[0],
+                    },
+                );
+                // dk += slopesᵀ q, dv += pᵀ dy
+                pack_straight(isa, &q[query..], s.query_width(), to - from, d, queries);
+                pack_straight(isa, &dy[query..], s.query_width(), to - from, d, outputs);
+                for (left, right, out) in [(&*slopes, &*queries, dk), (&*scores, &*outputs, dv)] {
+                    turned_product(
+                        isa,
+                        Turned {
+                            depth: to - from,
+                            a: left.as_ptr(),
+                            a_stride: key_panels,
+                            b: right.as_ptr(),
+                            c: out.pointer().add(at + low * s.key_width()),
+                            c_stride: s.key_width(),
+                            rows: high.min(length) - low,
+                            columns: d,
+                        },
+                    );
+                }
+            }
+        }
+    });
+}
+
+/// Panels of the transpose of `rows` rows of width d: `[panel of rows][d][rows of the panel]`.
+unsafe fn pack_turned(
+    isa: Isa,
+    from: &[f32],
+    stride: usize,
+    rows: usize,
+    d: usize,
+    to: &mut [f32],
+) {
+    let columns = panel_columns(isa);
+    for first in (0..rows).step_by(columns) {
+        let panel = &mut to[first * d..(first + columns) * d];
+        pack_panel(
+            isa,
+            from.as_ptr().add(first * stride),
+            1,
+            stride,
+            d,
+            columns.min(rows - first),
+            panel,
+        );
+    }
+}
+
+/// Panels of `rows` rows of width d: `[panel of d][row][columns of the panel]`.
+unsafe fn pack_straight(
+    isa: Isa,
+    from: &[f32],
+    stride: usize,
+    rows: usize,
+    d: usize,
+    to: &mut [f32],
+) {
+    let columns = panel_columns(isa);
+    for first in (0..d).step_by(columns) {
+        let panel = &mut to[first * rows..(first + columns) * rows];
+        pack_panel(
+            isa,
+            from.as_ptr().add(first),
+            stride,
+            1,
+            rows,
+            columns.min(d - first),
+            panel,
+        );
+    }
+}
+
+/// Keys low .. high - 1.
+#[derive(Clone, Copy)]
+struct Span {
+    low: usize,
+    high: usize,
+}
+
+/// Which keys a query sees.
+struct Seen<'a> {
+    segments: Option<&'a [i32]>,
+    /// For each query: its segment's first key, and whether all keys from there on are of its segment.
+    starts: Vec<(u32, bool)>,
+    time: usize,
+    length: usize,
+    offset: usize,
+}
+
+impl<'a> Seen<'a> {
+    fn new(s: &Shape, segments: Option<&'a [i32]>) -> Self {
+        let mut starts = Vec::new();
+        if let Some(segments) = segments {
+            starts.reserve(s.batch * s.time);
+            let mut first: std::collections::HashMap<i32, (u32, u32)> =
+                std::collections::HashMap::new();
+            for row in segments[..s.batch * s.time].chunks(s.time.max(1)) {
+                first.clear();
+                for (i, &segment) in row.iter().enumerate() {
+                    let (start, count) = first.entry(segment).or_insert((i as u32, 0));
+                    *count += 1;
+                    starts.push((*start, i as u32 + 1 - *start == *count));
+                }
+            }
+        }
+        Self {
+            segments,
+            starts,
+            time: s.time,
+            length: s.key_length,
+            offset: s.key_length - s.time,
+        }
+    }
+
+    fn row(&self, b: usize, row: usize) -> Span {
+        let low = if self.starts.is_empty() {
+            0
+        } else {
+            self.starts[b * self.time + row].0 as usize
+        };
+        Span {
+            low,
+            high: self.offset + row + 1,
+        }
+    }
+
+    /// The keys that any of these rows sees, in whole panels.
+    fn block(&self, b: usize, from: usize, to: usize, columns: usize) -> Span {
+        let low = (from..to)
+            .map(|row| self.row(b, row).low)
+            .min()
+            .unwrap_or(0);
+        let high = (self.offset + to).min(self.length);
+        Span {
+            low: low / columns * columns,
+            high: high.next_multiple_of(columns).min(self.length),
+        }
+    }
+
+    /// Hides keys of other segments that lie between those of this row's own.
+    fn hide(&self, b: usize, row: usize, scores: &mut [f32], low: usize) {
+        let Some(segments) = self.segments else {
+            return;
+        };
+        let (start, whole) = self.starts[b * self.time + row];
+        if whole {
+            return;
+        }
+        let line = &segments[b * self.time..][..self.time];
+        for key in start as usize..=row {
+            if line[key] != line[row] {
+                scores[key - low] = f32::NEG_INFINITY;
+            }
+        }
+    }
+}
+
+/// C += aᵀ b for a block: element (row, p) of the left side at a[p * a_stride + row].
+#[derive(Clone, Copy)]
+struct Turned {
+    depth: usize,
+    a: *const f32,
+    a_stride: usize,
+    b: *const f32,
+    c: *mut f32,
+    c_stride: usize,
+    rows: usize,
+    columns: usize,
+}
+
+kernels! {
+    /// Turns scores into exp(scale * score - largest) between low and high and zeros elsewhere; gives their sum and
+    /// the log-sum-exp.
+    fn exp_row(line: &mut [f32], low: usize, high: usize, scale: f32) -> (f32, f32) = exp_row_body;
+    /// Turns scores into probabilities p, and slopes dp into scale * p * (dp - dot); zeros outside low .. high.
+    fn slope_row(scores: &mut [f32], slopes: &mut [f32], low: usize, high: usize, scale: f32, lse: f32, dot: f32) = slope_row_body;
+    fn dot(a: &[f32], b: &[f32]) -> f32 = dot_body;
+    fn turned_product(turned: Turned) = turned_body;
+}
+
+#[inline(always)]
+unsafe fn turned_body<S: Simd>(t: Turned) {
+    crate::gemm::turned_block::<S>(
+        t.depth, t.a, t.a_stride, t.b, t.c, t.c_stride, t.rows, t.columns,
+    );
+}
+
+#[inline(always)]
+unsafe fn exp_row_body<S: Simd>(
+    line: &mut [f32],
+    low: usize,
+    high: usize,
+    scale: f32,
+) -> (f32, f32) {
+    line[..low].fill(0.0);
+    line[high..].fill(0.0);
+    let (p, n) = (line.as_mut_ptr().add(low), high - low);
+    let whole = n / S::LANES * S::LANES;
+    let mut largest = f32::NEG_INFINITY;
+    if whole > 0 {
+        let mut most = S::load(p);
+        for i in (S::LANES..whole).step_by(S::LANES) {
+            most = S::max(S::load(p.add(i)), most);
+        }
+        largest = S::largest(most);
+    }
+    for i in whole..n {
+        largest = largest.max(*p.add(i));
+    }
+    let shift = S::splat(-largest * scale);
+    let factor = S::splat(scale);
+    let mut sums = S::splat(0.0);
+    for i in (0..whole).step_by(S::LANES) {
+        let e = simd::exp::<S>(S::fma(S::load(p.add(i)), factor, shift));
+        S::store(p.add(i), e);
+        sums = S::add(sums, e);
+    }
+    let mut sum = S::sum(sums);
+    if whole < n {
+        let e = simd::exp::<S>(S::fma(S::load_n(p.add(whole), n - whole), factor, shift));
+        S::store_n(p.add(whole), n - whole, e);
+        for i in whole..n {
+            sum += *p.add(i);
+        }
+    }
+    (sum, largest * scale + sum.ln())
+}
+
+#[inline(always)]
+unsafe fn slope_row_body<S: Simd>(
+    scores: &mut [f32],
+    slopes: &mut [f32],
+    low: usize,
+    high: usize,
+    scale: f32,
+    lse: f32,
+    dot: f32,
+) {
+    for line in [&mut *scores, &mut *slopes] {
+        line[..low].fill(0.0);
+        line[high..].fill(0.0);
+    }
+    let (p, g) = (scores.as_mut_ptr(), slopes.as_mut_ptr());
+    let (factor, shift, mean) = (S::splat(scale), S::splat(-lse), S::splat(dot));
+    let mut i = low;
+    while i < high {
+        let n = high - i;
+        if n >= S::LANES {
+            let e = simd::exp::<S>(S::fma(S::load(p.add(i)), factor, shift));
+            let slope = S::mul(S::mul(e, factor), S::sub(S::load(g.add(i)), mean));
+            S::store(p.add(i), e);
+            S::store(g.add(i), slope);
+        } else {
+            let e = simd::exp::<S>(S::fma(S::load_n(p.add(i), n), factor, shift));
+            let slope = S::mul(S::mul(e, factor), S::sub(S::load_n(g.add(i), n), mean));
+            S::store_n(p.add(i), n, e);
+            S::store_n(g.add(i), n, slope);
+        }
+        i += S::LANES;
+    }
+}
+
+#[inline(always)]
+unsafe fn dot_body<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
+    let (n, whole) = (a.len(), a.len() / S::LANES * S::LANES);
+    let mut sums = S::splat(0.0);
+    for i in (0..whole).step_by(S::LANES) {
+        sums = S::fma(S::load(a.as_ptr().add(i)), S::load(b.as_ptr().add(i)), sums);
+    }
+    let mut sum = S::sum(sums);
+    for i in whole..n {
+        sum += a[i] * b[i];
+    }
+    sum
+}

@@ -1,0 +1,126 @@
+//! What every kernel is told beside its input: instruction set, threads, precision, and scratch memory to work in.
+
+use crate::arena::Block;
+use crate::isa::Isa;
+use crate::pool;
+use std::cell::UnsafeCell;
+
+/// What matmul inputs are rounded to; sums and all else are f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    F32,
+    Bf16,
+}
+
+pub struct Context {
+    pub isa: Isa,
+    pub threads: usize,
+    pub precision: Precision,
+    scratch: Vec<Scratch>,
+}
+
+/// What a scratch buffer is for; two purposes never share memory.
+#[derive(Clone, Copy)]
+pub enum Purpose {
+    PackedB,
+    PackedA,
+    Rows,
+    Sums,
+    Matrix,
+}
+
+/// The buffers of one thread (the last one: of the call as a whole); they grow and stay.
+#[derive(Default)]
+struct Scratch {
+    buffers: [UnsafeCell<Option<Block>>; 5],
+}
+
+// Each worker touches its own entry only, and a call of one Node thread is the only user of its context.
+unsafe impl Sync for Context {}
+
+impl Context {
+    pub fn new(isa: Isa, threads: usize, precision: Precision) -> Self {
+        let scratch = (0..=threads).map(|_| Scratch::default()).collect();
+        Self {
+            isa,
+            threads,
+            precision,
+            scratch,
+        }
+    }
+
+    /// Scratch of a worker of the pool, at least `length` long; its content is undefined.
+    ///
+    /// # Safety
+    /// One user at a time for each worker and purpose, until the slice is dropped.
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn scratch(&self, worker: usize, purpose: Purpose, length: usize) -> &mut [f32] {
+        let cell = &mut *self.scratch[worker].buffers[purpose as usize].get();
+        if cell.as_ref().is_none_or(|block| block.len() < length) {
+            *cell = None;
+            *cell = Some(Block::new(length.next_multiple_of(4096)));
+        }
+        let block = cell.as_ref().expect("set above");
+        std::slice::from_raw_parts_mut(block.as_ptr(), length)
+    }
+
+    /// Scratch that all tasks of a call share.
+    ///
+    /// # Safety
+    /// As `scratch`.
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn shared_scratch(&self, purpose: Purpose, length: usize) -> &mut [f32] {
+        self.scratch(self.threads, purpose, length)
+    }
+
+    /// Runs `work(task, worker)` for every task on the threads of this context.
+    pub fn run(&self, tasks: usize, work: &(dyn Fn(usize, usize) + Sync)) {
+        pool::run(self.threads, tasks, work);
+    }
+
+    /// Cuts `length` items of `cost` elements each into parts and runs `work(from, to)` on them; small work stays
+    /// on the calling thread, where a fork would cost more than it saves.
+    pub fn split(&self, length: usize, cost: usize, work: &(dyn Fn(usize, usize) + Sync)) {
+        const PART: usize = 16_384;
+        let part = PART.div_ceil(cost.max(1));
+        if self.threads == 1 || length <= 2 * part {
+            return work(0, length);
+        }
+        let parts = length.div_ceil(part).min(self.threads * 8);
+        self.run(parts, &|task, _| {
+            work(task * length / parts, (task + 1) * length / parts)
+        });
+    }
+}
+
+/// An output that tasks write disjoint parts of.
+#[derive(Clone, Copy)]
+pub struct Shared<'a> {
+    pointer: *mut f32,
+    length: usize,
+    _lives: std::marker::PhantomData<&'a mut [f32]>,
+}
+
+unsafe impl Sync for Shared<'_> {}
+unsafe impl Send for Shared<'_> {}
+
+impl<'a> Shared<'a> {
+    pub fn new(slice: &'a mut [f32]) -> Self {
+        Self {
+            pointer: slice.as_mut_ptr(),
+            length: slice.len(),
+            _lives: std::marker::PhantomData,
+        }
+    }
+
+    /// # Safety
+    /// Parts that are in use at the same time must not overlap.
+    pub unsafe fn part(&self, from: usize, to: usize) -> &'a mut [f32] {
+        assert!(from <= to && to <= self.length);
+        std::slice::from_raw_parts_mut(self.pointer.add(from), to - from)
+    }
+
+    pub fn pointer(&self) -> *mut f32 {
+        self.pointer
+    }
+}

@@ -1,0 +1,330 @@
+//! Operations on one element at a time, and SwiGLU.
+
+use crate::context::{Context, Shared};
+use crate::kernels;
+use crate::simd::{self, Simd};
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Unary {
+    Neg,
+    Exp,
+    Log,
+    Sqrt,
+    Sigmoid,
+    Silu,
+    LogSigmoid,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Binary {
+    Add,
+    Sub,
+    Mul,
+}
+
+/// y = f(x)
+pub fn unary(context: &Context, f: Unary, x: &[f32], y: &mut [f32]) {
+    assert!(x.len() == y.len());
+    let out = Shared::new(y);
+    context.split(x.len(), 4, &|from, to| unsafe {
+        unary_part(context.isa, f, &x[from..to], out.part(from, to));
+    });
+}
+
+/// dx = dy f'(x), or dx += with `add`; y = f(x).
+pub fn unary_gradient(
+    context: &Context,
+    f: Unary,
+    x: &[f32],
+    y: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+    add: bool,
+) {
+    assert!(x.len() == y.len() && y.len() == dy.len() && dy.len() == dx.len());
+    let out = Shared::new(dx);
+    context.split(x.len(), 4, &|from, to| unsafe {
+        let dx = out.part(from, to);
+        unary_gradient_part(
+            context.isa,
+            f,
+            &x[from..to],
+            &y[from..to],
+            &dy[from..to],
+            dx,
+            add,
+        );
+    });
+}
+
+/// c[i] = a[i] op b[i mod b.len()], or c += with `add`.
+pub fn binary(context: &Context, op: Binary, a: &[f32], b: &[f32], c: &mut [f32], add: bool) {
+    assert!(
+        a.len() == c.len() && (a.is_empty() || (!b.is_empty() && a.len().is_multiple_of(b.len())))
+    );
+    if a.is_empty() {
+        return;
+    }
+    let period = b.len();
+    let out = Shared::new(c);
+    context.split(a.len(), 1, &|from, to| unsafe {
+        let mut at = from;
+        while at < to {
+            let start = at % period;
+            // One element repeated is its own case: a call for each would crawl.
+            let n = if period == 1 {
+                to - at
+            } else {
+                (period - start).min(to - at)
+            };
+            let right = if period == 1 { b } else { &b[start..start + n] };
+            binary_part(
+                context.isa,
+                op,
+                &a[at..at + n],
+                right,
+                out.part(at, at + n),
+                add,
+            );
+            at += n;
+        }
+    });
+}
+
+/// y = factor x, or y += with `add`.
+pub fn scale(context: &Context, x: &[f32], factor: f32, y: &mut [f32], add: bool) {
+    assert!(x.len() == y.len());
+    let out = Shared::new(y);
+    context.split(x.len(), 1, &|from, to| unsafe {
+        scale_part(context.isa, &x[from..to], factor, out.part(from, to), add);
+    });
+}
+
+/// y = silu(gate) up
+pub fn swiglu(context: &Context, gate: &[f32], up: &[f32], y: &mut [f32]) {
+    assert!(gate.len() == up.len() && up.len() == y.len());
+    let out = Shared::new(y);
+    context.split(gate.len(), 4, &|from, to| unsafe {
+        swiglu_part(
+            context.isa,
+            &gate[from..to],
+            &up[from..to],
+            out.part(from, to),
+        );
+    });
+}
+
+/// The gradients by gate and up, each into its output when there is one; the flags say to add.
+pub fn swiglu_gradient(
+    context: &Context,
+    gate: &[f32],
+    up: &[f32],
+    dy: &[f32],
+    dgate: Option<&mut [f32]>,
+    dup: Option<&mut [f32]>,
+    adds: [bool; 2],
+) {
+    let n = gate.len();
+    assert!(up.len() == n && dy.len() == n);
+    let (dgate, dup) = (dgate.map(Shared::new), dup.map(Shared::new));
+    context.split(n, 8, &|from, to| unsafe {
+        let part = |out: &Option<Shared>| match out {
+            Some(out) => out.part(from, to).as_mut_ptr(),
+            None => std::ptr::null_mut(),
+        };
+        let inputs = [gate, up, dy].map(|x| x[from..to].as_ptr());
+        swiglu_gradient_part(
+            context.isa,
+            inputs,
+            part(&dgate),
+            part(&dup),
+            to - from,
+            adds,
+        );
+    });
+}
+
+kernels! {
+    fn unary_part(f: Unary, x: &[f32], y: &mut [f32]) = unary_body;
+    fn unary_gradient_part(f: Unary, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32], add: bool) = unary_gradient_body;
+    fn binary_part(op: Binary, a: &[f32], b: &[f32], c: &mut [f32], add: bool) = binary_body;
+    fn scale_part(x: &[f32], factor: f32, y: &mut [f32], add: bool) = scale_body;
+    fn swiglu_part(gate: &[f32], up: &[f32], y: &mut [f32]) = swiglu_body;
+    fn swiglu_gradient_part(inputs: [*const f32; 3], dgate: *mut f32, dup: *mut f32, n: usize, adds: [bool; 2]) = swiglu_gradient_body;
+}
+
+/// Walks N inputs and an output in vectors, the rest of them at the end masked.
+#[inline(always)]
+pub unsafe fn map<S: Simd, const N: usize>(
+    inputs: [*const f32; N],
+    out: *mut f32,
+    n: usize,
+    add: bool,
+    f: impl Fn([S::V; N]) -> S::V,
+) {
+    let mut i = 0;
+    while i + S::LANES <= n {
+        let y = f(inputs.map(|x| S::load(x.add(i))));
+        S::store(
+            out.add(i),
+            if add {
+                S::add(S::load(out.add(i)), y)
+            } else {
+                y
+            },
+        );
+        i += S::LANES;
+    }
+    if i < n {
+        let y = f(inputs.map(|x| S::load_n(x.add(i), n - i)));
+        S::store_n(
+            out.add(i),
+            n - i,
+            if add {
+                S::add(S::load_n(out.add(i), n - i), y)
+            } else {
+                y
+            },
+        );
+    }
+}
+
+#[inline(always)]
+unsafe fn unary_body<S: Simd>(f: Unary, x: &[f32], y: &mut [f32]) {
+    let (from, to, n) = ([x.as_ptr()], y.as_mut_ptr(), x.len());
+    match f {
+        Unary::Neg => map::<S, 1>(from, to, n, false, |[x]| S::sub(S::splat(0.0), x)),
+        Unary::Exp => map::<S, 1>(from, to, n, false, |[x]| simd::exp::<S>(x)),
+        Unary::Sqrt => map::<S, 1>(from, to, n, false, |[x]| S::sqrt(x)),
+        Unary::Sigmoid => map::<S, 1>(from, to, n, false, |[x]| simd::sigmoid::<S>(x)),
+        Unary::Silu => map::<S, 1>(from, to, n, false, |[x]| S::mul(x, simd::sigmoid::<S>(x))),
+        Unary::Log => x.iter().zip(y).for_each(|(x, y)| *y = x.ln()),
+        Unary::LogSigmoid => {
+            x.iter()
+                .zip(y)
+                .for_each(|(&x, y)| *y = -(-x.abs()).exp().ln_1p() - (-x).max(0.0));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn unary_gradient_body<S: Simd>(
+    f: Unary,
+    x: &[f32],
+    y: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+    add: bool,
+) {
+    let (inputs, to, n) = (
+        [x.as_ptr(), y.as_ptr(), dy.as_ptr()],
+        dx.as_mut_ptr(),
+        x.len(),
+    );
+    let one = S::splat(1.0);
+    match f {
+        Unary::Neg => map::<S, 3>(inputs, to, n, add, |[_, _, d]| S::sub(S::splat(0.0), d)),
+        Unary::Exp => map::<S, 3>(inputs, to, n, add, |[_, y, d]| S::mul(y, d)),
+        Unary::Log => map::<S, 3>(inputs, to, n, add, |[x, _, d]| S::div(d, x)),
+        Unary::Sqrt => map::<S, 3>(inputs, to, n, add, |[_, y, d]| {
+            S::div(S::mul(d, S::splat(0.5)), y)
+        }),
+        Unary::Sigmoid => {
+            map::<S, 3>(inputs, to, n, add, |[_, y, d]| {
+                S::mul(d, S::mul(y, S::sub(one, y)))
+            });
+        }
+        Unary::Silu => map::<S, 3>(inputs, to, n, add, |[x, _, d]| {
+            S::mul(d, silu_slope::<S>(x))
+        }),
+        Unary::LogSigmoid => map::<S, 3>(inputs, to, n, add, |[x, _, d]| {
+            S::mul(d, simd::sigmoid::<S>(S::sub(S::splat(0.0), x)))
+        }),
+    }
+}
+
+/// s (1 + x (1 - s)) with s = sigmoid(x)
+#[inline(always)]
+unsafe fn silu_slope<S: Simd>(x: S::V) -> S::V {
+    let s = simd::sigmoid::<S>(x);
+    S::mul(s, S::fma(x, S::sub(S::splat(1.0), s), S::splat(1.0)))
+}
+
+#[inline(always)]
+unsafe fn binary_body<S: Simd>(op: Binary, a: &[f32], b: &[f32], c: &mut [f32], add: bool) {
+    let (n, to) = (a.len(), c.as_mut_ptr());
+    if b.len() == 1 {
+        let y = S::splat(b[0]);
+        let from = [a.as_ptr()];
+        match op {
+            Binary::Add => map::<S, 1>(from, to, n, add, |[x]| S::add(x, y)),
+            Binary::Sub => map::<S, 1>(from, to, n, add, |[x]| S::sub(x, y)),
+            Binary::Mul => map::<S, 1>(from, to, n, add, |[x]| S::mul(x, y)),
+        }
+        return;
+    }
+    let from = [a.as_ptr(), b.as_ptr()];
+    match op {
+        Binary::Add => map::<S, 2>(from, to, n, add, |[x, y]| S::add(x, y)),
+        Binary::Sub => map::<S, 2>(from, to, n, add, |[x, y]| S::sub(x, y)),
+        Binary::Mul => map::<S, 2>(from, to, n, add, |[x, y]| S::mul(x, y)),
+    }
+}
+
+#[inline(always)]
+unsafe fn scale_body<S: Simd>(x: &[f32], factor: f32, y: &mut [f32], add: bool) {
+    let by = S::splat(factor);
+    map::<S, 1>([x.as_ptr()], y.as_mut_ptr(), x.len(), add, |[x]| {
+        S::mul(x, by)
+    });
+}
+
+#[inline(always)]
+unsafe fn swiglu_body<S: Simd>(gate: &[f32], up: &[f32], y: &mut [f32]) {
+    map::<S, 2>(
+        [gate.as_ptr(), up.as_ptr()],
+        y.as_mut_ptr(),
+        y.len(),
+        false,
+        |[g, u]| S::mul(S::mul(g, simd::sigmoid::<S>(g)), u),
+    );
+}
+
+#[inline(always)]
+unsafe fn swiglu_gradient_body<S: Simd>(
+    [gate, up, dy]: [*const f32; 3],
+    dgate: *mut f32,
+    dup: *mut f32,
+    n: usize,
+    adds: [bool; 2],
+) {
+    let mut i = 0;
+    while i < n {
+        let left = (n - i).min(S::LANES);
+        let load = |p: *const f32| {
+            if left == S::LANES {
+                S::load(p.add(i))
+            } else {
+                S::load_n(p.add(i), left)
+            }
+        };
+        let store = |p: *mut f32, v: S::V, add: bool| {
+            let v = if add { S::add(load(p), v) } else { v };
+            if left == S::LANES {
+                S::store(p.add(i), v)
+            } else {
+                S::store_n(p.add(i), left, v)
+            }
+        };
+        let (g, u, d) = (load(gate), load(up), load(dy));
+        let s = simd::sigmoid::<S>(g);
+        if !dup.is_null() {
+            store(dup, S::mul(d, S::mul(g, s)), adds[1]);
+        }
+        if !dgate.is_null() {
+            let slope = S::mul(s, S::fma(g, S::sub(S::splat(1.0), s), S::splat(1.0)));
+            store(dgate, S::mul(S::mul(d, u), slope), adds[0]);
+        }
+        i += S::LANES;
+    }
+}

@@ -1,0 +1,110 @@
+//! AdamW in one pass over parameter, gradient and moments.
+
+use crate::context::{Context, Shared};
+use crate::kernels;
+use crate::simd::Simd;
+
+#[derive(Clone, Copy)]
+pub struct Adamw {
+    pub learning_rate: f32,
+    pub beta1: f32,
+    pub beta2: f32,
+    pub epsilon: f32,
+    pub weight_decay: f32,
+    /// From 1.
+    pub step: f64,
+    pub gradient_scale: f32,
+}
+
+/// One step of AdamW in place (Loshchilov and Hutter 2019).
+pub fn adamw(
+    context: &Context,
+    p: &mut [f32],
+    g: &[f32],
+    m: &mut [f32],
+    v: &mut [f32],
+    settings: Adamw,
+) {
+    let n = p.len();
+    assert!(g.len() == n && m.len() == n && v.len() == n);
+    let correction1 = 1.0 - (settings.beta1 as f64).powf(settings.step);
+    let correction2 = 1.0 - (settings.beta2 as f64).powf(settings.step);
+    let rates = Rates {
+        rate: (settings.learning_rate as f64 / correction1) as f32,
+        root: (1.0 / correction2.sqrt()) as f32,
+        keep: 1.0 - settings.learning_rate * settings.weight_decay,
+    };
+    let (p, m, v) = (Shared::new(p), Shared::new(m), Shared::new(v));
+    context.split(n, 2, &|from, to| unsafe {
+        let (p, m, v) = (p.part(from, to), m.part(from, to), v.part(from, to));
+        adamw_part(context.isa, p, &g[from..to], m, v, settings, rates);
+    });
+}
+
+#[derive(Clone, Copy)]
+struct Rates {
+    /// Learning rate over the bias correction of m.
+    rate: f32,
+    /// Factor of sqrt(v): its bias correction.
+    root: f32,
+    keep: f32,
+}
+
+kernels! {
+    fn adamw_part(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], settings: Adamw, rates: Rates) = adamw_body;
+}
+
+#[inline(always)]
+unsafe fn adamw_body<S: Simd>(
+    p: &mut [f32],
+    g: &[f32],
+    m: &mut [f32],
+    v: &mut [f32],
+    settings: Adamw,
+    rates: Rates,
+) {
+    let (b1, b2) = (S::splat(settings.beta1), S::splat(settings.beta2));
+    let (c1, c2) = (
+        S::splat(1.0 - settings.beta1),
+        S::splat(1.0 - settings.beta2),
+    );
+    let (scale, epsilon) = (
+        S::splat(settings.gradient_scale),
+        S::splat(settings.epsilon),
+    );
+    let (rate, root, keep) = (
+        S::splat(-rates.rate),
+        S::splat(rates.root),
+        S::splat(rates.keep),
+    );
+    let n = p.len();
+    let mut i = 0;
+    while i < n {
+        let left = (n - i).min(S::LANES);
+        let load = |x: *const f32| {
+            if left == S::LANES {
+                S::load(x.add(i))
+            } else {
+                S::load_n(x.add(i), left)
+            }
+        };
+        let store = |x: *mut f32, value: S::V| {
+            if left == S::LANES {
+                S::store(x.add(i), value)
+            } else {
+                S::store_n(x.add(i), left, value)
+            }
+        };
+        let gradient = S::mul(load(g.as_ptr()), scale);
+        let first = S::fma(b1, load(m.as_ptr()), S::mul(c1, gradient));
+        let second = S::fma(b2, load(v.as_ptr()), S::mul(c2, S::mul(gradient, gradient)));
+        let by = S::div(first, S::fma(S::sqrt(second), root, epsilon));
+        store(m.as_mut_ptr(), first);
+        store(v.as_mut_ptr(), second);
+        store(
+            p.as_mut_ptr(),
+            S::fma(rate, by, S::mul(load(p.as_ptr()), keep)),
+        );
+        i += S::LANES;
+    }
+}

@@ -1,0 +1,101 @@
+//! Rotary positions in the half-split form: element i of a head turns with element i + head_dim / 2.
+
+use crate::context::{Context, Shared};
+use crate::kernels;
+use crate::simd::Simd;
+
+#[derive(Clone, Copy)]
+pub struct Shape {
+    pub batch: usize,
+    pub time: usize,
+    pub heads: usize,
+    pub head_dim: usize,
+    pub theta: f64,
+    /// Position of the first row in time.
+    pub start: usize,
+}
+
+/// y = x turned by its position; `inverse` turns back. With `add`, y +=.
+pub fn rope(context: &Context, x: &[f32], y: &mut [f32], shape: Shape, inverse: bool, add: bool) {
+    let Shape {
+        batch,
+        time,
+        heads,
+        head_dim,
+        ..
+    } = shape;
+    let width = heads * head_dim;
+    assert!(x.len() == batch * time * width && y.len() == x.len() && head_dim.is_multiple_of(2));
+    let table = angles(&shape, inverse);
+    let out = Shared::new(y);
+    context.split(batch * time, 2 * width, &|from, to| unsafe {
+        for row in from..to {
+            let angles = &table[row % time * head_dim..][..head_dim];
+            let span = row * width..(row + 1) * width;
+            rope_row(
+                context.isa,
+                &x[span.clone()],
+                out.part(span.start, span.end),
+                angles,
+                add,
+            );
+        }
+    });
+}
+
+/// For each position the cosines, then the sines, computed in double precision.
+fn angles(shape: &Shape, inverse: bool) -> Vec<f32> {
+    let half = shape.head_dim / 2;
+    let mut table = vec![0.0; shape.time * shape.head_dim];
+    let frequencies: Vec<f64> = (0..half)
+        .map(|i| shape.theta.powf(-2.0 * i as f64 / shape.head_dim as f64))
+        .collect();
+    for (t, line) in table.chunks_mut(shape.head_dim.max(1)).enumerate() {
+        let (cosines, sines) = line.split_at_mut(half);
+        for (i, frequency) in frequencies.iter().enumerate() {
+            let (sine, cosine) = ((shape.start + t) as f64 * frequency).sin_cos();
+            cosines[i] = cosine as f32;
+            sines[i] = if inverse { -sine as f32 } else { sine as f32 };
+        }
+    }
+    table
+}
+
+kernels! {
+    fn rope_row(x: &[f32], y: &mut [f32], angles: &[f32], add: bool) = rope_body;
+}
+
+#[inline(always)]
+unsafe fn rope_body<S: Simd>(x: &[f32], y: &mut [f32], angles: &[f32], add: bool) {
+    let half = angles.len() / 2;
+    for (x, y) in x.chunks_exact(2 * half).zip(y.chunks_exact_mut(2 * half)) {
+        let (p, to) = (x.as_ptr(), y.as_mut_ptr());
+        let mut i = 0;
+        while i < half {
+            let n = (half - i).min(S::LANES);
+            let load = |p: *const f32| {
+                if n == S::LANES {
+                    S::load(p)
+                } else {
+                    S::load_n(p, n)
+                }
+            };
+            let store = |p: *mut f32, v: S::V| {
+                let v = if add { S::add(load(p), v) } else { v };
+                if n == S::LANES {
+                    S::store(p, v)
+                } else {
+                    S::store_n(p, n, v)
+                }
+            };
+            let (a, b) = (load(p.add(i)), load(p.add(half + i)));
+            let (cosine, sine) = (
+                load(angles.as_ptr().add(i)),
+                load(angles.as_ptr().add(half + i)),
+            );
+            store(to.add(i), S::sub(S::mul(a, cosine), S::mul(b, sine)));
+            store(to.add(half + i), S::fma(b, cosine, S::mul(a, sine)));
+            i += S::LANES;
+        }
+    }
+}
