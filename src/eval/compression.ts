@@ -3,7 +3,7 @@ import { loadAddon } from '../native/addon.ts'
 import type { BaselineKernels } from './kernels.ts'
 
 export interface CompressionOptions {
-  /** Of the training text, the last so many bytes are known to the compressor; default 16 MiB, at most 120 MiB. */
+  /** Of the training text, the last so many bytes are known to the compressor; default 8 MiB. */
   maxPrefixBytes?: number
   level?: number
 }
@@ -31,7 +31,7 @@ export async function compression(
 ): Promise<CompressionBits> {
   const text = Buffer.from(heldOut.join('\n'))
   const room = 2 ** LARGEST_WINDOW_LOG - text.length
-  const cap = Math.min(options.maxPrefixBytes ?? 16 * 2 ** 20, room)
+  const cap = Math.min(options.maxPrefixBytes ?? 8 * 2 ** 20, room)
   const prefix = lastBytes(training, cap)
   const windowLog = Math.max(10, Math.ceil(Math.log2(prefix.length + text.length + 1)))
   const level = options.level ?? 22
