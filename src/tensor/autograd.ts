@@ -1,4 +1,5 @@
 import { SmolforgeError } from '../errors.ts'
+import { type Handle, NONE } from './backend.ts'
 import { backend } from './engine.ts'
 import { Buffer } from './scope.ts'
 
@@ -59,8 +60,37 @@ export function accumulate(node: GraphNode | undefined, launch: (into: Buffer, a
   launch(buffer, add)
 }
 
-/** The buffer that the gradient of a node is to be written or, with `add`, added to: for rules with two outputs. */
-export function prepareGradient(node: GraphNode): { buffer: Buffer; add: boolean } {
+/** Where a kernel is to write a gradient, or with `add` to add it; `NONE` where none is wanted. */
+export interface Place {
+  handle: Handle
+  add: boolean
+}
+
+/** As `accumulate`, for a kernel that writes the gradients of several inputs at once. */
+export function accumulateAll<Nodes extends readonly (GraphNode | undefined)[]>(
+  nodes: Nodes,
+  launch: (...places: { [i in keyof Nodes]: Place }) => void,
+): void {
+  // An input that comes twice gets two places of its own: one kernel does not write the same buffer twice.
+  const extra: { node: GraphNode; buffer: Buffer }[] = []
+  const places = nodes.map((node, i): Place => {
+    if (node === undefined) return { handle: NONE, add: false }
+    if (nodes.indexOf(node) === i) {
+      const { buffer, add } = prepareGradient(node)
+      return { handle: buffer.handle, add }
+    }
+    const buffer = new Buffer(node.size, 'f32', false)
+    extra.push({ node, buffer })
+    return { handle: buffer.handle, add: false }
+  })
+  launch(...(places as { [i in keyof Nodes]: Place }))
+  for (const { node, buffer } of extra) {
+    accumulate(node, (into, add) => backend().copy(buffer.handle, 0, into.handle, 0, node.size, add))
+    buffer.free()
+  }
+}
+
+function prepareGradient(node: GraphNode): { buffer: Buffer; add: boolean } {
   const held = node.gradient
   if (held === undefined) {
     const buffer = node.spare ?? new Buffer(node.size, 'f32', isLeaf(node))
@@ -68,13 +98,12 @@ export function prepareGradient(node: GraphNode): { buffer: Buffer; add: boolean
     node.gradient = { buffer, holders: 1 }
     return { buffer, add: false }
   }
-  if (held.holders > 1) {
-    const own = new Buffer(node.size, 'f32', false)
-    backend().copy(held.buffer.handle, 0, own.handle, 0, node.size, false)
-    held.holders--
-    node.gradient = { buffer: own, holders: 1 }
-  }
-  return { buffer: node.gradient?.buffer ?? held.buffer, add: true }
+  if (held.holders === 1) return { buffer: held.buffer, add: true }
+  const buffer = new Buffer(node.size, 'f32', false)
+  backend().copy(held.buffer.handle, 0, buffer.handle, 0, node.size, false)
+  held.holders--
+  node.gradient = { buffer, holders: 1 }
+  return { buffer, add: true }
 }
 
 /** Hands the output's gradient to an input unchanged, sharing the memory where it can. */

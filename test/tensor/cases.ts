@@ -263,7 +263,39 @@ const heads: Case[] = [
   },
 ]
 
-export const cases: Case[] = [...elementwise, ...reductions, ...matrices, ...rows, ...attentions, ...heads]
+const sameTwice: Case[] = [
+  {
+    name: 'swiglu of a tensor and itself',
+    inputs: [[3, 5]],
+    run: ([x]) => t.swiglu(x, x),
+    wanted: ([x]) => reference.map(x, (value) => value * value * reference.sigmoid(value)),
+  },
+  {
+    name: 'attention of a tensor to itself',
+    inputs: [[1, 5, 6]],
+    run: ([x]) => t.attention(x, x, x, { heads: 2, kvHeads: 2 }),
+    wanted: ([x]) =>
+      reference.attention(x, x, x, {
+        batch: 1,
+        time: 5,
+        capacity: 5,
+        heads: 2,
+        kvHeads: 2,
+        headDim: 3,
+        keyLength: 5,
+      }),
+  },
+]
+
+export const cases: Case[] = [
+  ...sameTwice,
+  ...elementwise,
+  ...reductions,
+  ...matrices,
+  ...rows,
+  ...attentions,
+  ...heads,
+]
 
 /** Reproducible values in [-2, 2), or [0.5, 2.5). */
 export function noise(size: number, purpose: string, positive = false): Float32Array {

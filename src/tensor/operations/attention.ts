@@ -1,5 +1,5 @@
 import { SmolforgeError } from '../../errors.ts'
-import { prepareGradient } from '../autograd.ts'
+import { accumulateAll } from '../autograd.ts'
 import { NONE } from '../backend.ts'
 import { backend } from '../engine.ts'
 import { empty, record, shapeError, type Tensor } from '../tensor.ts'
@@ -24,32 +24,25 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   const logSumExp = empty([shape.batch, shape.heads, shape.time])
   backend().attention(q.handle, k.handle, v.handle, y.handle, logSumExp.handle, shape)
   return record(y, [q, k, v], (dy) => {
-    const dq = prepared(q)
-    const dk = prepared(k)
-    const dv = prepared(v)
-    backend().attentionGradient(
-      q.handle,
-      k.handle,
-      v.handle,
-      y.handle,
-      logSumExp.handle,
-      dy.handle,
-      dq.handle,
-      dk.handle,
-      dv.handle,
-      shape,
-      dq.add,
-      dk.add,
-      dv.add,
+    accumulateAll([q.node, k.node, v.node] as const, (dq, dk, dv) =>
+      backend().attentionGradient(
+        q.handle,
+        k.handle,
+        v.handle,
+        y.handle,
+        logSumExp.handle,
+        dy.handle,
+        // The kernel writes all three: those that nobody wants are thrown away with the step.
+        dq.handle === NONE ? empty(q.shape).handle : dq.handle,
+        dk.handle === NONE ? empty(k.shape).handle : dk.handle,
+        dv.handle === NONE ? empty(v.shape).handle : dv.handle,
+        shape,
+        dq.add,
+        dk.add,
+        dv.add,
+      ),
     )
   })
-}
-
-/** Where the gradient goes; a place of its own to be thrown away when none is wanted. */
-function prepared(x: Tensor): { handle: number; add: boolean } {
-  if (x.node === undefined) return { handle: empty(x.shape).handle, add: false }
-  const { buffer, add } = prepareGradient(x.node)
-  return { handle: buffer.handle, add }
 }
 
 function checkedShape(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions) {

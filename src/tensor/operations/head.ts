@@ -1,5 +1,5 @@
 import { SmolforgeError } from '../../errors.ts'
-import { accumulate, prepareGradient } from '../autograd.ts'
+import { accumulate, accumulateAll } from '../autograd.ts'
 import { Binary, NONE } from '../backend.ts'
 import { backend } from '../engine.ts'
 import { empty, needsGradient, record, shapeError, type Tensor, tensor } from '../tensor.ts'
@@ -73,21 +73,21 @@ export function tokenLogProbs(x: Tensor, weight: Tensor, targets: Tensor): Tenso
     const scales = empty([rows])
     const nll = empty([rows])
     engine.scale(dy.handle, -1, scales.handle, rows, false)
-    const dx = x.node && prepareGradient(x.node)
-    const dw = weight.node && prepareGradient(weight.node)
-    engine.headGradient(
-      x.handle,
-      weight.handle,
-      targets.handle,
-      scales.handle,
-      nll.handle,
-      dx?.buffer.handle ?? NONE,
-      dw?.buffer.handle ?? NONE,
-      rows,
-      hidden,
-      vocab,
-      dx?.add ?? false,
-      dw?.add ?? false,
+    accumulateAll([x.node, weight.node] as const, (dx, dw) =>
+      engine.headGradient(
+        x.handle,
+        weight.handle,
+        targets.handle,
+        scales.handle,
+        nll.handle,
+        dx.handle,
+        dw.handle,
+        rows,
+        hidden,
+        vocab,
+        dx.add,
+        dw.add,
+      ),
     )
   })
 }

@@ -1,5 +1,4 @@
-import { prepareGradient } from '../autograd.ts'
-import { NONE } from '../backend.ts'
+import { accumulateAll } from '../autograd.ts'
 import { backend } from '../engine.ts'
 import { empty, record, shapeError, type Tensor } from '../tensor.ts'
 
@@ -14,19 +13,19 @@ export function rmsNorm(x: Tensor, weight: Tensor, eps: number): Tensor {
   const inverse = empty([rows])
   backend().rmsNorm(x.handle, weight.handle, y.handle, inverse.handle, rows, columns, eps)
   return record(y, [x, weight], (dy) => {
-    const dx = x.node && prepareGradient(x.node)
-    const dw = weight.node && prepareGradient(weight.node)
-    backend().rmsNormGradient(
-      x.handle,
-      weight.handle,
-      inverse.handle,
-      dy.handle,
-      dx?.buffer.handle ?? NONE,
-      dw?.buffer.handle ?? NONE,
-      rows,
-      columns,
-      dx?.add ?? false,
-      dw?.add ?? false,
+    accumulateAll([x.node, weight.node] as const, (dx, dw) =>
+      backend().rmsNormGradient(
+        x.handle,
+        weight.handle,
+        inverse.handle,
+        dy.handle,
+        dx.handle,
+        dw.handle,
+        rows,
+        columns,
+        dx.add,
+        dw.add,
+      ),
     )
   })
 }

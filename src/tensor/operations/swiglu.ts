@@ -1,5 +1,4 @@
-import { prepareGradient } from '../autograd.ts'
-import { NONE } from '../backend.ts'
+import { accumulateAll } from '../autograd.ts'
 import { backend } from '../engine.ts'
 import { empty, record, shapeError, type Tensor } from '../tensor.ts'
 
@@ -11,17 +10,17 @@ export function swiglu(gate: Tensor, up: Tensor): Tensor {
   const y = empty(gate.shape)
   backend().swiglu(gate.handle, up.handle, y.handle, y.size)
   return record(y, [gate, up], (dy) => {
-    const dgate = gate.node && prepareGradient(gate.node)
-    const dup = up.node && prepareGradient(up.node)
-    backend().swigluGradient(
-      gate.handle,
-      up.handle,
-      dy.handle,
-      dgate?.buffer.handle ?? NONE,
-      dup?.buffer.handle ?? NONE,
-      y.size,
-      dgate?.add ?? false,
-      dup?.add ?? false,
+    accumulateAll([gate.node, up.node] as const, (dgate, dup) =>
+      backend().swigluGradient(
+        gate.handle,
+        up.handle,
+        dy.handle,
+        dgate.handle,
+        dup.handle,
+        y.size,
+        dgate.add,
+        dup.add,
+      ),
     )
   })
 }
