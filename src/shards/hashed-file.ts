@@ -23,7 +23,7 @@ export class HashedFile {
     return new HashedFile(path, await open(path, 'wx'))
   }
 
-  /** The bytes must stay as they are until the next `await` of a write or of `close`. */
+  /** The bytes are kept, not copied, until enough have come together: they must not change any more. */
   async write(bytes: Uint8Array): Promise<void> {
     this.#waiting.push(bytes)
     this.#waitingBytes += bytes.length

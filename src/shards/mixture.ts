@@ -53,7 +53,9 @@ export function checkedWeights(
       throw new SmolforgeError('usage', `The weight of ${domain} is ${weight}, it must be 0 or more`)
     }
   }
-  const all = Object.fromEntries(domains.map((domain) => [domain, weights[domain] ?? 0]))
+  const all = Object.fromEntries(
+    domains.map((domain) => [domain, Object.hasOwn(weights, domain) ? weights[domain] : 0]),
+  )
   if (Object.values(all).every((weight) => weight === 0)) {
     throw new SmolforgeError('usage', 'The weights of the mixture sum to 0', {
       hint: `Give at least one domain a weight: ${domains.join(', ')}.`,
