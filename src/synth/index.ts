@@ -1,2 +1,7 @@
-export type { Conversation, Message, PreferencePair } from './conversation.ts'
+export { type DocumentedFunction, documentedFunctions } from './code-pairs.ts'
+export type { Conversation, ConversationKind, Flaw, Message, PreferencePair } from './conversation.ts'
+export type { Identity } from './dialogue.ts'
+export { type DictionaryEntry, dictionaryEntries } from './dictionary.ts'
+export { type InstructionOptions, type InstructionSources, instructionPairs } from './instruction-pairs.ts'
+export { preferencePairs } from './preference-pairs.ts'
 export { problemDocuments, solutionText, type WorkedProblem, workedProblems } from './worked-problems.ts'

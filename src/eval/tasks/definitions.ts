@@ -3,6 +3,8 @@ import type { ChoiceTask } from '../task.ts'
 
 export interface DefinitionEntry {
   word: string
+  /** All words of the entry, the first included. */
+  words?: readonly string[]
   partOfSpeech: string
   gloss: string
 }
@@ -24,7 +26,12 @@ export function definitionsTask(
   entries: readonly DefinitionEntry[],
   options: DefinitionsOptions,
 ): ChoiceTask {
-  const { count, seed, choices = 4, prompt = (entry) => `${entry.word}:` } = options
+  const {
+    count,
+    seed,
+    choices = 4,
+    prompt = (entry) => `${(entry.words ?? [entry.word]).join(', ')}:`,
+  } = options
   const random = Random.derive(seed, 'definitions task')
   const byPart = groupByPart(entries)
   for (const same of byPart.values()) same.sort((a, b) => a.gloss.length - b.gloss.length || order(a, b))
