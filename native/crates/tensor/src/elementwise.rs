@@ -1,8 +1,8 @@
 //! Operations on one element at a time, and SwiGLU.
 
 use crate::context::{Context, Shared};
-use crate::kernels;
 use crate::simd::{self, Simd};
+use crate::{kernels, vectors};
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Unary {
@@ -153,51 +153,27 @@ kernels! {
     fn swiglu_gradient_part(inputs: [*const f32; 3], dgate: *mut f32, dup: *mut f32, n: usize, adds: [bool; 2]) = swiglu_gradient_body;
 }
 
-/// Walks N inputs and an output in vectors, the rest of them at the end masked.
-#[inline(always)]
-pub unsafe fn map<S: Simd, const N: usize>(
-    inputs: [*const f32; N],
-    out: *mut f32,
-    n: usize,
-    add: bool,
-    f: impl Fn([S::V; N]) -> S::V,
-) {
-    let mut i = 0;
-    while i + S::LANES <= n {
-        let y = f(inputs.map(|x| S::load(x.add(i))));
-        S::store(
-            out.add(i),
-            if add {
-                S::add(S::load(out.add(i)), y)
-            } else {
-                y
-            },
-        );
-        i += S::LANES;
-    }
-    if i < n {
-        let y = f(inputs.map(|x| S::load_n(x.add(i), n - i)));
-        S::store_n(
-            out.add(i),
-            n - i,
-            if add {
-                S::add(S::load_n(out.add(i), n - i), y)
-            } else {
-                y
-            },
-        );
-    }
+/// out[i] = expression over vectors of the inputs.
+macro_rules! each {
+    ($S:ty, ($($x:ident = $from:expr),*) -> $out:expr, $n:expr, $add:expr, $y:expr) => {{
+        let (to, n, add) = ($out, $n, $add);
+        $(let $x = $from;)*
+        vectors!($S, n, |i, left| {
+            $(let $x = simd::get::<$S>($x.add(i), left);)*
+            simd::put_or_add::<$S>(to.add(i), left, $y, add);
+        });
+    }};
 }
 
 #[inline(always)]
 unsafe fn unary_body<S: Simd>(f: Unary, x: &[f32], y: &mut [f32]) {
-    let (from, to, n) = ([x.as_ptr()], y.as_mut_ptr(), x.len());
+    let (from, to, n) = (x.as_ptr(), y.as_mut_ptr(), x.len());
     match f {
-        Unary::Neg => map::<S, 1>(from, to, n, false, |[x]| S::sub(S::splat(0.0), x)),
-        Unary::Exp => map::<S, 1>(from, to, n, false, |[x]| simd::exp::<S>(x)),
-        Unary::Sqrt => map::<S, 1>(from, to, n, false, |[x]| S::sqrt(x)),
-        Unary::Sigmoid => map::<S, 1>(from, to, n, false, |[x]| simd::sigmoid::<S>(x)),
-        Unary::Silu => map::<S, 1>(from, to, n, false, |[x]| S::mul(x, simd::sigmoid::<S>(x))),
+        Unary::Neg => each!(S, (x = from) -> to, n, false, S::sub(S::splat(0.0), x)),
+        Unary::Exp => each!(S, (x = from) -> to, n, false, simd::exp::<S>(x)),
+        Unary::Sqrt => each!(S, (x = from) -> to, n, false, S::sqrt(x)),
+        Unary::Sigmoid => each!(S, (x = from) -> to, n, false, simd::sigmoid::<S>(x)),
+        Unary::Silu => each!(S, (x = from) -> to, n, false, S::mul(x, simd::sigmoid::<S>(x))),
         Unary::Log => x.iter().zip(y).for_each(|(x, y)| *y = x.ln()),
         Unary::LogSigmoid => {
             x.iter()
@@ -216,78 +192,67 @@ unsafe fn unary_gradient_body<S: Simd>(
     dx: &mut [f32],
     add: bool,
 ) {
-    let (inputs, to, n) = (
-        [x.as_ptr(), y.as_ptr(), dy.as_ptr()],
+    let (xs, ys, ds, to, n) = (
+        x.as_ptr(),
+        y.as_ptr(),
+        dy.as_ptr(),
         dx.as_mut_ptr(),
         x.len(),
     );
-    let one = S::splat(1.0);
+    let (zero, half, one) = (S::splat(0.0), S::splat(0.5), S::splat(1.0));
     match f {
-        Unary::Neg => map::<S, 3>(inputs, to, n, add, |[_, _, d]| S::sub(S::splat(0.0), d)),
-        Unary::Exp => map::<S, 3>(inputs, to, n, add, |[_, y, d]| S::mul(y, d)),
-        Unary::Log => map::<S, 3>(inputs, to, n, add, |[x, _, d]| S::div(d, x)),
-        Unary::Sqrt => map::<S, 3>(inputs, to, n, add, |[_, y, d]| {
-            S::div(S::mul(d, S::splat(0.5)), y)
-        }),
+        Unary::Neg => each!(S, (d = ds) -> to, n, add, S::sub(zero, d)),
+        Unary::Exp => each!(S, (y = ys, d = ds) -> to, n, add, S::mul(y, d)),
+        Unary::Log => each!(S, (x = xs, d = ds) -> to, n, add, S::div(d, x)),
+        Unary::Sqrt => each!(S, (y = ys, d = ds) -> to, n, add, S::div(S::mul(d, half), y)),
         Unary::Sigmoid => {
-            map::<S, 3>(inputs, to, n, add, |[_, y, d]| {
-                S::mul(d, S::mul(y, S::sub(one, y)))
-            });
+            each!(S, (y = ys, d = ds) -> to, n, add, S::mul(d, S::mul(y, S::sub(one, y))));
         }
-        Unary::Silu => map::<S, 3>(inputs, to, n, add, |[x, _, d]| {
-            S::mul(d, silu_slope::<S>(x))
-        }),
-        Unary::LogSigmoid => map::<S, 3>(inputs, to, n, add, |[x, _, d]| {
-            S::mul(d, simd::sigmoid::<S>(S::sub(S::splat(0.0), x)))
-        }),
+        Unary::Silu => {
+            each!(S, (x = xs, d = ds) -> to, n, add, S::mul(d, silu_slope::<S>(x, simd::sigmoid::<S>(x))));
+        }
+        Unary::LogSigmoid => {
+            each!(S, (x = xs, d = ds) -> to, n, add, S::mul(d, simd::sigmoid::<S>(S::sub(zero, x))));
+        }
     }
 }
 
 /// s (1 + x (1 - s)) with s = sigmoid(x)
 #[inline(always)]
-unsafe fn silu_slope<S: Simd>(x: S::V) -> S::V {
-    let s = simd::sigmoid::<S>(x);
+unsafe fn silu_slope<S: Simd>(x: S::V, s: S::V) -> S::V {
     S::mul(s, S::fma(x, S::sub(S::splat(1.0), s), S::splat(1.0)))
 }
 
 #[inline(always)]
 unsafe fn binary_body<S: Simd>(op: Binary, a: &[f32], b: &[f32], c: &mut [f32], add: bool) {
-    let (n, to) = (a.len(), c.as_mut_ptr());
+    let (xs, ys, to, n) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), a.len());
     if b.len() == 1 {
         let y = S::splat(b[0]);
-        let from = [a.as_ptr()];
         match op {
-            Binary::Add => map::<S, 1>(from, to, n, add, |[x]| S::add(x, y)),
-            Binary::Sub => map::<S, 1>(from, to, n, add, |[x]| S::sub(x, y)),
-            Binary::Mul => map::<S, 1>(from, to, n, add, |[x]| S::mul(x, y)),
+            Binary::Add => each!(S, (x = xs) -> to, n, add, S::add(x, y)),
+            Binary::Sub => each!(S, (x = xs) -> to, n, add, S::sub(x, y)),
+            Binary::Mul => each!(S, (x = xs) -> to, n, add, S::mul(x, y)),
         }
         return;
     }
-    let from = [a.as_ptr(), b.as_ptr()];
     match op {
-        Binary::Add => map::<S, 2>(from, to, n, add, |[x, y]| S::add(x, y)),
-        Binary::Sub => map::<S, 2>(from, to, n, add, |[x, y]| S::sub(x, y)),
-        Binary::Mul => map::<S, 2>(from, to, n, add, |[x, y]| S::mul(x, y)),
+        Binary::Add => each!(S, (x = xs, y = ys) -> to, n, add, S::add(x, y)),
+        Binary::Sub => each!(S, (x = xs, y = ys) -> to, n, add, S::sub(x, y)),
+        Binary::Mul => each!(S, (x = xs, y = ys) -> to, n, add, S::mul(x, y)),
     }
 }
 
 #[inline(always)]
 unsafe fn scale_body<S: Simd>(x: &[f32], factor: f32, y: &mut [f32], add: bool) {
     let by = S::splat(factor);
-    map::<S, 1>([x.as_ptr()], y.as_mut_ptr(), x.len(), add, |[x]| {
-        S::mul(x, by)
-    });
+    each!(S, (x = x.as_ptr()) -> y.as_mut_ptr(), y.len(), add, S::mul(x, by));
 }
 
 #[inline(always)]
 unsafe fn swiglu_body<S: Simd>(gate: &[f32], up: &[f32], y: &mut [f32]) {
-    map::<S, 2>(
-        [gate.as_ptr(), up.as_ptr()],
-        y.as_mut_ptr(),
-        y.len(),
-        false,
-        |[g, u]| S::mul(S::mul(g, simd::sigmoid::<S>(g)), u),
-    );
+    each!(S, (g = gate.as_ptr(), u = up.as_ptr()) -> y.as_mut_ptr(), y.len(), false, {
+        S::mul(S::mul(g, simd::sigmoid::<S>(g)), u)
+    });
 }
 
 #[inline(always)]
@@ -298,33 +263,19 @@ unsafe fn swiglu_gradient_body<S: Simd>(
     n: usize,
     adds: [bool; 2],
 ) {
-    let mut i = 0;
-    while i < n {
-        let left = (n - i).min(S::LANES);
-        let load = |p: *const f32| {
-            if left == S::LANES {
-                S::load(p.add(i))
-            } else {
-                S::load_n(p.add(i), left)
-            }
-        };
-        let store = |p: *mut f32, v: S::V, add: bool| {
-            let v = if add { S::add(load(p), v) } else { v };
-            if left == S::LANES {
-                S::store(p.add(i), v)
-            } else {
-                S::store_n(p.add(i), left, v)
-            }
-        };
-        let (g, u, d) = (load(gate), load(up), load(dy));
+    vectors!(S, n, |i, left| {
+        let g = simd::get::<S>(gate.add(i), left);
+        let d = simd::get::<S>(dy.add(i), left);
         let s = simd::sigmoid::<S>(g);
         if !dup.is_null() {
-            store(dup, S::mul(d, S::mul(g, s)), adds[1]);
+            simd::put_or_add::<S>(dup.add(i), left, S::mul(d, S::mul(g, s)), adds[1]);
         }
         if !dgate.is_null() {
-            let slope = S::mul(s, S::fma(g, S::sub(S::splat(1.0), s), S::splat(1.0)));
-            store(dgate, S::mul(S::mul(d, u), slope), adds[0]);
+            let slope = S::mul(
+                S::mul(d, simd::get::<S>(up.add(i), left)),
+                silu_slope::<S>(g, s),
+            );
+            simd::put_or_add::<S>(dgate.add(i), left, slope, adds[0]);
         }
-        i += S::LANES;
-    }
+    });
 }

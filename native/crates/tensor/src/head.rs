@@ -3,9 +3,9 @@
 
 use crate::context::{Context, Purpose, Shared};
 use crate::gemm::{Matrix, gemm};
-use crate::kernels;
 use crate::normalise::largest_and_sum_body;
 use crate::simd::{self, Simd};
+use crate::{kernels, vectors};
 
 /// Logits of a chunk: 8 MB, which stay in the last cache of most machines.
 const CHUNK_ELEMENTS: usize = 2 << 20;
@@ -133,13 +133,11 @@ unsafe fn loss_body<S: Simd>(logits: &mut [f32], target: Option<usize>, scale: O
     let (largest, sum) = largest_and_sum_body::<S>(logits);
     if let Some(scale) = scale {
         let (shift, factor) = (S::splat(largest), S::splat(scale / sum));
-        crate::elementwise::map::<S, 1>(
-            [logits.as_ptr()],
-            logits.as_mut_ptr(),
-            logits.len(),
-            false,
-            |[x]| S::mul(simd::exp::<S>(S::sub(x, shift)), factor),
-        );
+        let (p, n) = (logits.as_mut_ptr(), logits.len());
+        vectors!(S, n, |i, left| {
+            let e = simd::exp::<S>(S::sub(simd::get::<S>(p.add(i), left), shift));
+            simd::put::<S>(p.add(i), left, S::mul(e, factor));
+        });
         logits[target] -= scale;
     }
     largest + sum.ln() - own

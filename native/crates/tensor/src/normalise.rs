@@ -1,8 +1,8 @@
 //! Softmax and RMSNorm over the last axis.
 
 use crate::context::{Context, Purpose, Shared};
-use crate::kernels;
 use crate::simd::{self, Simd};
+use crate::{kernels, vectors};
 
 /// exp(x) / sum(exp(x)) of each row, or its logarithm.
 pub fn softmax(context: &Context, x: &[f32], y: &mut [f32], columns: usize, log: bool) {
@@ -123,36 +123,14 @@ kernels! {
     fn rms_gradient_row(x: &[f32], weight: &[f32], inverse: f32, dy: &[f32], dx: Option<&mut [f32]>, sum: &mut [f32], add: bool) = rms_gradient_body;
 }
 
-/// Walks n elements in vectors; the last one may be short.
-macro_rules! vectors {
-    ($S:ty, $n:expr, |$i:ident, $left:ident| $body:block) => {
-        let mut $i = 0;
-        while $i < $n {
-            let $left = ($n - $i).min(<$S>::LANES);
-            $body
-            $i += <$S>::LANES;
-        }
-    };
-}
-
 #[inline(always)]
 unsafe fn get<S: Simd>(x: &[f32], i: usize, left: usize) -> S::V {
-    let p = x.as_ptr().add(i);
-    if left == S::LANES {
-        S::load(p)
-    } else {
-        S::load_n(p, left)
-    }
+    simd::get::<S>(x.as_ptr().add(i), left)
 }
 
 #[inline(always)]
 unsafe fn put<S: Simd>(y: &mut [f32], i: usize, left: usize, v: S::V) {
-    let p = y.as_mut_ptr().add(i);
-    if left == S::LANES {
-        S::store(p, v)
-    } else {
-        S::store_n(p, left, v)
-    }
+    simd::put::<S>(y.as_mut_ptr().add(i), left, v);
 }
 
 /// The largest of x and the sum of exp(x - largest).

@@ -1,8 +1,8 @@
 //! AdamW in one pass over parameter, gradient and moments.
 
 use crate::context::{Context, Shared};
-use crate::kernels;
-use crate::simd::Simd;
+use crate::simd::{self, Simd};
+use crate::{kernels, vectors};
 
 #[derive(Clone, Copy)]
 pub struct Adamw {
@@ -78,33 +78,16 @@ unsafe fn adamw_body<S: Simd>(
         S::splat(rates.keep),
     );
     let n = p.len();
-    let mut i = 0;
-    while i < n {
-        let left = (n - i).min(S::LANES);
-        let load = |x: *const f32| {
-            if left == S::LANES {
-                S::load(x.add(i))
-            } else {
-                S::load_n(x.add(i), left)
-            }
-        };
-        let store = |x: *mut f32, value: S::V| {
-            if left == S::LANES {
-                S::store(x.add(i), value)
-            } else {
-                S::store_n(x.add(i), left, value)
-            }
-        };
-        let gradient = S::mul(load(g.as_ptr()), scale);
-        let first = S::fma(b1, load(m.as_ptr()), S::mul(c1, gradient));
-        let second = S::fma(b2, load(v.as_ptr()), S::mul(c2, S::mul(gradient, gradient)));
+    let (p, g, m, v) = (p.as_mut_ptr(), g.as_ptr(), m.as_mut_ptr(), v.as_mut_ptr());
+    vectors!(S, n, |i, left| {
+        let gradient = S::mul(simd::get::<S>(g.add(i), left), scale);
+        let first = S::fma(b1, simd::get::<S>(m.add(i), left), S::mul(c1, gradient));
+        let square = S::mul(c2, S::mul(gradient, gradient));
+        let second = S::fma(b2, simd::get::<S>(v.add(i), left), square);
         let by = S::div(first, S::fma(S::sqrt(second), root, epsilon));
-        store(m.as_mut_ptr(), first);
-        store(v.as_mut_ptr(), second);
-        store(
-            p.as_mut_ptr(),
-            S::fma(rate, by, S::mul(load(p.as_ptr()), keep)),
-        );
-        i += S::LANES;
-    }
+        simd::put::<S>(m.add(i), left, first);
+        simd::put::<S>(v.add(i), left, second);
+        let kept = S::mul(simd::get::<S>(p.add(i), left), keep);
+        simd::put::<S>(p.add(i), left, S::fma(rate, by, kept));
+    });
 }

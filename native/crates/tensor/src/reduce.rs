@@ -2,8 +2,8 @@
 //! not depend on the number of threads.
 
 use crate::context::{Context, Shared};
-use crate::kernels;
-use crate::simd::Simd;
+use crate::simd::{self, Simd};
+use crate::{kernels, vectors};
 
 const PART: usize = 8_192;
 
@@ -129,29 +129,24 @@ kernels! {
 unsafe fn sum_body<S: Simd>(x: &[f32], squares: bool) -> f32 {
     let (p, n) = (x.as_ptr(), x.len());
     let mut sums = [S::splat(0.0); 4];
-    let mut i = 0;
-    let take = |sum: S::V, v: S::V| {
-        if squares {
-            S::fma(v, v, sum)
-        } else {
-            S::add(sum, v)
-        }
-    };
-    while i + 4 * S::LANES <= n {
+    let whole = n / (4 * S::LANES) * 4 * S::LANES;
+    for i in (0..whole).step_by(4 * S::LANES) {
         for lane in 0..4 {
-            sums[lane] = take(sums[lane], S::load(p.add(i + lane * S::LANES)));
+            let v = S::load(p.add(i + lane * S::LANES));
+            sums[lane] = if squares {
+                S::fma(v, v, sums[lane])
+            } else {
+                S::add(sums[lane], v)
+            };
         }
-        i += 4 * S::LANES;
     }
-    while i < n {
-        let left = (n - i).min(S::LANES);
-        let v = if left == S::LANES {
-            S::load(p.add(i))
+    vectors!(S, n - whole, |i, left| {
+        let v = simd::get::<S>(p.add(whole + i), left);
+        sums[0] = if squares {
+            S::fma(v, v, sums[0])
         } else {
-            S::load_n(p.add(i), left)
+            S::add(sums[0], v)
         };
-        sums[0] = take(sums[0], v);
-        i += S::LANES;
-    }
+    });
     S::sum(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
 }

@@ -1,8 +1,8 @@
 //! Rotary positions in the half-split form: element i of a head turns with element i + head_dim / 2.
 
 use crate::context::{Context, Shared};
-use crate::kernels;
-use crate::simd::Simd;
+use crate::simd::{self, Simd};
+use crate::{kernels, vectors};
 
 #[derive(Clone, Copy)]
 pub struct Shape {
@@ -70,32 +70,20 @@ unsafe fn rope_body<S: Simd>(x: &[f32], y: &mut [f32], angles: &[f32], add: bool
     let half = angles.len() / 2;
     for (x, y) in x.chunks_exact(2 * half).zip(y.chunks_exact_mut(2 * half)) {
         let (p, to) = (x.as_ptr(), y.as_mut_ptr());
-        let mut i = 0;
-        while i < half {
-            let n = (half - i).min(S::LANES);
-            let load = |p: *const f32| {
-                if n == S::LANES {
-                    S::load(p)
-                } else {
-                    S::load_n(p, n)
-                }
-            };
-            let store = |p: *mut f32, v: S::V| {
-                let v = if add { S::add(load(p), v) } else { v };
-                if n == S::LANES {
-                    S::store(p, v)
-                } else {
-                    S::store_n(p, n, v)
-                }
-            };
-            let (a, b) = (load(p.add(i)), load(p.add(half + i)));
-            let (cosine, sine) = (
-                load(angles.as_ptr().add(i)),
-                load(angles.as_ptr().add(half + i)),
+        vectors!(S, half, |i, n| {
+            let (a, b) = (
+                simd::get::<S>(p.add(i), n),
+                simd::get::<S>(p.add(half + i), n),
             );
-            store(to.add(i), S::sub(S::mul(a, cosine), S::mul(b, sine)));
-            store(to.add(half + i), S::fma(b, cosine, S::mul(a, sine)));
-            i += S::LANES;
-        }
+            let cosine = simd::get::<S>(angles.as_ptr().add(i), n);
+            let sine = simd::get::<S>(angles.as_ptr().add(half + i), n);
+            simd::put_or_add::<S>(
+                to.add(i),
+                n,
+                S::sub(S::mul(a, cosine), S::mul(b, sine)),
+                add,
+            );
+            simd::put_or_add::<S>(to.add(half + i), n, S::fma(b, cosine, S::mul(a, sine)), add);
+        });
     }
 }

@@ -47,6 +47,50 @@ pub trait Simd: Copy + 'static {
     }
 }
 
+/// The next `n` elements, at most LANES.
+#[inline(always)]
+pub unsafe fn get<S: Simd>(p: *const f32, n: usize) -> S::V {
+    if n == S::LANES {
+        S::load(p)
+    } else {
+        S::load_n(p, n)
+    }
+}
+
+#[inline(always)]
+pub unsafe fn put<S: Simd>(p: *mut f32, n: usize, v: S::V) {
+    if n == S::LANES {
+        S::store(p, v)
+    } else {
+        S::store_n(p, n, v)
+    }
+}
+
+/// As `put`, or added to what is there.
+#[inline(always)]
+pub unsafe fn put_or_add<S: Simd>(p: *mut f32, n: usize, v: S::V, add: bool) {
+    put::<S>(p, n, if add { S::add(get::<S>(p, n), v) } else { v });
+}
+
+/// Walks `n` elements a vector at a time: `body` sees where it is and how many elements are left for it, LANES but at
+/// the end. A macro, since a closure would be compiled without the target features of its surroundings.
+#[macro_export]
+macro_rules! vectors {
+    ($S:ty, $n:expr, |$i:ident, $left:ident| $body:block) => {
+        let end = $n;
+        let mut $i = 0;
+        while $i + <$S>::LANES <= end {
+            let $left = <$S>::LANES;
+            $body
+            $i += <$S>::LANES;
+        }
+        if $i < end {
+            let $left = end - $i;
+            $body
+        }
+    };
+}
+
 /// exp, within 2 units in the last place; 0 below -87.3, infinity above 88.7; not-a-number stays.
 #[inline(always)]
 pub unsafe fn exp<S: Simd>(x: S::V) -> S::V {
@@ -199,6 +243,12 @@ mod x86 {
         _mm256_loadu_si256(MASK.as_ptr().add(8 - n) as *const __m256i)
     }
 
+    #[inline(always)]
+    unsafe fn pair(from: *const f32, stride: usize) -> (__m256, __m256) {
+        let (x, y) = (_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(stride)));
+        (_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y))
+    }
+
     impl Simd for Avx2 {
         type V = __m256;
         const LANES: usize = 8;
@@ -292,17 +342,10 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn transpose(from: *const f32, fs: usize, to: *mut f32, ts: usize) {
-            let pair = |r: usize| {
-                let (x, y) = (
-                    _mm256_loadu_ps(from.add(r * fs)),
-                    _mm256_loadu_ps(from.add((r + 1) * fs)),
-                );
-                (_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y))
-            };
-            let (a0, a1) = pair(0);
-            let (a2, a3) = pair(2);
-            let (a4, a5) = pair(4);
-            let (a6, a7) = pair(6);
+            let (a0, a1) = pair(from.add(0 * fs), fs);
+            let (a2, a3) = pair(from.add(2 * fs), fs);
+            let (a4, a5) = pair(from.add(4 * fs), fs);
+            let (a6, a7) = pair(from.add(6 * fs), fs);
             let b0 = _mm256_shuffle_ps::<0x44>(a0, a2);
             let b1 = _mm256_shuffle_ps::<0xee>(a0, a2);
             let b2 = _mm256_shuffle_ps::<0x44>(a1, a3);
