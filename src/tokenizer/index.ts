@@ -1,4 +1,4 @@
-export { chatMLTemplate, smolLM2SystemPrompt } from './chat.ts'
+export { smolLM2SystemPrompt } from './chat.ts'
 export type { ChatMessage, ChatTemplateOptions } from './messages.ts'
 export { smolSpecialTokens } from './special.ts'
 export type { StreamDecoder } from './stream.ts'
