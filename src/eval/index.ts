@@ -30,7 +30,13 @@ export type {
 } from './model.ts'
 export { type Sample, type SampleOptions, samples } from './samples.ts'
 export { isAboveChance, type Normalisation, type Score, type ScoreForm } from './score.ts'
-export { bootstrapInterval, type Interval, wilsonInterval } from './statistics.ts'
+export {
+  bootstrapInterval,
+  type Interval,
+  percentileInterval,
+  resample,
+  wilsonInterval,
+} from './statistics.ts'
 export type { ChoiceItem, ChoiceTask, GenerativeItem, GenerativeTask, Task } from './task.ts'
 export { type ArithmeticItem, arithmeticTask } from './tasks/arithmetic.ts'
 export {

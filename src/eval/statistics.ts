@@ -27,14 +27,21 @@ export function bootstrapInterval(
   random: Random,
   resamples = 1000,
 ): Interval {
-  const values = new Float64Array(resamples)
+  const values = Array.from({ length: resamples }, () => statistic(resample(n, random)))
+  return percentileInterval(values)
+}
+
+/** `n` indices drawn with replacement from 0..n-1. */
+export function resample(n: number, random: Random): Uint32Array {
   const indices = new Uint32Array(n)
-  for (let round = 0; round < resamples; round++) {
-    for (let i = 0; i < n; i++) indices[i] = random.int(n)
-    values[round] = statistic(indices)
-  }
-  values.sort()
-  return { low: quantile(values, 0.025), high: quantile(values, 0.975) }
+  for (let i = 0; i < n; i++) indices[i] = random.int(n)
+  return indices
+}
+
+/** The middle 95 % of the values. */
+export function percentileInterval(values: readonly number[]): Interval {
+  const sorted = Float64Array.from(values).sort()
+  return { low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) }
 }
 
 function quantile(sorted: Float64Array, share: number): number {
