@@ -3,9 +3,9 @@ export function sameAnswer(completion: string, gold: string): boolean {
   const answer = finalAnswer(completion)
   if (answer === undefined) return false
   const wanted = normalise(gold)
-  if (normalise(answer) === wanted) return true
+  if (sameText(normalise(answer), wanted)) return true
   const numbers = answer.match(NUMBER)
-  return NUMBER_ALONE.test(wanted) && numbers?.length === 1 && normalise(numbers[0]) === wanted
+  return NUMBER_ALONE.test(wanted) && numbers?.length === 1 && sameText(normalise(numbers[0]), wanted)
 }
 
 /**
@@ -20,6 +20,11 @@ export function finalAnswer(text: string): string | undefined {
 
 const NUMBER = /-?\$?\d[\d,]*(?:\.\d+)?(?:\/\d+)?%?/g
 const NUMBER_ALONE = /^-?\d+(?:\.\d+)?(?:\/\d+)?%?$/
+
+/** The same characters, or two plain numbers of the same value. */
+function sameText(one: string, other: string): boolean {
+  return one === other || (one !== '' && other !== '' && Number(one) === Number(other))
+}
 
 function normalise(answer: string): string {
   return answer
