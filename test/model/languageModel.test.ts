@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { LanguageModel } from '../../src/model/index.ts'
+import { sampleToken, topIds } from '../../src/model/sampling.ts'
+import { Random } from '../../src/random/random.ts'
+import { logSoftmax, slowLogits } from './slowLlama.ts'
+import { tinyLlama, tinyTokenizer } from './tiny.ts'
+
+let model: LanguageModel
+beforeAll(async () => {
+  model = new LanguageModel(tinyLlama(), await tinyTokenizer())
+})
+afterAll(() => model.llama.free())
+
+const sequence = (length: number, seed: number) => {
+  const random = new Random(seed)
+  return Uint32Array.from({ length }, () => random.int(300))
+}
+
+describe('scores do not depend on what else is in the batch', () => {
+  it('log-probabilities are those of the slow reference, alone or together, in any order', () => {
+    const sequences = [12, 3, 40, 1, 0, 2, 64, 12].map(sequence)
+    const together = model.tokenLogProbs(sequences)
+    expect(together.map((scores) => scores.length)).toEqual([11, 2, 39, 0, 0, 1, 63, 11])
+    for (const [i, ids] of sequences.entries()) {
+      const [alone] = model.tokenLogProbs([ids])
+      const rows = slowLogits(model.llama, ids).map(logSoftmax)
+      for (const [t, score] of together[i].entries()) {
+        expect(Math.abs(score - alone[t])).toBeLessThan(1e-5)
+        expect(Math.abs(score - rows[t][ids[t + 1]])).toBeLessThan(1e-4)
+      }
+    }
+  })
+
+  it('a continuation is scored by its own tokens alone', () => {
+    const [first, empty, spaced] = model.logLikelihoods([
+      { context: 'the sea', continuation: ' is wet' },
+      { context: '', continuation: 'the sea' },
+      { context: 'the sea ', continuation: 'is wet' },
+    ])
+    const context = model.tokenizer.encode('the sea')
+    const whole = model.tokenizer.encode('the sea is wet')
+    const [scores] = model.tokenLogProbs([whole])
+    const expected = scores.subarray(context.length - 1).reduce((a, b) => a + b, 0)
+    expect(first.sum).toBeCloseTo(expected, 4)
+    expect(first.tokens).toBe(whole.length - context.length)
+    expect(spaced).toEqual(first)
+    const [withStart] = model.tokenLogProbs([Uint32Array.of(0, ...context)])
+    expect(empty.sum).toBeCloseTo(
+      withStart.reduce((a, b) => a + b, 0),
+      4,
+    )
+  })
+
+  it('a text longer than the positions is refused; of a long context the end is kept', () => {
+    expect(() => model.tokenLogProbs([sequence(66, 1)])).toThrow('66 tokens, the model reads at most 64')
+    expect(() => model.tokenLogProbs([Uint32Array.of(1, 400)])).toThrow('outside of the vocabulary')
+    const [long] = model.logLikelihoods([{ context: 'the sea '.repeat(80), continuation: 'is wet' }])
+    expect(Number.isFinite(long.sum)).toBe(true)
+  })
+})
+
+describe('generation', () => {
+  const prompt = Uint32Array.of(20, 30, 40, 50, 60)
+  const take = (options: Partial<Parameters<LanguageModel['generate']>[1]> = {}) => [
+    ...model.generate(prompt, { maxTokens: 20, temperature: 0, stopIds: [], ...options }),
+  ]
+
+  it('with the cache takes the tokens that are the most likely without it', () => {
+    const ids = [...prompt]
+    for (let i = 0; i < 20; i++) ids.push(model.topTokens(Uint32Array.from(ids), 1).ids[0])
+    expect(take()).toEqual(ids.slice(prompt.length))
+  })
+
+  it('is the same for the same seed and differs for another', () => {
+    const sampled = take({ temperature: 1, seed: 5 })
+    expect(take({ temperature: 1, seed: 5 })).toEqual(sampled)
+    expect(take({ temperature: 1, seed: 6 })).not.toEqual(sampled)
+    expect(take({ temperature: 1, seed: 5, topK: 1 })).toEqual(take())
+    expect(take({ temperature: 1, seed: 5, topP: 1e-9 })).toEqual(take())
+  })
+
+  it('ends before a stop token, at the last position, and on demand', () => {
+    const greedy = take()
+    expect(take({ stopIds: [greedy[7]] })).toEqual(greedy.slice(0, greedy.indexOf(greedy[7])))
+    expect(take({ maxTokens: 1000 }).length).toBe(60)
+    expect(take({ maxTokens: 0 })).toEqual([])
+    for (const id of model.generate(prompt, { maxTokens: 5, temperature: 0, stopIds: [] })) {
+      expect(id).toBe(greedy[0])
+      break
+    }
+    expect(() => [...model.generate(sequence(65, 1), { maxTokens: 1, temperature: 0 })]).toThrow('at most 64')
+  })
+
+  it('answers a conversation as text', () => {
+    const messages = [{ role: 'user' as const, content: 'What is a sea?' }]
+    const ids = model.chatPrompt(messages)
+    expect(model.tokenizer.decode(ids)).toContain('What is a sea?<|im_end|>\n<|im_start|>assistant\n')
+    const options = { maxTokens: 10, temperature: 0 }
+    const expected = [...model.generate(ids, { ...options, stopIds: model.answerStopIds })]
+    const decoder = model.tokenizer.streamDecoder()
+    const text = expected.map((id) => decoder.push(id)).join('') + decoder.end()
+    expect([...model.chat(messages, options)].join('')).toBe(text)
+  })
+
+  it('samples each token as often as the model says', () => {
+    const logits = Float32Array.from([1, 3, 2, -1, 3])
+    const probabilities = logSoftmax([...logits]).map(Math.exp)
+    const random = new Random(3)
+    const counts = [0, 0, 0, 0, 0]
+    for (let i = 0; i < 20_000; i++) counts[sampleToken(logits, { temperature: 1 }, random)]++
+    for (const [i, p] of probabilities.entries()) expect(counts[i] / 20_000).toBeCloseTo(p, 1)
+    expect(topIds(logits, 3)).toEqual([1, 4, 2])
+    const nucleus = new Set(
+      Array.from({ length: 500 }, () => sampleToken(logits, { temperature: 1, topP: 0.5 }, random)),
+    )
+    expect(nucleus).toEqual(new Set([1, 4]))
+  })
+})
