@@ -246,6 +246,12 @@ pub fn tensor_info() -> Result<TensorInfo> {
     call("info", |engine| Ok(info(engine)))
 }
 
+/// GFLOP/s of multiply-adds on registers alone: the limit that benchmarks compare to.
+#[napi]
+pub fn tensor_peak() -> Result<f64> {
+    call("peak", |engine| Ok(isa::measure_peak(&engine.context)))
+}
+
 #[napi(object)]
 pub struct TensorProfileEntry {
     pub operation: String,

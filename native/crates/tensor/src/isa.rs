@@ -2,7 +2,8 @@
 
 use crate::context::{Context, Precision};
 use crate::gemm::{Matrix, gemm};
-use crate::{attention, normalise};
+use crate::simd::Simd;
+use crate::{attention, kernels, normalise};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
@@ -99,6 +100,49 @@ pub fn cpu_name() -> String {
     }
     #[cfg(not(target_arch = "x86_64"))]
     String::from(std::env::consts::ARCH)
+}
+
+/// Multiply-adds a second, in GFLOP/s, of registers alone on all threads: what a matrix product is held against.
+pub fn measure_peak(context: &Context) -> f64 {
+    const ROUNDS: usize = 2_000_000;
+    let mut best = f64::INFINITY;
+    for _ in 0..5 {
+        let start = std::time::Instant::now();
+        context.run(context.threads, &|_, _| unsafe {
+            std::hint::black_box(fma_loop(context.isa, ROUNDS));
+        });
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    (2 * 12 * unsafe { lanes(context.isa) } * ROUNDS * context.threads) as f64 / best / 1e9
+}
+
+kernels! {
+    fn fma_loop(rounds: usize) -> f32 = fma_body;
+    fn lanes() -> usize = lanes_body;
+}
+
+#[inline(always)]
+unsafe fn lanes_body<S: Simd>() -> usize {
+    S::LANES
+}
+
+#[inline(always)]
+unsafe fn fma_body<S: Simd>(rounds: usize) -> f32 {
+    let (x, y) = (
+        S::splat(std::hint::black_box(0.999)),
+        S::splat(std::hint::black_box(0.001)),
+    );
+    let mut sums = [y; 12];
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            *sum = S::fma(*sum, x, y);
+        }
+    }
+    let mut total = 0.0;
+    for sum in sums {
+        total += S::sum(sum);
+    }
+    total
 }
 
 fn probe(isa: Isa) -> Vec<(&'static str, Vec<f32>)> {
