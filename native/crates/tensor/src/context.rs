@@ -2,8 +2,9 @@
 
 use crate::arena::Block;
 use crate::isa::Isa;
-use crate::pool;
+use crate::{pool, rope};
 use std::cell::UnsafeCell;
+use std::sync::{Arc, Mutex};
 
 /// What matmul inputs are rounded to; sums and all else are f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Context {
     pub threads: usize,
     pub precision: Precision,
     scratch: Vec<Scratch>,
+    /// Angles of the last rotary calls: every layer of a step asks for the same.
+    angles: Mutex<Vec<(rope::Shape, Arc<Vec<f32>>)>>,
 }
 
 /// What a scratch buffer is for; two purposes never share memory.
@@ -27,12 +30,14 @@ pub enum Purpose {
     Rows,
     Sums,
     Matrix,
+    HeadForward,
+    HeadBackward,
 }
 
 /// The buffers of one thread (the last one: of the call as a whole); they grow and stay.
 #[derive(Default)]
 struct Scratch {
-    buffers: [UnsafeCell<Option<Block>>; 5],
+    buffers: [UnsafeCell<Option<Block>>; 7],
 }
 
 // Each worker touches its own entry only, and a call of one Node thread is the only user of its context.
@@ -46,6 +51,7 @@ impl Context {
             threads,
             precision,
             scratch,
+            angles: Mutex::default(),
         }
     }
 
@@ -71,6 +77,29 @@ impl Context {
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn shared_scratch(&self, purpose: Purpose, length: usize) -> &mut [f32] {
         self.scratch(self.threads, purpose, length)
+    }
+
+    /// `rope::angles`, kept for the next call with the same shape.
+    pub fn angles(&self, shape: &rope::Shape) -> Arc<Vec<f32>> {
+        // The number of rows and heads does not change the angles.
+        let key = rope::Shape {
+            batch: 0,
+            heads: 0,
+            ..*shape
+        };
+        let mut kept = self
+            .angles
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some((_, angles)) = kept.iter().find(|(shape, _)| *shape == key) {
+            return angles.clone();
+        }
+        let angles = Arc::new(rope::angles(shape));
+        if kept.len() == 4 {
+            kept.remove(0);
+        }
+        kept.push((key, angles.clone()));
+        angles
     }
 
     /// Runs `work(task, worker)` for every task on the threads of this context.

@@ -8,8 +8,8 @@
 
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::isa::Isa;
-use crate::kernels;
-use crate::simd::Simd;
+use crate::simd::{self, Simd};
+use crate::{kernels, vectors};
 
 /// A matrix in memory: element (row, column) at row * row_stride + column * column_stride; one stride is 1.
 #[derive(Clone, Copy)]
@@ -74,6 +74,9 @@ pub fn gemm(
         }
         return;
     }
+    if m <= FEW_ROWS && a.column_stride == 1 && b.row_stride == 1 {
+        return few_rows(context, m, n, k, a, b, c, c_stride, add);
+    }
     let columns = panel_columns(context.isa);
     let at_once = (PACKED_LIMIT / k).max(columns) / columns * columns;
     let c = Shared::new(c);
@@ -83,9 +86,58 @@ pub fn gemm(
             data: &b.data[from * b.column_stride..],
             ..b
         };
-        let packed = pack_b(context, k, width, b);
-        multiply(context, m, width, k, a, packed, c, from, c_stride, add);
+        let packed = pack(context, k, width, b, Purpose::PackedB);
+        multiply(context, m, a, packed, c, from, c_stride, add);
     }
+}
+
+/// Up to here a product is bound by reading B once: packing would read and write it once more.
+const FEW_ROWS: usize = 4;
+
+/// A few rows of A against columns of B that are contiguous, as in generation, one token at a time.
+fn few_rows(
+    context: &Context,
+    m: usize,
+    n: usize,
+    k: usize,
+    a: Matrix,
+    b: Matrix,
+    c: &mut [f32],
+    c_stride: usize,
+    add: bool,
+) {
+    let round = context.precision == Precision::Bf16;
+    let out = Shared::new(c);
+    context.split(n, k, &|from, to| unsafe {
+        let columns = b.data.as_ptr().add(from * b.column_stride);
+        let rows = Dots {
+            a: a.data.as_ptr(),
+            a_stride: a.row_stride,
+            b: columns,
+            b_stride: b.column_stride,
+            c: out.pointer().add(from),
+            c_stride,
+            depth: k,
+            columns: to - from,
+            add,
+            round,
+        };
+        dots(context.isa, m, rows);
+    });
+}
+
+#[derive(Clone, Copy)]
+struct Dots {
+    a: *const f32,
+    a_stride: usize,
+    b: *const f32,
+    b_stride: usize,
+    c: *mut f32,
+    c_stride: usize,
+    depth: usize,
+    columns: usize,
+    add: bool,
+    round: bool,
 }
 
 /// Columns of a panel of packed B.
@@ -104,10 +156,27 @@ fn tile_rows(isa: Isa) -> usize {
     }
 }
 
-fn pack_b<'c>(context: &'c Context, k: usize, n: usize, b: Matrix) -> &'c [f32] {
+/// B packed whole, to be used by several products.
+#[derive(Clone, Copy)]
+pub struct Packed<'a> {
+    data: &'a [f32],
+    k: usize,
+    n: usize,
+}
+
+/// Packs b[k, n] into the scratch of this purpose, which the result borrows in effect: it is good until the next
+/// `pack` for the same purpose.
+pub fn pack<'c>(
+    context: &'c Context,
+    k: usize,
+    n: usize,
+    b: Matrix,
+    purpose: Purpose,
+) -> Packed<'c> {
+    assert!(b.holds(k, n));
     let columns = panel_columns(context.isa);
     let panels = n.div_ceil(columns);
-    let packed = unsafe { context.shared_scratch(Purpose::PackedB, panels * columns * k) };
+    let packed = unsafe { context.shared_scratch(purpose, panels * columns * k) };
     let out = Shared::new(packed);
     let round = context.precision == Precision::Bf16;
     context.split(panels, columns * k, &|from, to| {
@@ -132,17 +201,32 @@ fn pack_b<'c>(context: &'c Context, k: usize, n: usize, b: Matrix) -> &'c [f32] 
             }
         }
     });
-    packed
+    Packed { data: packed, k, n }
+}
+
+/// As `gemm`, with B packed before.
+pub fn gemm_packed(
+    context: &Context,
+    m: usize,
+    a: Matrix,
+    b: Packed,
+    c: &mut [f32],
+    c_stride: usize,
+    add: bool,
+) {
+    if m == 0 || b.n == 0 {
+        return;
+    }
+    assert!(a.holds(m, b.k) && (m - 1) * c_stride + b.n <= c.len() && b.n <= c_stride);
+    multiply(context, m, a, b, Shared::new(c), 0, c_stride, add);
 }
 
 /// The product with packed B, cut into blocks of C.
 fn multiply(
     context: &Context,
     m: usize,
-    n: usize,
-    k: usize,
     a: Matrix,
-    packed: &[f32],
+    Packed { data: packed, k, n }: Packed,
     c: Shared,
     c_from: usize,
     c_stride: usize,
@@ -267,6 +351,7 @@ kernels! {
     fn pack_rows(from: *const f32, stride: usize, rows: usize, k: usize, to: &mut [f32]) = pack_rows_body;
     fn copy_rounded(from: *const f32, stride: usize, rows: usize, k: usize, to: &mut [f32], to_stride: usize) = copy_rounded_body;
     fn round_bf16(values: &mut [f32]) = round_body;
+    fn dots(rows: usize, dots: Dots) = dots_body;
 }
 
 #[inline(always)]
@@ -551,6 +636,55 @@ unsafe fn copy_rounded_body<S: Simd>(
         }
         if p < k {
             S::store_n(out.add(p), k - p, S::bf16(S::load_n(line.add(p), k - p)));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn dots_body<S: Simd>(rows: usize, d: Dots) {
+    match rows {
+        1 => dot_rows::<S, 1, 4>(d),
+        2 => dot_rows::<S, 2, 4>(d),
+        3 => dot_rows::<S, 3, 2>(d),
+        _ => dot_rows::<S, 4, 2>(d),
+    }
+}
+
+/// ROWS x COLUMNS dot products at a time.
+#[inline(always)]
+unsafe fn dot_rows<S: Simd, const ROWS: usize, const COLUMNS: usize>(d: Dots) {
+    let whole = d.columns / COLUMNS * COLUMNS;
+    for column in (0..whole).step_by(COLUMNS) {
+        dot_block::<S, ROWS, COLUMNS>(d, column);
+    }
+    for column in whole..d.columns {
+        dot_block::<S, ROWS, 1>(d, column);
+    }
+}
+
+#[inline(always)]
+unsafe fn dot_block<S: Simd, const ROWS: usize, const COLUMNS: usize>(d: Dots, column: usize) {
+    let mut sums = [[S::splat(0.0); COLUMNS]; ROWS];
+    vectors!(S, d.depth, |p, left| {
+        for j in 0..COLUMNS {
+            let mut y = simd::get::<S>(d.b.add((column + j) * d.b_stride + p), left);
+            if d.round {
+                y = S::bf16(y);
+            }
+            for i in 0..ROWS {
+                let mut x = simd::get::<S>(d.a.add(i * d.a_stride + p), left);
+                if d.round {
+                    x = S::bf16(x);
+                }
+                sums[i][j] = S::fma(x, y, sums[i][j]);
+            }
+        }
+    });
+    for i in 0..ROWS {
+        for j in 0..COLUMNS {
+            let to = d.c.add(i * d.c_stride + column + j);
+            let sum = S::sum(sums[i][j]);
+            *to = if d.add { *to + sum } else { sum };
         }
     }
 }

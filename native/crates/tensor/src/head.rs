@@ -2,13 +2,15 @@
 //! in place, from which the gradients of input and weight are made before the next chunk.
 
 use crate::context::{Context, Purpose, Shared};
-use crate::gemm::{Matrix, gemm};
-use crate::normalise::largest_and_sum_body;
+use crate::gemm::{Matrix, Packed, gemm, gemm_packed, pack};
+use crate::normalise::{largest_and_sum_body, largest_body};
 use crate::simd::{self, Simd};
 use crate::{kernels, vectors};
 
 /// Logits of a chunk: 8 MB, which stay in the last cache of most machines.
 const CHUNK_ELEMENTS: usize = 2 << 20;
+/// Weights up to 32 MB are kept packed.
+const PACKED_ELEMENTS: usize = 8 << 20;
 
 pub struct Gradients<'a> {
     /// What each row's nll is multiplied by in the loss.
@@ -39,32 +41,30 @@ pub fn head(
     );
     let vocab = weight.len() / hidden;
     let chunk = (CHUNK_ELEMENTS / vocab.max(1))
-        .clamp(64, 1024)
+        .clamp(256, 1024)
         .min(rows.max(1));
-    let logits = unsafe { context.shared_scratch(Purpose::Rows, chunk * vocab) };
+    // Rows of logits lie an odd number of cache lines apart, or columns would all fall into the same few sets.
+    let stride = vocab.next_multiple_of(32) + 16;
+    let logits = unsafe { context.shared_scratch(Purpose::Rows, chunk * stride) };
+    let heads = Heads::new(
+        context,
+        weight,
+        hidden,
+        rows > chunk,
+        gradients.as_ref().is_some_and(|g| g.dx.is_some()),
+    );
     let nll = Shared::new(nll);
     for from in (0..rows).step_by(chunk) {
         let n = chunk.min(rows - from);
-        let logits = &mut logits[..n * vocab];
         let input = &x[from * hidden..(from + n) * hidden];
-        gemm(
-            context,
-            n,
-            vocab,
-            hidden,
-            Matrix::rows(input, hidden),
-            Matrix::columns(weight, hidden),
-            logits,
-            vocab,
-            false,
-        );
+        heads.logits(n, input, logits, stride);
         let scales = gradients
             .as_ref()
             .map(|gradients| &gradients.scales[from..from + n]);
         let shared = Shared::new(logits);
         context.split(n, 4 * vocab, &|first, last| unsafe {
             for row in first..last {
-                let line = shared.part(row * vocab, (row + 1) * vocab);
+                let line = shared.part(row * stride, row * stride + vocab);
                 let target = usize::try_from(targets[from + row])
                     .ok()
                     .filter(|&target| target < vocab);
@@ -76,24 +76,17 @@ pub fn head(
         let Some(gradients) = &mut gradients else {
             continue;
         };
-        let logits = unsafe { shared.part(0, n * vocab) };
         if let Some(dx) = &mut gradients.dx {
-            let dx = &mut dx[from * hidden..(from + n) * hidden];
-            let (left, right) = (Matrix::rows(logits, vocab), Matrix::rows(weight, hidden));
-            gemm(
-                context,
+            heads.input_gradient(
                 n,
-                hidden,
-                vocab,
-                left,
-                right,
-                dx,
-                hidden,
+                logits,
+                stride,
+                &mut dx[from * hidden..(from + n) * hidden],
                 gradients.add_x,
             );
         }
         if let Some(dweight) = &mut gradients.dweight {
-            let (left, right) = (Matrix::columns(logits, vocab), Matrix::rows(input, hidden));
+            let (left, right) = (Matrix::columns(logits, stride), Matrix::rows(input, hidden));
             gemm(
                 context,
                 vocab,
@@ -116,6 +109,86 @@ pub fn head(
     }
 }
 
+/// The weight, packed once for all chunks where it is not too large to keep twice.
+struct Heads<'a> {
+    context: &'a Context,
+    weight: &'a [f32],
+    hidden: usize,
+    vocab: usize,
+    forward: Option<Packed<'a>>,
+    backward: Option<Packed<'a>>,
+}
+
+impl<'a> Heads<'a> {
+    fn new(
+        context: &'a Context,
+        weight: &'a [f32],
+        hidden: usize,
+        chunks: bool,
+        backward: bool,
+    ) -> Self {
+        let vocab = weight.len() / hidden;
+        let keep = chunks && weight.len() <= PACKED_ELEMENTS;
+        let turned = Matrix::columns(weight, hidden);
+        let straight = Matrix::rows(weight, hidden);
+        let forward = keep.then(|| pack(context, hidden, vocab, turned, Purpose::HeadForward));
+        let backward = (keep && backward)
+            .then(|| pack(context, vocab, hidden, straight, Purpose::HeadBackward));
+        Self {
+            context,
+            weight,
+            hidden,
+            vocab,
+            forward,
+            backward,
+        }
+    }
+
+    /// logits = x weightᵀ
+    fn logits(&self, n: usize, x: &[f32], logits: &mut [f32], stride: usize) {
+        let (x, turned) = (
+            Matrix::rows(x, self.hidden),
+            Matrix::columns(self.weight, self.hidden),
+        );
+        match self.forward {
+            Some(packed) => gemm_packed(self.context, n, x, packed, logits, stride, false),
+            None => gemm(
+                self.context,
+                n,
+                self.vocab,
+                self.hidden,
+                x,
+                turned,
+                logits,
+                stride,
+                false,
+            ),
+        }
+    }
+
+    /// dx = dlogits weight
+    fn input_gradient(&self, n: usize, dlogits: &[f32], stride: usize, dx: &mut [f32], add: bool) {
+        let (left, right) = (
+            Matrix::rows(dlogits, stride),
+            Matrix::rows(self.weight, self.hidden),
+        );
+        match self.backward {
+            Some(packed) => gemm_packed(self.context, n, left, packed, dx, self.hidden, add),
+            None => gemm(
+                self.context,
+                n,
+                self.hidden,
+                self.vocab,
+                left,
+                right,
+                dx,
+                self.hidden,
+                add,
+            ),
+        }
+    }
+}
+
 kernels! {
     /// The negative log-probability of the target; with a scale, the logits become scale * (softmax - one-hot).
     fn loss_row(logits: &mut [f32], target: Option<usize>, scale: Option<f32>) -> f32 = loss_body;
@@ -130,15 +203,33 @@ unsafe fn loss_body<S: Simd>(logits: &mut [f32], target: Option<usize>, scale: O
         return 0.0;
     };
     let own = logits[target];
-    let (largest, sum) = largest_and_sum_body::<S>(logits);
-    if let Some(scale) = scale {
-        let (shift, factor) = (S::splat(largest), S::splat(scale / sum));
-        let (p, n) = (logits.as_mut_ptr(), logits.len());
-        vectors!(S, n, |i, left| {
-            let e = simd::exp::<S>(S::sub(simd::get::<S>(p.add(i), left), shift));
-            simd::put::<S>(p.add(i), left, S::mul(e, factor));
-        });
-        logits[target] -= scale;
+    let Some(scale) = scale else {
+        let (largest, sum) = largest_and_sum_body::<S>(logits);
+        return largest + sum.ln() - own;
+    };
+    let (p, n) = (logits.as_mut_ptr(), logits.len());
+    let largest = largest_body::<S>(logits);
+    let shift = S::splat(largest);
+    let whole = n / S::LANES * S::LANES;
+    let mut sums = S::splat(0.0);
+    for i in (0..whole).step_by(S::LANES) {
+        let e = simd::exp::<S>(S::sub(S::load(p.add(i)), shift));
+        S::store(p.add(i), e);
+        sums = S::add(sums, e);
     }
+    let mut sum = S::sum(sums);
+    for i in whole..n {
+        *p.add(i) = (*p.add(i) - largest).exp();
+        sum += *p.add(i);
+    }
+    let factor = S::splat(scale / sum);
+    vectors!(S, n, |i, left| {
+        simd::put::<S>(
+            p.add(i),
+            left,
+            S::mul(simd::get::<S>(p.add(i), left), factor),
+        );
+    });
+    logits[target] -= scale;
     largest + sum.ln() - own
 }

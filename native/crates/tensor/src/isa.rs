@@ -106,7 +106,7 @@ pub fn cpu_name() -> String {
 pub fn measure_peak(context: &Context) -> f64 {
     const ROUNDS: usize = 2_000_000;
     let mut best = f64::INFINITY;
-    for _ in 0..5 {
+    for _ in 0..20 {
         let start = std::time::Instant::now();
         context.run(context.threads, &|_, _| unsafe {
             std::hint::black_box(fma_loop(context.isa, ROUNDS));

@@ -133,22 +133,26 @@ unsafe fn put<S: Simd>(y: &mut [f32], i: usize, left: usize, v: S::V) {
     simd::put::<S>(y.as_mut_ptr().add(i), left, v);
 }
 
-/// The largest of x and the sum of exp(x - largest).
 #[inline(always)]
-pub unsafe fn largest_and_sum_body<S: Simd>(x: &[f32]) -> (f32, f32) {
+pub unsafe fn largest_body<S: Simd>(x: &[f32]) -> f32 {
     let whole = x.len() / S::LANES * S::LANES;
     let mut most = S::splat(f32::NEG_INFINITY);
     for i in (0..whole).step_by(S::LANES) {
         most = S::max(S::load(x.as_ptr().add(i)), most);
     }
-    let largest = x[whole..].iter().fold(S::largest(most), |m, &x| m.max(x));
+    x[whole..].iter().fold(S::largest(most), |m, &x| m.max(x))
+}
+
+/// The largest of x and the sum of exp(x - largest).
+#[inline(always)]
+pub unsafe fn largest_and_sum_body<S: Simd>(x: &[f32]) -> (f32, f32) {
+    let largest = largest_body::<S>(x);
+    let whole = x.len() / S::LANES * S::LANES;
     let shift = S::splat(largest);
     let mut sums = S::splat(0.0);
     for i in (0..whole).step_by(S::LANES) {
-        sums = S::add(
-            sums,
-            simd::exp::<S>(S::sub(S::load(x.as_ptr().add(i)), shift)),
-        );
+        let e = simd::exp::<S>(S::sub(S::load(x.as_ptr().add(i)), shift));
+        sums = S::add(sums, e);
     }
     let rest: f32 = x[whole..].iter().map(|x| (x - largest).exp()).sum();
     (largest, S::sum(sums) + rest)

@@ -4,7 +4,7 @@ use crate::context::{Context, Shared};
 use crate::simd::{self, Simd};
 use crate::{kernels, vectors};
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Shape {
     pub batch: usize,
     pub time: usize,
@@ -26,25 +26,21 @@ pub fn rope(context: &Context, x: &[f32], y: &mut [f32], shape: Shape, inverse: 
     } = shape;
     let width = heads * head_dim;
     assert!(x.len() == batch * time * width && y.len() == x.len() && head_dim.is_multiple_of(2));
-    let table = angles(&shape, inverse);
+    let table = context.angles(&shape);
+    let sign = if inverse { -1.0 } else { 1.0 };
     let out = Shared::new(y);
     context.split(batch * time, 2 * width, &|from, to| unsafe {
         for row in from..to {
             let angles = &table[row % time * head_dim..][..head_dim];
             let span = row * width..(row + 1) * width;
-            rope_row(
-                context.isa,
-                &x[span.clone()],
-                out.part(span.start, span.end),
-                angles,
-                add,
-            );
+            let y = out.part(span.start, span.end);
+            rope_row(context.isa, &x[span], y, angles, sign, add);
         }
     });
 }
 
 /// For each position the cosines, then the sines, computed in double precision.
-fn angles(shape: &Shape, inverse: bool) -> Vec<f32> {
+pub fn angles(shape: &Shape) -> Vec<f32> {
     let half = shape.head_dim / 2;
     let mut table = vec![0.0; shape.time * shape.head_dim];
     let frequencies: Vec<f64> = (0..half)
@@ -55,18 +51,18 @@ fn angles(shape: &Shape, inverse: bool) -> Vec<f32> {
         for (i, frequency) in frequencies.iter().enumerate() {
             let (sine, cosine) = ((shape.start + t) as f64 * frequency).sin_cos();
             cosines[i] = cosine as f32;
-            sines[i] = if inverse { -sine as f32 } else { sine as f32 };
+            sines[i] = sine as f32;
         }
     }
     table
 }
 
 kernels! {
-    fn rope_row(x: &[f32], y: &mut [f32], angles: &[f32], add: bool) = rope_body;
+    fn rope_row(x: &[f32], y: &mut [f32], angles: &[f32], sign: f32, add: bool) = rope_body;
 }
 
 #[inline(always)]
-unsafe fn rope_body<S: Simd>(x: &[f32], y: &mut [f32], angles: &[f32], add: bool) {
+unsafe fn rope_body<S: Simd>(x: &[f32], y: &mut [f32], angles: &[f32], sign: f32, add: bool) {
     let half = angles.len() / 2;
     for (x, y) in x.chunks_exact(2 * half).zip(y.chunks_exact_mut(2 * half)) {
         let (p, to) = (x.as_ptr(), y.as_mut_ptr());
@@ -76,7 +72,10 @@ unsafe fn rope_body<S: Simd>(x: &[f32], y: &mut [f32], angles: &[f32], add: bool
                 simd::get::<S>(p.add(half + i), n),
             );
             let cosine = simd::get::<S>(angles.as_ptr().add(i), n);
-            let sine = simd::get::<S>(angles.as_ptr().add(half + i), n);
+            let sine = S::mul(
+                simd::get::<S>(angles.as_ptr().add(half + i), n),
+                S::splat(sign),
+            );
             simd::put_or_add::<S>(
                 to.add(i),
                 n,
