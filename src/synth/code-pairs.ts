@@ -46,7 +46,8 @@ export function documentedFunctions(text: string, maxCodeCharacters = 400): Docu
     if (description === undefined) continue
     const start = match.index + whole.length - head.length
     const isC = !/\bfunction\b/.test(head)
-    const code = dedent(text.slice(start, bodyEnd(text, start, head, maxCodeCharacters)))
+    const margin = text.slice(text.lastIndexOf('\n', start - 1) + 1, start)
+    const code = dedent(text.slice(start, bodyEnd(text, start, head, maxCodeCharacters)), margin)
     found.push({ name, code, description, language: isC ? 'c' : /:\s*\w/.test(head) ? 'ts' : 'js' })
   }
   return found
@@ -78,13 +79,11 @@ function bodyEnd(text: string, start: number, head: string, max: number): number
   return Math.max(lineEnd, start + head.length)
 }
 
-function dedent(code: string): string {
-  const lines = code.trimEnd().split('\n')
-  const indents = lines
-    .slice(1)
-    .filter((line) => line.trim() !== '')
-    .map((line) => line.match(/^[ \t]*/)?.[0].length ?? 0)
-  const last = lines.at(-1)?.match(/^[ \t]*/)?.[0].length ?? 0
-  const margin = Math.min(last, ...indents)
-  return [lines[0], ...lines.slice(1).map((line) => line.slice(margin))].join('\n')
+/** Takes the indentation of the function itself from its lines. */
+function dedent(code: string, margin: string): string {
+  return code
+    .trimEnd()
+    .split('\n')
+    .map((line) => (line.startsWith(margin) ? line.slice(margin.length) : line))
+    .join('\n')
 }
