@@ -1,4 +1,5 @@
-import { open, readFile } from 'node:fs/promises'
+import { mkdir, open, readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { fileError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic.ts'
 
@@ -39,6 +40,7 @@ export async function openStepLog(path: string | undefined, step: number): Promi
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ''
       throw error
     })
+    await mkdir(dirname(path), { recursive: true })
     const kept = text.split('\n').filter((line) => stepOf(line) <= step)
     await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''))
     const handle = await open(path, 'a')
