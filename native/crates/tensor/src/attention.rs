@@ -42,7 +42,7 @@ impl Shape {
     }
     /// Query rows of a block: their scores over all keys stay in the second cache.
     fn block_rows(&self) -> usize {
-        (49_152 / self.key_length.max(1)).clamp(12, 84)
+        (49_152 / self.key_length.max(1)).clamp(12, 48)
     }
 }
 
@@ -65,6 +65,7 @@ pub fn forward(
     let (y, log_sum_exp) = (Shared::new(y), Shared::new(log_sum_exp));
     let columns = panel_columns(isa);
     let key_panels = length.div_ceil(columns) * columns;
+    let stride = score_stride(length);
     let value_panels = d.div_ceil(columns) * columns;
     let block = s.block_rows().min(s.time.max(1));
     context.run(s.batch * s.kv_heads, &|task, worker| unsafe {
@@ -78,7 +79,7 @@ pub fn forward(
         let (keys, values) = packed.split_at_mut(key_panels * d);
         pack_turned(isa, &k[at..], s.key_width(), length, d, keys);
         pack_straight(isa, &v[at..], s.key_width(), length, d, values);
-        let scores = context.scratch(worker, Purpose::Rows, block * key_panels);
+        let scores = context.scratch(worker, Purpose::Rows, block * stride);
         for head in kv_head * (s.heads / s.kv_heads)..(kv_head + 1) * (s.heads / s.kv_heads) {
             for from in (0..s.time).step_by(block) {
                 let to = (from + block).min(s.time);
@@ -94,7 +95,7 @@ pub fn forward(
                         b: keys.as_ptr().add(low * d),
                         b_panel_stride: columns * d,
                         c: scores.as_mut_ptr(),
-                        c_stride: key_panels,
+                        c_stride: stride,
                         rows: to - from,
                         columns: high - low,
                         add: false,
@@ -102,7 +103,7 @@ pub fn forward(
                 );
                 let sums = context.scratch(worker, Purpose::Sums, block);
                 for row in from..to {
-                    let line = &mut scores[(row - from) * key_panels..][..high - low];
+                    let line = &mut scores[(row - from) * stride..][..high - low];
                     let span = seen.row(b, row);
                     seen.hide(b, row, line, low);
                     let (sum, lse) = exp_row(isa, line, span.low - low, span.high - low, s.scale());
@@ -117,7 +118,7 @@ pub fn forward(
                     Tile {
                         depth: high - low,
                         a: scores.as_ptr(),
-                        a_stride: key_panels,
+                        a_stride: stride,
                         b: values.as_ptr().add(low * columns),
                         b_panel_stride: columns * length,
                         c: out,
@@ -170,8 +171,9 @@ pub fn backward(
     let (dq, dk, dv) = (Shared::new(dq), Shared::new(dk), Shared::new(dv));
     let columns = panel_columns(isa);
     let key_panels = length.div_ceil(columns) * columns;
+    let stride = score_stride(length);
     let dim_panels = d.div_ceil(columns) * columns;
-    let block = (s.block_rows() / 2).max(12).min(s.time.max(1));
+    let block = s.block_rows().min(s.time.max(1));
     context.run(s.batch * s.kv_heads, &|task, worker| unsafe {
         let (b, kv_head) = (task / s.kv_heads, task % s.kv_heads);
         let at = b * s.capacity * s.key_width() + kv_head * d;
@@ -187,8 +189,8 @@ pub fn backward(
         pack_turned(isa, &k[at..], s.key_width(), length, d, keys_turned);
         pack_turned(isa, &v[at..], s.key_width(), length, d, values_turned);
         pack_straight(isa, &k[at..], s.key_width(), length, d, keys);
-        let rows = context.scratch(worker, Purpose::Rows, 2 * block * key_panels);
-        let (scores, slopes) = rows.split_at_mut(block * key_panels);
+        let rows = context.scratch(worker, Purpose::Rows, 2 * block * stride);
+        let (scores, slopes) = rows.split_at_mut(block * stride);
         for head in kv_head * (s.heads / s.kv_heads)..(kv_head + 1) * (s.heads / s.kv_heads) {
             for from in (0..s.time).step_by(block) {
                 let to = (from + block).min(s.time);
@@ -204,7 +206,7 @@ pub fn backward(
                             b: turned.as_ptr().add(low * d),
                             b_panel_stride: columns * d,
                             c: c.as_mut_ptr(),
-                            c_stride: key_panels,
+                            c_stride: stride,
                             rows: to - from,
                             columns: high - low,
                             add: false,
@@ -215,7 +217,7 @@ pub fn backward(
                 against_keys(q.as_ptr().add(query), keys_turned, scores);
                 against_keys(dy.as_ptr().add(query), values_turned, slopes);
                 for row in from..to {
-                    let line = (row - from) * key_panels;
+                    let line = (row - from) * stride;
                     let own = query + (row - from) * s.query_width();
                     let dot: f32 = dot(isa, &dy[own..own + d], &y[own..own + d]);
                     let span = seen.row(b, row);
@@ -240,7 +242,7 @@ pub fn backward(
                     Tile {
                         depth: high - low,
                         a: slopes.as_ptr(),
-                        a_stride: key_panels,
+                        a_stride: stride,
                         b: keys.as_ptr().add(low * columns),
                         b_panel_stride: columns * length,
                         c: dq.pointer().add(query),
@@ -259,7 +261,7 @@ pub fn backward(
                         Turned {
                             depth: to - from,
                             a: left.as_ptr(),
-                            a_stride: key_panels,
+                            a_stride: stride,
                             b: right.as_ptr(),
                             c: out.pointer().add(at + low * s.key_width()),
                             c_stride: s.key_width(),
@@ -271,6 +273,11 @@ pub fn backward(
             }
         }
     });
+}
+
+/// Rows of scores lie an odd number of cache lines apart, or their columns would all fall into the same few sets.
+fn score_stride(keys: usize) -> usize {
+    keys.next_multiple_of(32) + 16
 }
 
 /// Panels of the transpose of `rows` rows of width d: `[panel of rows][d][rows of the panel]`.

@@ -47,6 +47,8 @@ impl<'a> Matrix<'a> {
 
 /// Longest stretch of K between two visits of C: a panel of B of this depth stays in the first cache.
 const K_BLOCK: usize = 384;
+/// Rows of B that are packed together for all panels.
+const PACK_ROWS: usize = 32;
 /// Elements of B packed at once, 16 MB.
 const PACKED_LIMIT: usize = 4 << 20;
 
@@ -179,25 +181,42 @@ pub fn pack<'c>(
     let packed = unsafe { context.shared_scratch(purpose, panels * columns * k) };
     let out = Shared::new(packed);
     let round = context.precision == Precision::Bf16;
-    context.split(panels, columns * k, &|from, to| {
-        for panel in from..to {
-            let start = panel * columns;
-            let width = columns.min(n - start);
-            unsafe {
-                let to = out.part(start * k, (start + columns) * k);
-                let from = b.data.as_ptr().add(start * b.column_stride);
-                pack_panel(
-                    context.isa,
-                    from,
-                    b.row_stride,
-                    b.column_stride,
-                    k,
-                    width,
-                    to,
-                );
-                if round {
-                    round_bf16(context.isa, to);
-                }
+    // Rows lie together when columns are contiguous: then a task takes some rows of all panels, else whole panels.
+    let by_rows = b.column_stride == 1;
+    let parts = if by_rows {
+        k.div_ceil(PACK_ROWS)
+    } else {
+        panels
+    };
+    let cost = if by_rows { PACK_ROWS * n } else { columns * k };
+    let one = |panel: usize, top: usize, bottom: usize| unsafe {
+        let start = panel * columns;
+        let to = out.part(start * k + top * columns, start * k + bottom * columns);
+        let from = b
+            .data
+            .as_ptr()
+            .add(start * b.column_stride + top * b.row_stride);
+        let width = columns.min(n - start);
+        pack_panel(
+            context.isa,
+            from,
+            b.row_stride,
+            b.column_stride,
+            bottom - top,
+            width,
+            to,
+        );
+        if round {
+            round_bf16(context.isa, to);
+        }
+    };
+    context.split(parts, cost, &|from, to| {
+        for part in from..to {
+            if by_rows {
+                let (top, bottom) = (part * PACK_ROWS, ((part + 1) * PACK_ROWS).min(k));
+                (0..panels).for_each(|panel| one(panel, top, bottom));
+            } else {
+                one(part, 0, k);
             }
         }
     });

@@ -342,7 +342,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn transpose(from: *const f32, fs: usize, to: *mut f32, ts: usize) {
-            let (a0, a1) = pair(from.add(0 * fs), fs);
+            let (a0, a1) = pair(from, fs);
             let (a2, a3) = pair(from.add(2 * fs), fs);
             let (a4, a5) = pair(from.add(4 * fs), fs);
             let (a6, a7) = pair(from.add(6 * fs), fs);
