@@ -224,6 +224,14 @@ const attentions: Case[] = [
   attentionCase('three heads a group', { time: 5, headDim: 6, heads: 6, kvHeads: 2 }),
   attentionCase('keys before the queries', { time: 3, capacity: 9, headDim: 5 }),
   attentionCase('a cache that is not full', { time: 2, capacity: 23, keyLength: 18, headDim: 4, batch: 1 }),
+  attentionCase('one query over a cache', {
+    time: 1,
+    capacity: 40,
+    keyLength: 33,
+    headDim: 18,
+    heads: 4,
+    kvHeads: 2,
+  }),
   attentionCase('documents', {
     time: 7,
     headDim: 4,

@@ -7,8 +7,8 @@
 use crate::context::{Context, Purpose, Shared};
 use crate::gemm::{Tile, block_product, pack_panel, panel_columns};
 use crate::isa::Isa;
-use crate::kernels;
 use crate::simd::{self, Simd};
+use crate::{kernels, vectors};
 
 #[derive(Clone, Copy)]
 pub struct Shape {
@@ -59,6 +59,9 @@ pub fn forward(
 ) {
     assert!(q.len() >= s.query_values() && k.len() >= s.key_values() && v.len() >= s.key_values());
     assert!(y.len() >= s.query_values() && log_sum_exp.len() >= s.batch * s.heads * s.time);
+    if s.time == 1 && segments.is_none() {
+        return one_query(context, q, k, v, y, log_sum_exp, s);
+    }
     let isa = context.isa;
     let (d, length) = (s.head_dim, s.key_length);
     let seen = Seen::new(&s, segments);
@@ -68,7 +71,8 @@ pub fn forward(
     let stride = score_stride(length);
     let value_panels = d.div_ceil(columns) * columns;
     let block = s.block_rows().min(s.time.max(1));
-    context.run(s.batch * s.kv_heads, &|task, worker| unsafe {
+    let cost = s.heads / s.kv_heads * s.time * length * d;
+    context.run_sized(s.batch * s.kv_heads, cost, &|task, worker| unsafe {
         let (b, kv_head) = (task / s.kv_heads, task % s.kv_heads);
         let at = b * s.capacity * s.key_width() + kv_head * d;
         let packed = context.scratch(
@@ -137,6 +141,37 @@ pub fn forward(
     });
 }
 
+/// One query a row, as in generation: keys and values are read once where they lie.
+fn one_query(
+    context: &Context,
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    y: &mut [f32],
+    log_sum_exp: &mut [f32],
+    s: Shape,
+) {
+    let (isa, d, length) = (context.isa, s.head_dim, s.key_length);
+    let (y, log_sum_exp) = (Shared::new(y), Shared::new(log_sum_exp));
+    context.run_sized(s.batch * s.heads, 2 * length * d, &|task, worker| unsafe {
+        let (b, head) = (task / s.heads, task % s.heads);
+        let at = b * s.capacity * s.key_width() + head / (s.heads / s.kv_heads) * d;
+        let query = task * d;
+        let scores = context.scratch(worker, Purpose::Rows, length);
+        dot_rows(isa, &q[query..query + d], &k[at..], s.key_width(), scores);
+        let (sum, lse) = exp_row(isa, scores, 0, length, s.scale());
+        log_sum_exp.part(task, task + 1)[0] = lse;
+        weighted_rows(
+            isa,
+            scores,
+            1.0 / sum,
+            &v[at..],
+            s.key_width(),
+            y.part(query, query + d),
+        );
+    });
+}
+
 /// The gradients by q, k and v; `adds` says for each whether to add to what is there.
 pub fn backward(
     context: &Context,
@@ -174,7 +209,8 @@ pub fn backward(
     let stride = score_stride(length);
     let dim_panels = d.div_ceil(columns) * columns;
     let block = s.block_rows().min(s.time.max(1));
-    context.run(s.batch * s.kv_heads, &|task, worker| unsafe {
+    let cost = s.heads / s.kv_heads * s.time * length * d;
+    context.run_sized(s.batch * s.kv_heads, cost, &|task, worker| unsafe {
         let (b, kv_head) = (task / s.kv_heads, task % s.kv_heads);
         let at = b * s.capacity * s.key_width() + kv_head * d;
         let packed = context.scratch(
@@ -433,6 +469,10 @@ kernels! {
     /// Turns scores into probabilities p, and slopes dp into scale * p * (dp - dot); zeros outside low .. high.
     fn slope_row(scores: &mut [f32], slopes: &mut [f32], low: usize, high: usize, scale: f32, lse: f32, dot: f32) = slope_row_body;
     fn dot(a: &[f32], b: &[f32]) -> f32 = dot_body;
+    /// out[i] = x . rows[i], rows `stride` apart.
+    fn dot_rows(x: &[f32], rows: &[f32], stride: usize, out: &mut [f32]) = dot_rows_body;
+    /// y = factor * sum of weights[i] rows[i], rows `stride` apart.
+    fn weighted_rows(weights: &[f32], factor: f32, rows: &[f32], stride: usize, y: &mut [f32]) = weighted_rows_body;
     fn turned_product(turned: Turned) = turned_body;
 }
 
@@ -530,4 +570,30 @@ unsafe fn dot_body<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
         sum += a[i] * b[i];
     }
     sum
+}
+
+#[inline(always)]
+unsafe fn dot_rows_body<S: Simd>(x: &[f32], rows: &[f32], stride: usize, out: &mut [f32]) {
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = dot_body::<S>(x, &rows[i * stride..i * stride + x.len()]);
+    }
+}
+
+#[inline(always)]
+unsafe fn weighted_rows_body<S: Simd>(
+    weights: &[f32],
+    factor: f32,
+    rows: &[f32],
+    stride: usize,
+    y: &mut [f32],
+) {
+    let n = y.len();
+    vectors!(S, n, |at, left| {
+        let mut sum = S::splat(0.0);
+        for (i, &weight) in weights.iter().enumerate() {
+            let row = simd::get::<S>(rows[i * stride..i * stride + n].as_ptr().add(at), left);
+            sum = S::fma(S::splat(weight), row, sum);
+        }
+        simd::put::<S>(y.as_mut_ptr().add(at), left, S::mul(sum, S::splat(factor)));
+    });
 }

@@ -107,6 +107,13 @@ impl Context {
         pool::run(self.threads, tasks, work);
     }
 
+    /// As `run`, on the calling thread alone when the tasks, of `cost` multiply-adds each, are too small to share.
+    pub fn run_sized(&self, tasks: usize, cost: usize, work: &(dyn Fn(usize, usize) + Sync)) {
+        const WORTH_A_FORK: usize = 131_072;
+        let alone = tasks.saturating_mul(cost) < WORTH_A_FORK;
+        pool::run(if alone { 1 } else { self.threads }, tasks, work);
+    }
+
     /// Cuts `length` items of `cost` elements each into parts and runs `work(from, to)` on them; small work stays
     /// on the calling thread, where a fork would cost more than it saves.
     pub fn split(&self, length: usize, cost: usize, work: &(dyn Fn(usize, usize) + Sync)) {

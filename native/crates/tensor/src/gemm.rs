@@ -320,7 +320,11 @@ fn multiply(
             }
         }
     };
-    context.run(row_tasks * panel_tasks, &work);
+    context.run_sized(
+        row_tasks * panel_tasks,
+        row_block * panel_block * columns * k,
+        &work,
+    );
 }
 
 /// Rows and panels of the block of C that a task takes: its rows of A fit the second cache, and there are enough
