@@ -1,0 +1,22 @@
+// npm run bench -- NAME [args]: builds what is missing and runs bench/NAME.ts.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { buildNative, checkTools, installPackages, root } from './steps.mjs'
+
+const [name, ...args] = process.argv.slice(2)
+const names = readdirSync(join(root, 'bench'))
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => file.slice(0, -3))
+if (!names.includes(name) || !existsSync(join(root, 'bench', `${name}.ts`))) {
+  process.stderr.write(`npm run bench -- ${names.join('|')} [--help]\n`)
+  process.exit(2)
+}
+checkTools()
+installPackages()
+buildNative()
+const { status } = spawnSync(process.execPath, ['--import', 'tsx', join('bench', `${name}.ts`), ...args], {
+  cwd: root,
+  stdio: 'inherit',
+})
+process.exit(status ?? 1)
