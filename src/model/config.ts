@@ -36,6 +36,17 @@ export const llamaConfigSchema = z
 
 export type LlamaConfig = z.infer<typeof llamaConfigSchema>
 
+/** A configuration of our own making, with its defaults; SmolforgeError `usage` naming the field that cannot be. */
+export function checkedConfig(config: z.input<typeof llamaConfigSchema>): LlamaConfig {
+  const parsed = llamaConfigSchema.safeParse(config)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  const field = issue.path.join('.')
+  throw new SmolforgeError('usage', `Not a usable model configuration: ${field}: ${issue.message}`, {
+    place: { field },
+  })
+}
+
 /** Dimensions of one attention head. */
 export function headDim(config: LlamaConfig): number {
   return config.hiddenSize / config.numAttentionHeads

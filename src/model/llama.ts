@@ -16,7 +16,7 @@ import {
 import type { KeyValueCache } from './cache.ts'
 import { normal } from './checkpoints/floats.ts'
 import { readFolder, type SaveOptions, type SavesItself, writeFolder } from './checkpoints/folder.ts'
-import { headDim, type LlamaConfig, llamaConfigSchema } from './config.ts'
+import { checkedConfig, headDim, type LlamaConfig } from './config.ts'
 import { type LayerParameters, layerParameters, parameterShapes, take } from './parameters.ts'
 
 /** Rows of tokens to learn from; each array is `batchSize * sequenceLength` long and row-major. */
@@ -63,7 +63,7 @@ export class Llama {
 
   /** A new model: matrices normal(0, initializerRange), norms 1. */
   static create(config: LlamaConfig, random: Random): Llama {
-    const checked = llamaConfigSchema.parse(config)
+    const checked = checkedConfig(config)
     const parameters = new Map<string, Tensor>()
     for (const [name, shape] of parameterShapes(checked)) {
       const size = shape.reduce((product, length) => product * length, 1)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SmolforgeError } from '../errors.ts'
 import type { Llama } from '../model/index.ts'
 import {
   type AdamwEntry,
@@ -55,7 +56,11 @@ export class Optimizer {
   readonly #matrices: MuonEntry[] = []
 
   constructor(config: OptimizerInput, llama: Llama) {
-    this.config = optimizerSchema.parse(config)
+    const parsed = optimizerSchema.safeParse(config)
+    if (!parsed.success) {
+      throw new SmolforgeError('usage', `Not a usable optimizer: ${z.prettifyError(parsed.error)}`)
+    }
+    this.config = parsed.data
     this.#parameters = [...llama.parameters.values()]
     const moments = new Map<string, Tensor>()
     const moment = (kind: string, name: string, like: Tensor) => {

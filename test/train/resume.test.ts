@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -66,6 +66,25 @@ describe('a training that is killed goes on to the same bits', () => {
       expect(left.filter((name) => name.startsWith('step-')).length).toBe(2)
     })
   }
+
+  it('also when the disk is full: the checkpoints before stay, the error names the file', async () => {
+    const whole = await runJob('pretrain', join(folder, 'whole'))
+    const dir = join(folder, 'full')
+    const stop = { stopped: false }
+    const onMetrics = ({ step }: { step: number }) => {
+      stop.stopped = step === 8
+    }
+    await expect(runJob('pretrain', dir, { stop, onMetrics })).rejects.toMatchObject({ code: 'interrupted' })
+    const before = await readdir(join(dir, 'state'), { recursive: true })
+    // A limit on the size of files fails a write as a full disk does, without being root.
+    const limited = `ulimit -f 60; exec "$0" --import "$1" "$2" pretrain "$3"`
+    const run = spawnSync('bash', ['-c', limited, process.execPath, tsx, jobs, dir], { encoding: 'utf8' })
+    expect(run.status).not.toBe(0)
+    expect(run.stderr).toContain("code: 'storage'")
+    expect(run.stderr).toContain('step-000000009')
+    expect(await readdir(join(dir, 'state'), { recursive: true })).toEqual(before)
+    expect((await runJob('pretrain', dir)).hash).toBe(whole.hash)
+  })
 
   it('and when it is asked to stop, it saves first', async () => {
     for (const kind of kinds) {
