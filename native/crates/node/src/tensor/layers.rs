@@ -1,0 +1,457 @@
+//! The layers of a language model: softmax, rows by id, RMSNorm, SwiGLU, RoPE, attention, the vocabulary head.
+
+use super::{Engine, call, size};
+use napi::{Error, Result};
+use napi_derive::napi;
+use smolforge_tensor::{attention, elementwise, gather, head, normalise, rope};
+
+#[napi]
+pub fn tensor_softmax(x: i32, y: i32, rows: u32, columns: u32, log: bool) -> Result<()> {
+    call("softmax", |engine| {
+        let n = size(&[rows, columns])?;
+        let (input, out) = (engine.input(x, n)?, engine.output(y, n, &[x])?);
+        if n > 0 {
+            normalise::softmax(&engine.context, input, out, columns as usize, log);
+        }
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_softmax_gradient(
+    y: i32,
+    dy: i32,
+    dx: i32,
+    rows: u32,
+    columns: u32,
+    log: bool,
+    add: bool,
+) -> Result<()> {
+    call("softmax gradient", |engine| {
+        let n = size(&[rows, columns])?;
+        let (result, gradient) = (engine.input(y, n)?, engine.input(dy, n)?);
+        let out = engine.output(dx, n, &[y, dy])?;
+        if n > 0 {
+            normalise::softmax_gradient(
+                &engine.context,
+                result,
+                gradient,
+                out,
+                columns as usize,
+                log,
+                add,
+            );
+        }
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_gather_rows(
+    table: i32,
+    ids: i32,
+    y: i32,
+    count: u32,
+    columns: u32,
+    table_rows: u32,
+) -> Result<()> {
+    call("gather", |engine| {
+        let rows = engine.input(table, size(&[table_rows, columns])?)?;
+        let list = engine.ints(ids, count as usize)?;
+        if let Some(id) = list.iter().find(|&&id| id < 0 || id as u32 >= table_rows) {
+            return Err(Error::from_reason(format!(
+                "id {id} is not in a table of {table_rows} rows"
+            )));
+        }
+        let out = engine.output(y, size(&[count, columns])?, &[table, ids])?;
+        gather::gather_rows(&engine.context, rows, list, out, columns as usize);
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_scatter_rows(
+    dy: i32,
+    ids: i32,
+    dtable: i32,
+    count: u32,
+    columns: u32,
+    table_rows: u32,
+    add: bool,
+) -> Result<()> {
+    call("scatter", |engine| {
+        let gradient = engine.input(dy, size(&[count, columns])?)?;
+        let list = engine.ints(ids, count as usize)?;
+        let out = engine.output(dtable, size(&[table_rows, columns])?, &[dy, ids])?;
+        gather::scatter_rows(&engine.context, gradient, list, out, columns as usize, add);
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_rms_norm(
+    x: i32,
+    weight: i32,
+    y: i32,
+    inverse: i32,
+    rows: u32,
+    columns: u32,
+    eps: f64,
+) -> Result<()> {
+    call("rmsNorm", |engine| {
+        let n = size(&[rows, columns])?;
+        let (input, weights) = (engine.input(x, n)?, engine.input(weight, columns as usize)?);
+        let out = engine.output(y, n, &[x, weight, inverse])?;
+        let inverses = engine.output(inverse, rows as usize, &[x, weight])?;
+        if columns > 0 {
+            normalise::rms_norm(&engine.context, input, weights, out, inverses, eps as f32);
+        }
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_rms_norm_gradient(
+    x: i32,
+    weight: i32,
+    inverse: i32,
+    dy: i32,
+    dx: i32,
+    dweight: i32,
+    rows: u32,
+    columns: u32,
+    add_x: bool,
+    add_weight: bool,
+) -> Result<()> {
+    call("rmsNorm gradient", |engine| {
+        let n = size(&[rows, columns])?;
+        let (input, weights) = (engine.input(x, n)?, engine.input(weight, columns as usize)?);
+        let (inverses, gradient) = (engine.input(inverse, rows as usize)?, engine.input(dy, n)?);
+        let others = [x, weight, inverse, dy];
+        let dx = engine.optional(dx, n, &others)?;
+        let dweight = engine.optional(dweight, columns as usize, &others)?;
+        let adds = [add_x, add_weight];
+        if columns > 0 {
+            normalise::rms_norm_gradient(
+                &engine.context,
+                input,
+                weights,
+                inverses,
+                gradient,
+                dx,
+                dweight,
+                adds,
+            );
+        }
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_swiglu(gate: i32, up: i32, y: i32, length: u32) -> Result<()> {
+    call("swiglu", |engine| {
+        let n = length as usize;
+        let out = engine.output(y, n, &[gate, up])?;
+        elementwise::swiglu(
+            &engine.context,
+            engine.input(gate, n)?,
+            engine.input(up, n)?,
+            out,
+        );
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_swiglu_gradient(
+    gate: i32,
+    up: i32,
+    dy: i32,
+    dgate: i32,
+    dup: i32,
+    length: u32,
+    add_gate: bool,
+    add_up: bool,
+) -> Result<()> {
+    call("swiglu gradient", |engine| {
+        let n = length as usize;
+        let (g, u, d) = (
+            engine.input(gate, n)?,
+            engine.input(up, n)?,
+            engine.input(dy, n)?,
+        );
+        let others = [gate, up, dy];
+        if dgate >= 0 && dgate == dup {
+            return Err(Error::from_reason("gate and up must not share a gradient"));
+        }
+        let (out, out_up) = (
+            engine.optional(dgate, n, &others)?,
+            engine.optional(dup, n, &others)?,
+        );
+        elementwise::swiglu_gradient(&engine.context, g, u, d, out, out_up, [add_gate, add_up]);
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_rope(
+    x: i32,
+    y: i32,
+    batch: u32,
+    time: u32,
+    heads: u32,
+    head_dim: u32,
+    theta: f64,
+    start: u32,
+    inverse: bool,
+    add: bool,
+) -> Result<()> {
+    call("rope", |engine| {
+        let n = size(&[batch, time, heads, head_dim])?;
+        let (input, out) = (engine.input(x, n)?, engine.output(y, n, &[x])?);
+        if head_dim % 2 == 1 {
+            return Err(Error::from_reason("headDim must be even"));
+        }
+        let [batch, time, heads, head_dim, start] =
+            [batch, time, heads, head_dim, start].map(|n| n as usize);
+        let shape = rope::Shape {
+            batch,
+            time,
+            heads,
+            head_dim,
+            theta,
+            start,
+        };
+        rope::rope(&engine.context, input, out, shape, inverse, add);
+        Ok(())
+    })
+}
+
+#[napi(object)]
+pub struct TensorAttentionShape {
+    pub batch: u32,
+    pub time: u32,
+    pub capacity: u32,
+    pub heads: u32,
+    pub kv_heads: u32,
+    pub head_dim: u32,
+    pub key_length: u32,
+    pub segments: i32,
+}
+
+struct AttentionSizes<'a> {
+    shape: attention::Shape,
+    queries: usize,
+    keys: usize,
+    sums: usize,
+    segments: Option<&'a [i32]>,
+}
+
+fn attention_sizes<'a>(engine: &Engine, s: &TensorAttentionShape) -> Result<AttentionSizes<'a>> {
+    let fits = s.kv_heads > 0
+        && s.heads.is_multiple_of(s.kv_heads)
+        && s.head_dim > 0
+        && s.time <= s.key_length
+        && s.key_length <= s.capacity
+        && (s.segments < 0 || s.time == s.key_length);
+    if !fits {
+        return Err(Error::from_reason(
+            "the shapes of queries and keys do not fit",
+        ));
+    }
+    let segments = if s.segments < 0 {
+        None
+    } else {
+        Some(engine.ints(s.segments, size(&[s.batch, s.time])?)?)
+    };
+    Ok(AttentionSizes {
+        shape: attention::Shape {
+            batch: s.batch as usize,
+            time: s.time as usize,
+            capacity: s.capacity as usize,
+            heads: s.heads as usize,
+            kv_heads: s.kv_heads as usize,
+            head_dim: s.head_dim as usize,
+            key_length: s.key_length as usize,
+        },
+        queries: size(&[s.batch, s.time, s.heads, s.head_dim])?,
+        keys: size(&[s.batch, s.capacity, s.kv_heads, s.head_dim])?,
+        sums: size(&[s.batch, s.heads, s.time])?,
+        segments,
+    })
+}
+
+#[napi]
+pub fn tensor_attention(
+    q: i32,
+    k: i32,
+    v: i32,
+    y: i32,
+    log_sum_exp: i32,
+    shape: TensorAttentionShape,
+) -> Result<()> {
+    call("attention", |engine| {
+        let sizes = attention_sizes(engine, &shape)?;
+        attention::forward(
+            &engine.context,
+            engine.input(q, sizes.queries)?,
+            engine.input(k, sizes.keys)?,
+            engine.input(v, sizes.keys)?,
+            engine.output(y, sizes.queries, &[q, k, v, log_sum_exp])?,
+            engine.output(log_sum_exp, sizes.sums, &[q, k, v])?,
+            sizes.segments,
+            sizes.shape,
+        );
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_attention_gradient(
+    q: i32,
+    k: i32,
+    v: i32,
+    y: i32,
+    log_sum_exp: i32,
+    dy: i32,
+    dq: i32,
+    dk: i32,
+    dv: i32,
+    shape: TensorAttentionShape,
+    add_q: bool,
+    add_k: bool,
+    add_v: bool,
+) -> Result<()> {
+    call("attention gradient", |engine| {
+        let sizes = attention_sizes(engine, &shape)?;
+        let others = [q, k, v, y, log_sum_exp, dy];
+        if dq == dk || dk == dv || dq == dv {
+            return Err(Error::from_reason("q, k and v must not share a gradient"));
+        }
+        attention::backward(
+            &engine.context,
+            engine.input(q, sizes.queries)?,
+            engine.input(k, sizes.keys)?,
+            engine.input(v, sizes.keys)?,
+            engine.input(y, sizes.queries)?,
+            engine.input(log_sum_exp, sizes.sums)?,
+            engine.input(dy, sizes.queries)?,
+            engine.output(dq, sizes.queries, &others)?,
+            engine.output(dk, sizes.keys, &others)?,
+            engine.output(dv, sizes.keys, &others)?,
+            sizes.segments,
+            sizes.shape,
+            [add_q, add_k, add_v],
+        );
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_head_log_probs(
+    x: i32,
+    weight: i32,
+    targets: i32,
+    nll: i32,
+    rows: u32,
+    hidden: u32,
+    vocab: u32,
+) -> Result<()> {
+    call("head", |engine| {
+        let (input, weights) = (
+            engine.input(x, size(&[rows, hidden])?)?,
+            size(&[vocab, hidden])?,
+        );
+        let out = engine.output(nll, rows as usize, &[x, weight])?;
+        let targets = engine.ints(targets, rows as usize)?;
+        if hidden > 0 {
+            let weights = engine.input(weight, weights)?;
+            head::head(
+                &engine.context,
+                input,
+                weights,
+                targets,
+                out,
+                hidden as usize,
+                None,
+            );
+        }
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_head_gradient(
+    x: i32,
+    weight: i32,
+    targets: i32,
+    scales: i32,
+    nll: i32,
+    dx: i32,
+    dweight: i32,
+    rows: u32,
+    hidden: u32,
+    vocab: u32,
+    add_x: bool,
+    add_weight: bool,
+) -> Result<()> {
+    call("head gradient", |engine| {
+        let (input, weights) = (size(&[rows, hidden])?, size(&[vocab, hidden])?);
+        let others = [x, weight, scales, nll];
+        if dx >= 0 && dx == dweight {
+            return Err(Error::from_reason(
+                "input and weight must not share a gradient",
+            ));
+        }
+        let gradients = head::Gradients {
+            scales: engine.input(scales, rows as usize)?,
+            dx: engine.optional(dx, input, &others)?,
+            dweight: engine.optional(dweight, weights, &others)?,
+            add_x,
+            add_weight,
+        };
+        let out = engine.output(nll, rows as usize, &[x, weight, scales])?;
+        let targets = engine.ints(targets, rows as usize)?;
+        if hidden > 0 {
+            let (input, weights) = (engine.input(x, input)?, engine.input(weight, weights)?);
+            head::head(
+                &engine.context,
+                input,
+                weights,
+                targets,
+                out,
+                hidden as usize,
+                Some(gradients),
+            );
+        }
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_write_rows(
+    cache: i32,
+    rows: i32,
+    batch: u32,
+    capacity: u32,
+    time: u32,
+    width: u32,
+    at: u32,
+) -> Result<()> {
+    call("write rows", |engine| {
+        let input = engine.input(rows, size(&[batch, time, width])?)?;
+        let out = engine.output(cache, size(&[batch, capacity, width])?, &[rows])?;
+        if at as u64 + time as u64 > capacity as u64 {
+            return Err(Error::from_reason("the cache is full"));
+        }
+        gather::write_rows(
+            out,
+            input,
+            batch as usize,
+            time as usize,
+            width as usize,
+            at as usize,
+        );
+        Ok(())
+    })
+}
