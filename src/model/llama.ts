@@ -4,6 +4,7 @@ import {
   attention,
   embedding,
   headLoss,
+  inference,
   linear,
   parameter,
   reshape,
@@ -12,6 +13,7 @@ import {
   swiglu,
   type Tensor,
   tensor,
+  writeRows,
 } from '../tensor/index.ts'
 import type { KeyValueCache } from './cache.ts'
 import { normal } from './checkpoints/floats.ts'
@@ -98,8 +100,13 @@ export class Llama {
     const { rmsNormEps } = this.config
     let x = embedding(this.#embedTokens, tokens)
     for (const [i, layer] of this.#layers.entries()) {
-      x = add(x, this.#attend(rmsNorm(x, layer.inputNorm, rmsNormEps), layer, i, segments, cache))
-      x = add(x, feedForward(rmsNorm(x, layer.postAttentionNorm, rmsNormEps), layer))
+      const block = () => {
+        const h = add(x, this.#attend(rmsNorm(x, layer.inputNorm, rmsNormEps), layer, i, segments, cache))
+        return add(h, feedForward(rmsNorm(h, layer.postAttentionNorm, rmsNormEps), layer))
+      }
+      if (x.requiresGrad) x = block()
+      // Without a backward pass to come, one block's memory serves all: only the residual stream outlives it.
+      else inference(() => writeRows(x, block(), 0))
     }
     cache?.advance(tokens.shape[1])
     return rmsNorm(x, this.#norm, rmsNormEps)
