@@ -261,6 +261,16 @@ const heads: Case[] = [
     },
   },
   {
+    name: 'headLoss without a target',
+    inputs: [
+      [2, 3],
+      [5, 3],
+    ],
+    run: ([x, weight]) =>
+      t.headLoss(x, weight, t.tensor(Int32Array.of(-1, -1), [2]), Float32Array.of(1, 1)).loss,
+    wanted: () => Float64Array.of(0),
+  },
+  {
     name: 'tokenLogProbs',
     inputs: [
       [5, 7],

@@ -4,7 +4,7 @@ use crate::arena::Block;
 use crate::isa::Isa;
 use crate::{pool, rope};
 use std::cell::UnsafeCell;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// What matmul inputs are rounded to; sums and all else are f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub struct Context {
     scratch: Vec<Scratch>,
     /// Angles of the last rotary calls: every layer of a step asks for the same.
     angles: Mutex<Vec<(rope::Shape, Arc<Vec<f32>>)>>,
+    singles: OnceLock<Vec<Context>>,
 }
 
 /// What a scratch buffer is for; two purposes never share memory.
@@ -32,12 +33,13 @@ pub enum Purpose {
     Matrix,
     HeadForward,
     HeadBackward,
+    Inputs,
 }
 
 /// The buffers of one thread (the last one: of the call as a whole); they grow and stay.
 #[derive(Default)]
 struct Scratch {
-    buffers: [UnsafeCell<Option<Block>>; 7],
+    buffers: [UnsafeCell<Option<Block>>; 8],
 }
 
 // Each worker touches its own entry only, and a call of one Node thread is the only user of its context.
@@ -52,6 +54,7 @@ impl Context {
             precision,
             scratch,
             angles: Mutex::default(),
+            singles: OnceLock::new(),
         }
     }
 
@@ -77,6 +80,13 @@ impl Context {
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn shared_scratch(&self, purpose: Purpose, length: usize) -> &mut [f32] {
         self.scratch(self.threads, purpose, length)
+    }
+
+    /// For each worker a context of one thread and full precision, for tasks that are whole calculations.
+    pub fn singles(&self) -> &[Context] {
+        let single = |_| Context::new(self.isa, 1, Precision::F32);
+        self.singles
+            .get_or_init(|| (0..self.threads).map(single).collect())
     }
 
     /// `rope::angles`, kept for the next call with the same shape.

@@ -100,6 +100,15 @@ pub fn scale(context: &Context, x: &[f32], factor: f32, y: &mut [f32], add: bool
     });
 }
 
+/// y = a x + b y
+pub fn combine(context: &Context, x: &[f32], a: f32, y: &mut [f32], b: f32) {
+    assert!(x.len() == y.len());
+    let out = Shared::new(y);
+    context.split(x.len(), 1, &|from, to| unsafe {
+        combine_part(context.isa, &x[from..to], a, out.part(from, to), b);
+    });
+}
+
 /// y = silu(gate) up
 pub fn swiglu(context: &Context, gate: &[f32], up: &[f32], y: &mut [f32]) {
     assert!(gate.len() == up.len() && up.len() == y.len());
@@ -149,6 +158,7 @@ kernels! {
     fn unary_gradient_part(f: Unary, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32], add: bool) = unary_gradient_body;
     fn binary_part(op: Binary, a: &[f32], b: &[f32], c: &mut [f32], add: bool) = binary_body;
     fn scale_part(x: &[f32], factor: f32, y: &mut [f32], add: bool) = scale_body;
+    fn combine_part(x: &[f32], a: f32, y: &mut [f32], b: f32) = combine_body;
     fn swiglu_part(gate: &[f32], up: &[f32], y: &mut [f32]) = swiglu_body;
     fn swiglu_gradient_part(inputs: [*const f32; 3], dgate: *mut f32, dup: *mut f32, n: usize, adds: [bool; 2]) = swiglu_gradient_body;
 }
@@ -246,6 +256,13 @@ unsafe fn binary_body<S: Simd>(op: Binary, a: &[f32], b: &[f32], c: &mut [f32], 
 unsafe fn scale_body<S: Simd>(x: &[f32], factor: f32, y: &mut [f32], add: bool) {
     let by = S::splat(factor);
     each!(S, (x = x.as_ptr()) -> y.as_mut_ptr(), y.len(), add, S::mul(x, by));
+}
+
+#[inline(always)]
+unsafe fn combine_body<S: Simd>(x: &[f32], a: f32, y: &mut [f32], b: f32) {
+    let (from, to, n) = (x.as_ptr(), y.as_mut_ptr(), x.len());
+    let (a, b) = (S::splat(a), S::splat(b));
+    each!(S, (x = from, y = to) -> to, n, false, S::fma(x, a, S::mul(y, b)));
 }
 
 #[inline(always)]

@@ -30,7 +30,7 @@ pub fn head(
     targets: &[i32],
     nll: &mut [f32],
     hidden: usize,
-    mut gradients: Option<Gradients>,
+    gradients: Option<Gradients>,
 ) {
     let rows = targets.len();
     assert!(
@@ -39,6 +39,100 @@ pub fn head(
             && nll.len() == rows
             && weight.len().is_multiple_of(hidden)
     );
+    let vocab = weight.len() / hidden;
+    let counts = |&target: &i32| usize::try_from(target).is_ok_and(|target| target < vocab);
+    let wanted: Vec<usize> = (0..rows).filter(|&row| counts(&targets[row])).collect();
+    if wanted.len() == rows {
+        all_rows(context, x, weight, targets, nll, hidden, gradients);
+    } else {
+        some_rows(context, x, weight, targets, nll, hidden, gradients, &wanted);
+    }
+}
+
+/// The head for the rows that have a target, put together: answers are often a small part of a conversation.
+fn some_rows(
+    context: &Context,
+    x: &[f32],
+    weight: &[f32],
+    targets: &[i32],
+    nll: &mut [f32],
+    hidden: usize,
+    gradients: Option<Gradients>,
+    wanted: &[usize],
+) {
+    let n = wanted.len();
+    let work = unsafe { context.shared_scratch(Purpose::Inputs, 2 * n * hidden) };
+    let (inputs, slopes) = work.split_at_mut(n * hidden);
+    for (to, &row) in inputs.chunks_mut(hidden).zip(wanted) {
+        to.copy_from_slice(&x[row * hidden..(row + 1) * hidden]);
+    }
+    let few_targets: Vec<i32> = wanted.iter().map(|&row| targets[row]).collect();
+    let mut few_nll = vec![0.0; n];
+    let Some(Gradients {
+        scales,
+        dx,
+        dweight,
+        add_x,
+        add_weight,
+    }) = gradients
+    else {
+        all_rows(
+            context,
+            inputs,
+            weight,
+            &few_targets,
+            &mut few_nll,
+            hidden,
+            None,
+        );
+        return scatter(nll, &few_nll, wanted);
+    };
+    let scales: Vec<f32> = wanted.iter().map(|&row| scales[row]).collect();
+    let inner = Gradients {
+        scales: &scales,
+        dx: dx.is_some().then_some(&mut *slopes),
+        dweight,
+        add_x: false,
+        add_weight,
+    };
+    all_rows(
+        context,
+        inputs,
+        weight,
+        &few_targets,
+        &mut few_nll,
+        hidden,
+        Some(inner),
+    );
+    scatter(nll, &few_nll, wanted);
+    let Some(dx) = dx else { return };
+    if !add_x {
+        dx.fill(0.0);
+    }
+    for (from, &row) in slopes.chunks(hidden).zip(wanted) {
+        let to = &mut dx[row * hidden..(row + 1) * hidden];
+        to.iter_mut().zip(from).for_each(|(to, slope)| *to += slope);
+    }
+}
+
+fn scatter(nll: &mut [f32], few: &[f32], wanted: &[usize]) {
+    nll.fill(0.0);
+    for (&value, &row) in few.iter().zip(wanted) {
+        nll[row] = value;
+    }
+}
+
+/// The head when every row has a target.
+fn all_rows(
+    context: &Context,
+    x: &[f32],
+    weight: &[f32],
+    targets: &[i32],
+    nll: &mut [f32],
+    hidden: usize,
+    mut gradients: Option<Gradients>,
+) {
+    let rows = targets.len();
     let vocab = weight.len() / hidden;
     let chunk = (CHUNK_ELEMENTS / vocab.max(1))
         .clamp(256, 1024)
@@ -65,9 +159,7 @@ pub fn head(
         context.split(n, 4 * vocab, &|first, last| unsafe {
             for row in first..last {
                 let line = shared.part(row * stride, row * stride + vocab);
-                let target = usize::try_from(targets[from + row])
-                    .ok()
-                    .filter(|&target| target < vocab);
+                let target = targets[from + row] as usize;
                 let scale = scales.map(|scales| scales[row]);
                 nll.part(from + row, from + row + 1)[0] =
                     loss_row(context.isa, line, target, scale);
@@ -191,17 +283,11 @@ impl<'a> Heads<'a> {
 
 kernels! {
     /// The negative log-probability of the target; with a scale, the logits become scale * (softmax - one-hot).
-    fn loss_row(logits: &mut [f32], target: Option<usize>, scale: Option<f32>) -> f32 = loss_body;
+    fn loss_row(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 = loss_body;
 }
 
 #[inline(always)]
-unsafe fn loss_body<S: Simd>(logits: &mut [f32], target: Option<usize>, scale: Option<f32>) -> f32 {
-    let Some(target) = target else {
-        if scale.is_some() {
-            logits.fill(0.0);
-        }
-        return 0.0;
-    };
+unsafe fn loss_body<S: Simd>(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 {
     let own = logits[target];
     let Some(scale) = scale else {
         let (largest, sum) = largest_and_sum_body::<S>(logits);

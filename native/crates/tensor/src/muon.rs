@@ -34,19 +34,18 @@ pub fn muon(context: &Context, entries: &mut [Entry], settings: Muon) {
             entry.parameter.len() == n && entry.gradient.len() == n && entry.momentum.len() == n
         );
     }
-    let full = Context::new(context.isa, context.threads, Precision::F32);
     if context.threads == 1 || entries.len() < 2 * context.threads {
-        entries
+        let full = (context.precision != Precision::F32)
+            .then(|| Context::new(context.isa, context.threads, Precision::F32));
+        let full = full.as_ref().unwrap_or(context);
+        return entries
             .iter_mut()
-            .for_each(|entry| one(&full, entry, settings));
-        return;
+            .for_each(|entry| one(full, entry, settings));
     }
     struct Entries<'a, 'b>(*mut Entry<'a>, std::marker::PhantomData<&'b ()>);
     unsafe impl Sync for Entries<'_, '_> {}
     let shared = Entries(entries.as_mut_ptr(), std::marker::PhantomData);
-    let singles: Vec<Context> = (0..context.threads)
-        .map(|_| Context::new(context.isa, 1, Precision::F32))
-        .collect();
+    let singles = context.singles();
     context.run(entries.len(), &|task, worker| {
         let shared = &shared;
         // Every task has an entry of its own.
@@ -73,8 +72,8 @@ fn one(context: &Context, entry: &mut Entry, settings: Muon) {
     }
     let (short, long) = (rows.min(columns), rows.max(columns));
     let work = unsafe { context.shared_scratch(Purpose::Matrix, 2 * n + 2 * short * short) };
-    let (x, rest) = work.split_at_mut(n);
-    let (next, rest) = rest.split_at_mut(n);
+    let (mut x, rest) = work.split_at_mut(n);
+    let (mut next, rest) = rest.split_at_mut(n);
     let (gram, poly) = rest.split_at_mut(short * short);
     for (m, &g) in momentum.iter_mut().zip(gradient.iter()) {
         *m = settings.momentum * *m + (1.0 - settings.momentum) * settings.gradient_scale * g;
@@ -96,44 +95,13 @@ fn one(context: &Context, entry: &mut Entry, settings: Muon) {
     x.iter_mut().for_each(|x| *x /= norm);
     for _ in 0..settings.steps {
         // gram = x xᵀ; poly = B gram + C gram²; x = A x + poly x
-        gemm(
-            context,
-            short,
-            short,
-            long,
-            Matrix::rows(x, long),
-            Matrix::columns(x, long),
-            gram,
-            short,
-            false,
-        );
-        gemm(
-            context,
-            short,
-            short,
-            short,
-            Matrix::rows(gram, short),
-            Matrix::rows(gram, short),
-            poly,
-            short,
-            false,
-        );
-        poly.iter_mut()
-            .zip(gram.iter())
-            .for_each(|(p, g)| *p = B * g + C * *p);
+        symmetric(context, short, long, x, gram);
+        symmetric(context, short, short, gram, poly);
+        elementwise::combine(context, gram, B, poly, C);
         elementwise::scale(context, x, A, next, false);
-        gemm(
-            context,
-            short,
-            long,
-            short,
-            Matrix::rows(poly, short),
-            Matrix::rows(x, long),
-            next,
-            long,
-            true,
-        );
-        x.copy_from_slice(next);
+        let (left, right) = (Matrix::rows(poly, short), Matrix::rows(x, long));
+        gemm(context, short, long, short, left, right, next, long, true);
+        std::mem::swap(&mut x, &mut next);
     }
     if rows > columns {
         reduce::transpose(context, x, next, columns, rows, false);
@@ -144,5 +112,30 @@ fn one(context: &Context, entry: &mut Entry, settings: Muon) {
     let keep = 1.0 - settings.learning_rate * settings.weight_decay;
     for (p, x) in parameter.iter_mut().zip(next.iter()) {
         *p = keep * *p - rate * x;
+    }
+}
+
+/// out = x xᵀ for x[n, k]: blocks of rows up to the diagonal, the rest mirrored.
+fn symmetric(context: &Context, n: usize, k: usize, x: &[f32], out: &mut [f32]) {
+    let block = n.div_ceil(4).max(48);
+    for top in (0..n).step_by(block) {
+        let bottom = (top + block).min(n);
+        let (left, right) = (Matrix::rows(&x[top * k..], k), Matrix::columns(x, k));
+        gemm(
+            context,
+            bottom - top,
+            bottom,
+            k,
+            left,
+            right,
+            &mut out[top * n..bottom * n],
+            n,
+            false,
+        );
+    }
+    for row in 0..n {
+        for column in row + 1..n {
+            out[row * n + column] = out[column * n + row];
+        }
     }
 }

@@ -118,16 +118,21 @@ pub unsafe fn sigmoid<S: Simd>(x: S::V) -> S::V {
     S::div(S::splat(1.0), S::add(S::splat(1.0), e))
 }
 
-/// Four lanes of plain arithmetic: what every machine has, and the reference of the self-check.
+/// Lanes of plain arithmetic, for any number of them.
 #[derive(Clone, Copy)]
-pub struct Portable;
+pub struct Plain<const LANES: usize, const TILE_ROWS: usize>;
 
-const P: usize = 4;
+/// Four lanes: what every machine has, and the reference of the self-check.
+pub type Portable = Plain<4, 6>;
 
-impl Simd for Portable {
+/// The shape of AVX-512 without its instructions: its tiles are tested on machines that lack them.
+#[cfg(test)]
+pub type Wide = Plain<16, 14>;
+
+impl<const P: usize, const ROWS: usize> Simd for Plain<P, ROWS> {
     type V = [f32; P];
     const LANES: usize = P;
-    const TILE_ROWS: usize = 6;
+    const TILE_ROWS: usize = ROWS;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self::V {
@@ -207,7 +212,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn sum(a: Self::V) -> f32 {
-        (a[0] + a[2]) + (a[1] + a[3])
+        a.iter().sum()
     }
     #[inline(always)]
     unsafe fn largest(a: Self::V) -> f32 {
@@ -247,8 +252,12 @@ macro_rules! kernels {
                 match isa {
                     $crate::isa::Isa::Avx2 => return avx2($($arg),*),
                     $crate::isa::Isa::Avx512 => return avx512($($arg),*),
-                    $crate::isa::Isa::Portable => {}
+                    _ => {}
                 }
+            }
+            #[cfg(test)]
+            if isa == $crate::isa::Isa::Wide {
+                return $body::<$crate::simd::Wide>($($arg),*);
             }
             #[cfg(not(target_arch = "x86_64"))]
             let _ = isa;

@@ -77,6 +77,8 @@ pub fn panel_columns(isa: Isa) -> usize {
         Isa::Portable => 8,
         Isa::Avx2 => 16,
         Isa::Avx512 => 32,
+        #[cfg(test)]
+        Isa::Wide => 32,
     }
 }
 
