@@ -139,11 +139,11 @@ fn multiply(
     let rows = tile_rows(context.isa);
     let columns = panel_columns(context.isa);
     let panels = n.div_ceil(columns);
-    let (row_block, panel_block) = block_sizes(context, m, panels, k);
-    let row_tasks = m.div_ceil(row_block);
-    let panel_tasks = panels.div_ceil(panel_block);
     let round = context.precision == Precision::Bf16;
     let direct = a.column_stride == 1 && !round;
+    let (row_block, panel_block) = block_sizes(context, m, n, k, direct);
+    let row_tasks = m.div_ceil(row_block);
+    let panel_tasks = panels.div_ceil(panel_block);
     let k_blocks = k.div_ceil(K_BLOCK);
     let k_block = k.div_ceil(k_blocks);
     let work = |task: usize, worker: usize| {
@@ -214,18 +214,19 @@ fn multiply(
 
 /// Rows and panels of the block of C that a task takes: its rows of A fit the second cache, and there are enough
 /// tasks for the threads.
-fn block_sizes(context: &Context, m: usize, panels: usize, k: usize) -> (usize, usize) {
+fn block_sizes(context: &Context, m: usize, n: usize, k: usize, direct: bool) -> (usize, usize) {
     let rows = tile_rows(context.isa);
+    let panels = n.div_ceil(panel_columns(context.isa));
     let cached = (65_536 / k.min(K_BLOCK)).max(rows);
-    let mut row_block = cached
-        .min(m.div_ceil(context.threads * 2))
-        .next_multiple_of(rows);
     if context.threads == 1 {
-        row_block = cached.next_multiple_of(rows);
+        return (cached.next_multiple_of(rows), panels);
     }
-    let row_tasks = m.div_ceil(row_block);
-    let wanted = (context.threads * 4).div_ceil(row_tasks);
-    let panel_block = if context.threads == 1 {
+    // Rows that have to be packed are packed by one task only, unless that makes many tasks read a large B.
+    let whole_rows = !direct && m > n;
+    let row_parts = context.threads * if whole_rows { 4 } else { 2 };
+    let row_block = cached.min(m.div_ceil(row_parts)).next_multiple_of(rows);
+    let wanted = (context.threads * 4).div_ceil(m.div_ceil(row_block));
+    let panel_block = if whole_rows {
         panels
     } else {
         panels.div_ceil(wanted).max(1)
