@@ -29,6 +29,8 @@ export const funnelSchema = flowSchema.extend({
     z.string(),
     z.object({ documents: count, bytes: count, examples: z.array(dropExampleSchema) }),
   ),
+  /** Bytes cut out of documents that stayed. */
+  edited: z.record(z.string(), z.object({ documents: count, bytes: count })).optional(),
 })
 
 export const damageSchema = z.object({

@@ -5,19 +5,19 @@ const configSchema = z.looseObject({
   name: z.string(),
   domain: z.string().optional(),
   licence: z.string().optional(),
-  npm: z.unknown(),
-  path: z.unknown(),
-  generate: z.unknown(),
+  npm: z.string().optional(),
+  path: z.string().optional(),
+  generate: z.string().optional(),
 })
+
+const recipeSchema = z.looseObject({ sources: z.array(configSchema) })
 
 /** Every source that the recipe names or the funnel counted, with what was read from it and what was kept. */
 export function collectSources(recipe: unknown, funnel: readonly ReportFunnel[]): ReportSource[] {
   const named = new Map<string, ReportSource>()
-  for (const value of sourceList(recipe)) {
-    const parsed = configSchema.safeParse(value)
-    if (!parsed.success) continue
-    const { name, domain, licence } = parsed.data
-    named.set(name, { name, domain, licence, origin: originOf(parsed.data) })
+  for (const source of recipeSchema.safeParse(recipe).data?.sources ?? []) {
+    const { name, domain, licence } = source
+    named.set(name, { name, domain, licence, origin: originOf(source) })
   }
   const first = funnel[0]?.bySource ?? {}
   const last = funnel.at(-1)?.bySource ?? {}
@@ -32,22 +32,8 @@ export function collectSources(recipe: unknown, funnel: readonly ReportFunnel[])
   return [...named.values()]
 }
 
-function sourceList(recipe: unknown): unknown[] {
-  if (typeof recipe !== 'object' || recipe === null) return []
-  const corpus = 'corpus' in recipe ? recipe.corpus : undefined
-  const holder = typeof corpus === 'object' && corpus !== null && 'sources' in corpus ? corpus : recipe
-  const sources: unknown = 'sources' in holder ? holder.sources : corpus
-  return Array.isArray(sources) ? sources : []
-}
-
-function originOf(source: z.infer<typeof configSchema>): string {
-  const { npm, path, generate } = source
-  if (typeof npm === 'object' && npm !== null) {
-    const { name, package: packageName, version } = npm as Record<string, unknown>
-    return `npm ${[name ?? packageName, version].filter((part) => typeof part === 'string').join(' ')}`
-  }
-  if (typeof npm === 'string') return `npm ${npm}`
-  if (typeof path === 'string') return path
-  if (generate !== undefined) return 'generated from a seed'
-  return ''
+function originOf({ npm, path, generate }: z.infer<typeof configSchema>): string {
+  if (npm !== undefined) return `npm ${npm}`
+  if (generate !== undefined) return `generated: ${generate}`
+  return path ?? ''
 }

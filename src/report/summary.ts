@@ -62,7 +62,7 @@ function corpusSentence({ funnel, sources }: Omit<RunReport, 'summary'>): string
   return (
     `${countWords(sources.length, 'source')} gave ${first.documentsIn.toLocaleString('en')} documents ` +
     `(${megabytes(first.bytesIn)}); curation kept ${last.documentsOut.toLocaleString('en')} of them ` +
-    `(${megabytes(last.bytesOut)}, ${share} % of the bytes).`
+    `(${megabytes(last.bytesOut)}, ${share}\u00a0% of the bytes).`
   )
 }
 
@@ -122,9 +122,9 @@ function inDomains({ better, worse }: { better: string[]; worse: string[] }): st
 }
 
 const countWords = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`
+const percent = (share: number) => `${(100 * share).toFixed(1)}\u00a0%`
 const megabytes = (bytes: number) =>
-  bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.round(bytes / 1e3)} kB`
+  bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)}\u00a0MB` : `${Math.round(bytes / 1e3)}\u00a0kB`
 
 function millions(n: number): string {
   if (n >= 1e9) return `${(n / 1e9).toFixed(2)} billion`
