@@ -7,6 +7,7 @@ const bin = (path) => `node_modules/${path}`
 const node = process.execPath
 run('format and lint (biome)', node, [bin('@biomejs/biome/bin/biome'), 'ci', '--error-on-warnings', '.'])
 run('types (tsc)', node, [bin('typescript/bin/tsc'), '--noEmit'])
+run('types of the pages (tsc)', node, [bin('typescript/bin/tsc'), '--noEmit', '-p', 'web'])
 run('floors and circles (dependency-cruiser)', node, [
   bin('dependency-cruiser/bin/dependency-cruise.mjs'),
   'src',
