@@ -1,7 +1,22 @@
+import { resolve } from 'node:path'
 import { SmolforgeError } from '../errors.ts'
 import type { Progress, StopSignal } from '../progress/progress.ts'
-import type { Damage, DocumentStream } from './document.ts'
-import type { SourceConfig, TextGenerator } from './source.ts'
+import type { Damage, Document, DocumentStream } from './document.ts'
+import { listFiles, type SourceFile } from './files.ts'
+import { fetchPackage } from './packages.ts'
+import { codeLanguage, readCode } from './readers/code.ts'
+import { readHtml } from './readers/html.ts'
+import { readJsonLinesTexts } from './readers/json-lines.ts'
+import { readMarkdown } from './readers/markdown.ts'
+import type { FoundText, Reader } from './readers/reader.ts'
+import { readText } from './readers/text.ts'
+import { readWarc } from './readers/warc.ts'
+import { readWordNetTexts } from './readers/wordnet.ts'
+import type { ReaderName, SourceConfig, TextGenerator } from './source.ts'
+import { wordNetPartOfSpeech } from './wordnet.ts'
+
+const BATCH_DOCUMENTS = 512
+const BATCH_CHARACTERS = 2_000_000
 
 export interface ReadOptions {
   /** Where fetched packages are kept. */
@@ -19,8 +34,172 @@ export interface ReadOptions {
   stop?: StopSignal
 }
 
-/** Streams the documents of one source in batches. */
-export async function* readSource(source: SourceConfig, _options: ReadOptions): DocumentStream {
-  yield []
-  throw new SmolforgeError('internal', `readSource(${source.name}) is not there yet`)
+const READERS: Record<ReaderName, Reader> = {
+  text: readText,
+  code: readCode,
+  markdown: readMarkdown,
+  html: readHtml,
+  jsonl: readJsonLinesTexts,
+  warc: readWarc,
+  wordnet: readWordNetTexts,
+}
+
+/**
+ * Streams the documents of one source in batches; memory does not grow with the corpus. Ids are `source:path` or
+ * `source:path#part`. Lone surrogates and zero characters become U+FFFD, counted in `meta.replaced`.
+ *
+ * @throws SmolforgeError `input` when the source has no file, `network` or `damaged` when a package cannot be had.
+ */
+export async function* readSource(source: SourceConfig, options: ReadOptions): DocumentStream {
+  let documents = 0
+  let bytes = 0
+  let batch: Document[] = []
+  let characters = 0
+  const full = () =>
+    (source.maxDocuments !== undefined && documents >= source.maxDocuments) ||
+    (source.maxBytes !== undefined && bytes >= source.maxBytes)
+  for await (const found of readTexts(source, options)) {
+    for (const text of found) {
+      const document = makeDocument(source, text)
+      if (document === undefined) {
+        options.onSkip?.('empty text')
+        continue
+      }
+      batch.push(document)
+      characters += document.text.length
+      documents++
+      if (source.maxBytes !== undefined) bytes += Buffer.byteLength(document.text)
+      if (full()) break
+      if (batch.length >= BATCH_DOCUMENTS || characters >= BATCH_CHARACTERS) {
+        yield batch
+        batch = []
+        characters = 0
+      }
+    }
+    if (full() || options.stop?.stopped) break
+  }
+  if (batch.length > 0) yield batch
+}
+
+async function* readTexts(source: SourceConfig, options: ReadOptions): AsyncGenerator<readonly FoundText[]> {
+  if (source.generate !== undefined) {
+    yield* generateTexts(source, source.generate, options)
+    return
+  }
+  const files = await listFiles(await rootOf(source, options), source)
+  const total = files.reduce((sum, file) => sum + file.bytes, 0)
+  let done = 0
+  const report = {
+    onDamage: options.onDamage,
+    onSkip: (reason: string) => options.onSkip?.(reason),
+    onBytes: (bytes: number) => {
+      done += bytes
+      options.onProgress?.({ done, total, unit: 'bytes', message: source.name })
+    },
+  }
+  for (const [name, some] of byReader(files, source, report.onSkip)) yield* READERS[name](some, report)
+}
+
+async function rootOf(source: SourceConfig, options: ReadOptions): Promise<string> {
+  if (source.npm !== undefined && source.integrity !== undefined) {
+    const at = source.npm.lastIndexOf('@')
+    const [name, version] = [source.npm.slice(0, at), source.npm.slice(at + 1)]
+    options.onProgress?.({ done: 0, unit: 'files', message: `fetching ${source.npm}` })
+    return fetchPackage({ name, version, integrity: source.integrity }, options.cacheDir)
+  }
+  return resolve(options.baseDir, source.path ?? '.')
+}
+
+/** The files of each reader: the one that the source names, or the one that fits the file's name. */
+function byReader(
+  files: readonly SourceFile[],
+  source: SourceConfig,
+  onSkip: (reason: string) => void,
+): [ReaderName, SourceFile[]][] {
+  const groups = new Map<ReaderName, SourceFile[]>()
+  for (const file of files) {
+    const fits = readerFor(file.name)
+    // A person who says both which files and how to read them is taken at their word.
+    const name = source.include !== undefined || files.length === 1 ? (source.reader ?? fits) : fits
+    if (name === undefined || (source.reader !== undefined && name !== source.reader)) {
+      onSkip(`not for the ${source.reader ?? 'known'} reader${source.reader ? '' : 's'}`)
+      continue
+    }
+    const group = groups.get(name)
+    if (group === undefined) groups.set(name, [file])
+    else group.push(file)
+  }
+  if (groups.size === 0) {
+    throw new SmolforgeError('input', `No file of source ${source.name} can be read`, {
+      place: { file: files[0]?.path },
+      hint: 'Say which reader to use, or which files to include.',
+    })
+  }
+  return [...groups]
+}
+
+function readerFor(name: string): ReaderName | undefined {
+  const lower = name.toLowerCase()
+  if (wordNetPartOfSpeech(lower.split('/').at(-1) ?? '') !== undefined) return 'wordnet'
+  if (/\.(jsonl|ndjson)(\.gz|\.zst)?$/.test(lower)) return 'jsonl'
+  if (/\.warc(\.gz|\.zst)?$/.test(lower)) return 'warc'
+  if (/\.(html?|xhtml)$/.test(lower)) return 'html'
+  if (/\.(md|markdown)$/.test(lower)) return 'markdown'
+  if (/\.(txt|text)$/.test(lower)) return 'text'
+  return codeLanguage(lower) === undefined ? undefined : 'code'
+}
+
+function* generateTexts(
+  source: SourceConfig,
+  name: string,
+  options: ReadOptions,
+): Generator<readonly FoundText[]> {
+  if (options.generator === undefined) {
+    throw new SmolforgeError('usage', `Source ${source.name} needs a generator and none was handed in`, {
+      hint: 'Give readSource a `generator` function.',
+    })
+  }
+  const total = source.documents ?? 0
+  const file = { path: name, name, bytes: 0 }
+  let found: FoundText[] = []
+  let done = 0
+  for (const { id, text, meta } of options.generator(name, total, options.seed ?? 0)) {
+    found.push({ file, part: id, text, meta })
+    done++
+    if (found.length < BATCH_DOCUMENTS) continue
+    yield found
+    found = []
+    options.onProgress?.({ done, total, unit: 'documents', message: source.name })
+  }
+  yield found
+}
+
+function makeDocument(source: SourceConfig, found: FoundText): Document | undefined {
+  const { text, replaced } = cleanText(found.text)
+  if (text.trim() === '') return undefined
+  const meta: Document['meta'] = { ...found.meta, domain: source.domain, path: found.file.name }
+  const count = replaced + (found.replaced ?? 0)
+  if (count > 0) meta.replaced = count
+  return {
+    id: `${source.name}:${found.file.name}${found.part === '' ? '' : `#${found.part}`}`,
+    text,
+    source: source.name,
+    licence: source.licence,
+    ...(found.url === undefined ? {} : { url: found.url }),
+    scores: {},
+    meta,
+  }
+}
+
+/** One kind of line end; half surrogate pairs and zero characters become U+FFFD and are counted. */
+function cleanText(raw: string): { text: string; replaced: number } {
+  let replaced = 0
+  let text = raw.includes('\r') ? raw.replace(/\r\n?/g, '\n') : raw
+  if (/[\p{Cs}\0]/u.test(text)) {
+    text = text.replace(/[\p{Cs}\0]/gu, () => {
+      replaced++
+      return '\uFFFD'
+    })
+  }
+  return { text, replaced }
 }

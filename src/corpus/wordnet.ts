@@ -20,12 +20,26 @@ const FILES = [
 ] as const
 
 /**
- * Reads the data files of a WordNet folder (`data.noun`, `data.verb`, `data.adj`, `data.adv`, those that exist),
- * as the WordNet manual page wndb(5) describes them.
+ * Reads the data files of a WordNet folder or of its `dict` folder (`data.noun`, `data.verb`, `data.adj`,
+ * `data.adv`, those that exist), as the WordNet manual page wndb(5) describes them.
  *
  * @throws SmolforgeError `input` with file and line at a line that is no entry, or when the folder has no data file.
  */
 export async function readWordNet(folder: string): Promise<WordNetEntry[]> {
+  const entries = (await readFolder(folder)) ?? (await readFolder(join(folder, 'dict')))
+  if (entries === undefined) {
+    throw new SmolforgeError(
+      'input',
+      'No WordNet data files (data.noun, data.verb, data.adj, data.adv) here',
+      {
+        place: { file: folder },
+      },
+    )
+  }
+  return entries
+}
+
+async function readFolder(folder: string): Promise<WordNetEntry[] | undefined> {
   const entries: WordNetEntry[] = []
   let files = 0
   for (const [name, partOfSpeech] of FILES) {
@@ -38,16 +52,7 @@ export async function readWordNet(folder: string): Promise<WordNetEntry[]> {
     files++
     for (const entry of parseWordNet(text, partOfSpeech, path)) entries.push(entry)
   }
-  if (files === 0) {
-    throw new SmolforgeError(
-      'input',
-      'No WordNet data files (data.noun, data.verb, data.adj, data.adv) here',
-      {
-        place: { file: folder },
-      },
-    )
-  }
-  return entries
+  return files === 0 ? undefined : entries
 }
 
 /** `words: gloss; "example"`: an entry as a line of text. */

@@ -1,0 +1,60 @@
+/** What this room calls in the native addon. */
+export interface CorpusKernels {
+  ZstdEncoder: new (level: number) => ZstdEncoder
+  ZstdDecoder: new () => ZstdDecoder
+  WarcReader: new (path: string, maxRecordBytes: number) => WarcReader
+  extractPages(pages: readonly PageInput[]): Promise<PageText[]>
+}
+
+export interface ZstdEncoder {
+  push(bytes: Uint8Array): Buffer
+  end(): Buffer
+}
+
+export interface ZstdDecoder {
+  push(bytes: Uint8Array): void
+  /** At most `limit` bytes, or null when more input is needed. Throws at damage. */
+  next(limit: number): Buffer | null
+  /** Throws when the input ended inside a frame. */
+  end(): void
+  readonly consumed: number
+}
+
+export interface WarcReader {
+  next(bytes: number): Promise<WarcBatch>
+}
+
+export interface WarcBatch {
+  records: WarcRecord[]
+  damages: { offset: number; length: number; reason: string }[]
+  accounted: number
+  size: number
+  done: boolean
+}
+
+export interface WarcRecord {
+  offset: number
+  length: number
+  kind: string
+  url?: string
+  contentType?: string
+  payload: Buffer
+}
+
+export interface PageInput {
+  bytes: Uint8Array
+  isHttp: boolean
+  contentType?: string
+}
+
+export interface PageText {
+  text: string
+  title: string
+  language: string
+  charset: string
+  mime: string
+  /** Characters that could not be read and became U+FFFD. */
+  replaced: number
+  /** Why there is no text. */
+  failure?: string
+}

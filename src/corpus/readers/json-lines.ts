@@ -1,0 +1,60 @@
+import { SmolforgeError } from '../../errors.ts'
+import type { SourceFile } from '../files.ts'
+import { type Line, readLines } from '../lines.ts'
+import type { FoundText, Reader, Report } from './reader.ts'
+
+/**
+ * JSON lines, plain, gzip or zstd: `{"text": …}` with an optional `url`; other short values go to the document's
+ * meta. A line that is no such object is a damage, and so is the rest of a file whose compression is broken.
+ */
+export const readJsonLinesTexts: Reader = async function* (files, report) {
+  for (const file of files) {
+    try {
+      for await (const lines of readLines(file.path)) {
+        const found: FoundText[] = []
+        for (const line of lines) {
+          const text = parseLine(line, file, report)
+          if (text !== undefined) found.push(text)
+        }
+        yield found
+      }
+    } catch (error) {
+      if (!(error instanceof SmolforgeError) || error.code !== 'damaged') throw error
+      const byteOffset = Math.min(error.place.byte ?? 0, file.bytes)
+      const reason = error.message
+      report.onDamage({ file: file.path, byteOffset, bytesLost: file.bytes - byteOffset, reason })
+    }
+    report.onBytes(file.bytes)
+  }
+}
+
+function parseLine(line: Line, file: SourceFile, report: Report): FoundText | undefined {
+  const damaged = (reason: string) =>
+    report.onDamage({
+      file: file.path,
+      byteOffset: line.byteOffset,
+      bytesLost: line.byteLength,
+      reason: `line ${line.line}: ${reason}`,
+    })
+  if (line.tooLong) return void damaged('longer than 64 MiB')
+  const json = line.line === 1 ? line.text.replace(/^\uFEFF/, '') : line.text
+  // Dumps that were written to a full disk hold runs of zero bytes.
+  if (json.trim() === '') return undefined
+  let value: unknown
+  try {
+    value = JSON.parse(json)
+  } catch {
+    return void damaged(/^\0+$/.test(json) ? 'zero bytes' : 'no JSON')
+  }
+  if (typeof value !== 'object' || value === null || !('text' in value) || typeof value.text !== 'string') {
+    return void damaged('no object with a "text"')
+  }
+  const { text, url, meta: inner, ...rest } = value as { text: string; url?: unknown; meta?: unknown }
+  const meta: Record<string, string | number | boolean> = {}
+  const nested = typeof inner === 'object' && inner !== null ? inner : {}
+  for (const [key, field] of [...Object.entries(nested), ...Object.entries(rest)]) {
+    if (typeof field === 'number' || typeof field === 'boolean') meta[key] = field
+    if (typeof field === 'string' && field.length <= 300) meta[key] = field
+  }
+  return { file, part: String(line.line), text, url: typeof url === 'string' ? url : undefined, meta }
+}

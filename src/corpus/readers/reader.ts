@@ -1,0 +1,25 @@
+import type { Damage } from '../document.ts'
+import type { SourceFile } from '../files.ts'
+
+/** A text as a reader finds it, before it becomes a document of its source. */
+export interface FoundText {
+  file: SourceFile
+  /** What tells the texts of one file apart; empty where a file is one text. */
+  part: string
+  text: string
+  url?: string
+  meta?: Record<string, string | number | boolean>
+  /** Characters that had to be replaced already. */
+  replaced?: number
+}
+
+/** What a reader reports besides texts. */
+export interface Report {
+  onDamage: (damage: Damage) => void
+  onSkip: (reason: string) => void
+  /** Bytes of input that were dealt with since the last call. */
+  onBytes: (bytes: number) => void
+}
+
+/** Reads files one after the other and yields their texts in batches; nothing stays in memory between batches. */
+export type Reader = (files: readonly SourceFile[], report: Report) => AsyncIterable<readonly FoundText[]>

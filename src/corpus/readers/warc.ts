@@ -1,0 +1,81 @@
+import { fileError, SmolforgeError } from '../../errors.ts'
+import { loadAddon } from '../../native/addon.ts'
+import type { SourceFile } from '../files.ts'
+import type { CorpusKernels, WarcReader, WarcRecord } from '../kernels.ts'
+import { pageMeta } from './html.ts'
+import type { FoundText, Reader } from './reader.ts'
+
+const MAX_RECORD_BYTES = 64 << 20
+const BATCH_BYTES = 16 << 20
+
+/**
+ * WARC files, plain, gzip or zstd: every response, resource and conversion record is a document or a damage, and so
+ * is every byte range that cannot be read. Other records (requests, metadata) hold no page and are skipped.
+ */
+export const readWarc: Reader = async function* (files, report) {
+  const kernels = loadAddon<CorpusKernels>()
+  for (const file of files) {
+    const reader = openWarc(kernels, file)
+    let index = 0
+    let accounted = 0
+    for (let done = false; !done; ) {
+      const batch = await reader.next(BATCH_BYTES).catch((error) => {
+        throw fileError(error, file.path)
+      })
+      done = batch.done
+      for (const { offset, length, reason } of batch.damages) {
+        report.onDamage({ file: file.path, byteOffset: offset, bytesLost: length, reason })
+      }
+      const records: { record: WarcRecord; part: string }[] = []
+      for (const record of batch.records) {
+        const part = String(index++)
+        if (['response', 'resource', 'conversion'].includes(record.kind)) records.push({ record, part })
+        else report.onSkip(`WARC ${record.kind || 'untyped'} record`)
+      }
+      const pages = await kernels.extractPages(
+        records.map(({ record }) => ({
+          bytes: record.payload,
+          isHttp: record.contentType?.startsWith('application/http') ?? record.kind === 'response',
+          contentType: record.contentType,
+        })),
+      )
+      const found: FoundText[] = []
+      records.forEach(({ record, part }, at) => {
+        const page = pages[at]
+        if (page === undefined || page.failure !== undefined) {
+          const reason = page?.failure ?? 'no result'
+          report.onDamage({ file: file.path, byteOffset: record.offset, bytesLost: record.length, reason })
+          return
+        }
+        found.push({
+          file,
+          part,
+          text: page.text,
+          replaced: page.replaced,
+          url: record.url,
+          meta: pageMeta(page),
+        })
+      })
+      report.onBytes(batch.accounted - accounted)
+      accounted = batch.accounted
+      yield found
+    }
+    if (accounted !== file.bytes) {
+      throw new SmolforgeError('internal', `${accounted} of ${file.bytes} bytes are accounted for`, {
+        place: { file: file.path },
+        hint: 'The file may have changed while it was read.',
+      })
+    }
+  }
+}
+
+function openWarc(kernels: CorpusKernels, file: SourceFile): WarcReader {
+  try {
+    return new kernels.WarcReader(file.path, MAX_RECORD_BYTES)
+  } catch (cause) {
+    throw new SmolforgeError('input', `Cannot open the WARC file: ${cause}`, {
+      place: { file: file.path },
+      cause,
+    })
+  }
+}
