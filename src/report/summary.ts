@@ -2,7 +2,8 @@ import type { ReportEvaluation, ReportScore, RunReport } from './data.ts'
 
 /**
  * What happened, in sentences with their numbers, and whether the model learned: said for a reader who sees a run for
- * the first time. Nothing is claimed that an interval does not carry.
+ * the first time. An accuracy counts as above chance only when its whole interval is; bits per byte of model and
+ * baselines are of the same held-out bytes and are compared as they are.
  */
 export function summarize(report: Omit<RunReport, 'summary'>): string[] {
   return [

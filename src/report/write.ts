@@ -4,13 +4,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fileError, SmolforgeError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic.ts'
+import { dataCard, modelCard } from './cards.ts'
 import { collectReport } from './collect.ts'
 import type { RunReport } from './data.ts'
 
 const DATA_MARK = /(<script id="report-data" type="application\/json">)[^<]*(<\/script>)/
 
 /**
- * Writes `report.json` and `report.html` into the folder of a run, finished or not, each by one rename.
+ * Writes `report.json`, `report.html` and `data-card.md` into the folder of a run, finished or not, and the model card
+ * (`README.md`) into its model's folder if there is one, each by one rename.
  *
  * @throws SmolforgeError `input` when the folder is no run, `environment` when the page was not built.
  */
@@ -24,6 +26,10 @@ export async function writeReport(
   const htmlPath = join(runDir, 'report.html')
   await writeFileAtomic(jsonPath, `${JSON.stringify(report, null, 2)}\n`)
   await writeFileAtomic(htmlPath, html)
+  await writeFileAtomic(join(runDir, 'data-card.md'), dataCard(report))
+  if (existsSync(join(runDir, 'model/config.json'))) {
+    await writeFileAtomic(join(runDir, 'model/README.md'), modelCard(report))
+  }
   return { htmlPath, jsonPath, report }
 }
 
@@ -33,7 +39,7 @@ export function fillTemplate(template: string, report: RunReport): string {
     .replaceAll('<', '\\u003c')
     .replaceAll('\u2028', '\\u2028')
     .replaceAll('\u2029', '\\u2029')
-  const title = `${report.name} · smolforge`.replace(/[<>&]/g, '')
+  const title = `${report.name} · smolforge`.replace(/[<>&\p{Z}\p{C}]+/gu, ' ')
   return template
     .replace(/<title>[^<]*<\/title>/, () => `<title>${title}</title>`)
     .replace(DATA_MARK, (_, open: string, close: string) => `${open}${data}${close}`)
