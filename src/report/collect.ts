@@ -36,6 +36,8 @@ const runSchema = z.looseObject({
   startedAt: z.string().optional(),
   versions: z.record(z.string(), z.unknown()).optional(),
   machine: z.record(z.string(), z.unknown()).optional(),
+  /** The plan: what there is to be once the run is finished. */
+  steps: z.array(z.looseObject({ name: z.string() })).optional(),
 })
 
 const stepFileSchema = z.looseObject({
@@ -66,13 +68,16 @@ export async function collectReport(runDir: string): Promise<RunReport> {
       hint: 'Name the folder of a run, for example runs/quickstart.',
     })
   }
-  const steps = await readSteps(reader, await stepNames(runDir))
+  const planned = run.steps?.map((step) => step.name).filter((name) => name !== 'report')
+  // A folder of a step that the recipe no longer has is no part of this run.
+  const there = (await stepNames(runDir)).filter((name) => planned?.includes(name) ?? true)
+  const steps = await readSteps(reader, there)
   const done = new Set(steps.map((step) => step.name))
   const funnel = await readFunnel(reader)
   const training = await readTraining(reader, steps)
   const recipeText = await reader.text('recipe.yaml')
   const evaluations = await readEvaluations(reader, steps)
-  const missing = NEEDED_STEPS.filter((name) => !done.has(name))
+  const missing = (planned ?? NEEDED_STEPS).filter((name) => !done.has(name))
   const report: Omit<RunReport, 'summary'> = {
     format: 'smolforge-report',
     version: 1,

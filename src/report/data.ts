@@ -147,14 +147,14 @@ export const ablationSchema = z.object({
   candidate: z.string(),
   share: z.number(),
   tokens: count,
-  arms: z.array(z.object({ name: z.string(), weights: perDomain, control: z.boolean() })),
+  arms: z.array(z.object({ name: z.string(), weights: perDomain })),
   seeds: z.array(z.number()),
   differences: z.array(
     z.object({
-      arm: z.string(),
       measure: z.string(),
       subject: z.string(),
-      arms: z.object({ control: z.number(), candidate: z.number() }),
+      control: z.number(),
+      candidate: z.number(),
       difference: z.number(),
       low: z.number(),
       high: z.number(),
@@ -162,6 +162,7 @@ export const ablationSchema = z.object({
       better: z.boolean(),
     }),
   ),
+  verdict: z.string(),
   conclusion: z.array(z.string()),
 })
 

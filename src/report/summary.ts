@@ -110,7 +110,7 @@ function learnedSentences(report: Omit<RunReport, 'summary'>): (string | undefin
 function endSentences({ finished, missing, steps }: Omit<RunReport, 'summary'>): string[] {
   if (finished) return []
   return [
-    `The run is not finished: ${countWords(steps.length, 'step')} done; still missing at least ${missing.join(', ')}. ` +
+    `The run is not finished: ${countWords(steps.length, 'step')} done, ${countWords(missing.length, 'step')} to go, the next is ${missing[0]}. ` +
       'Run the same command again and it goes on where it stopped.',
   ]
 }

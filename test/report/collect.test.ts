@@ -85,6 +85,17 @@ describe('report.json', () => {
     expect(report.pretraining.points.at(-1)?.tokens).toBeGreaterThan(5_900_000)
   })
 
+  it('goes by the plan: a step that is planned is missing, one that is no longer planned is left out', async () => {
+    writeFixtureRun(folder)
+    const run = JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8'))
+    const steps = ['read', 'pretrain-1', 'evaluate-extra', 'report'].map((name) => ({ name }))
+    writeFileSync(join(folder, 'run.json'), JSON.stringify({ ...run, steps }))
+    const report = await collectReport(folder)
+    expect(report.missing).toEqual(['evaluate-extra'])
+    expect(report.steps.map((step) => step.name)).toEqual(['read', 'pretrain-1'])
+    expect(report.summary.at(-1)).toContain('2 steps done, 1 step to go, the next is evaluate-extra')
+  })
+
   it('is refused with the file named for a folder that is no run', async () => {
     await expect(collectReport(folder)).rejects.toMatchObject({
       code: 'input',

@@ -2,7 +2,7 @@ import * as Plot from '@observablehq/plot'
 import { useCallback } from 'preact/hooks'
 import type { ReportAblation, RunReport } from '../../../src/report/data.ts'
 import { Chart } from '../chart.tsx'
-import { compact, percent, plain } from '../format.ts'
+import { compact, percent } from '../format.ts'
 import { Section, Table } from '../section.tsx'
 
 export function Ablation({ report }: { report: RunReport }) {
@@ -26,7 +26,8 @@ export function Ablation({ report }: { report: RunReport }) {
 }
 
 function Result({ ablation }: { ablation: ReportAblation }) {
-  const draw = useCallback((width: number) => drawDifferences(ablation, width), [ablation])
+  // Each measure has its own unit and with it its own plot.
+  const measures = [...new Set(ablation.differences.map((row) => row.measure))]
   return (
     <>
       <div class="panel">
@@ -35,9 +36,9 @@ function Result({ ablation }: { ablation: ReportAblation }) {
             {line}
           </p>
         ))}
-        {ablation.differences.length > 0 && (
-          <Chart label="Differences between candidate and control with intervals" draw={draw} />
-        )}
+        {measures.map((measure) => (
+          <Differences key={measure} ablation={ablation} measure={measure} />
+        ))}
       </div>
       <div style={{ height: '16px' }} />
       <Table label="Ablation results">
@@ -54,11 +55,11 @@ function Result({ ablation }: { ablation: ReportAblation }) {
         </thead>
         <tbody>
           {ablation.differences.map((row) => (
-            <tr key={`${row.arm} ${row.measure} ${row.subject}`}>
+            <tr key={`${row.measure} ${row.subject}`}>
               <td>{row.measure}</td>
               <th scope="row">{row.subject}</th>
-              <td class="number">{plain(row.arms.control)}</td>
-              <td class="number">{plain(row.arms.candidate)}</td>
+              <td class="number">{row.control.toFixed(3)}</td>
+              <td class="number">{row.candidate.toFixed(3)}</td>
               <td class={`number ${row.significant && row.better ? 'best' : ''}`}>
                 {signed(row.difference)}
               </td>
@@ -79,16 +80,27 @@ function verdict({ significant, better }: { significant: boolean; better: boolea
   return better ? 'better' : 'worse'
 }
 
-const signed = (value: number) => `${value > 0 ? '+' : value < 0 ? '−' : ''}${plain(Math.abs(value))}`
+const signed = (value: number) => `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(value).toFixed(3)}`
 
-function drawDifferences({ differences }: ReportAblation, width: number): Element {
-  const measures = [...new Set(differences.map((row) => row.measure))]
-  const rows = differences.map((row) => ({
-    ...row,
-    colour: !row.significant ? 'var(--soft)' : row.better ? 'var(--good)' : 'var(--warn)',
-    // Measures have different units: each is drawn by itself only when there are several.
-    name: measures.length > 1 ? `${row.subject} (${row.measure})` : row.subject,
-  }))
+function Differences({ ablation, measure }: { ablation: ReportAblation; measure: string }) {
+  const draw = useCallback((width: number) => drawDifferences(ablation, measure, width), [ablation, measure])
+  return (
+    <Chart
+      title={measure}
+      label={`Differences in ${measure}, candidate minus control, with intervals`}
+      draw={draw}
+    />
+  )
+}
+
+function drawDifferences({ differences }: ReportAblation, measure: string, width: number): Element {
+  const rows = differences
+    .filter((row) => row.measure === measure)
+    .map((row) => ({
+      ...row,
+      name: row.subject,
+      colour: !row.significant ? 'var(--soft)' : row.better ? 'var(--good)' : 'var(--warn)',
+    }))
   return Plot.plot({
     width,
     height: 30 * rows.length + 64,

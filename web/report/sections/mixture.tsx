@@ -122,8 +122,8 @@ function Decision({ entry }: { entry: ReportLedgerEntry }) {
           <div class="scroll">
             <table>
               <tbody>
-                {entry.evidence.map(({ measure, subject, value, low, high, unit }) => (
-                  <tr key={`${measure} ${subject}`}>
+                {entry.evidence.map(({ measure, subject, value, low, high, unit }, index) => (
+                  <tr key={`${index} ${measure}`}>
                     <td>{measure}</td>
                     <td>{subject}</td>
                     <td class="number">{value === null ? '' : plain(value)}</td>
