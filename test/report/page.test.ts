@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeReport } from '../../src/report/index.ts'
-import { openBrowser, watchPage } from '../browser.ts'
+import { browserRuns, openBrowser, watchPage } from '../browser.ts'
 import { writeFixtureRun } from './fixture-run.ts'
 
 const SECTIONS = [
@@ -55,7 +55,7 @@ interface Inspection {
   empty: number
 }
 
-describe('the report page in a real browser', () => {
+describe.runIf(browserRuns)('the report page in a real browser', () => {
   const folder = mkdtempSync(join(tmpdir(), 'smolforge-report-'))
   const shots = process.env.SMOLFORGE_SCREENSHOTS ?? folder
   let browser: Browser

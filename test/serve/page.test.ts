@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type RunningServer, startServer } from '../../src/serve/index.ts'
-import { openBrowser, watchPage } from '../browser.ts'
+import { browserRuns, openBrowser, watchPage } from '../browser.ts'
 import { ParrotModel } from './models.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'smolforge-chat-'))
@@ -14,6 +14,7 @@ let browser: Browser
 let server: RunningServer
 
 beforeAll(async () => {
+  if (!browserRuns) return
   execFileSync(process.execPath, ['scripts/build.mjs', 'web'], { stdio: 'ignore' })
   browser = await openBrowser()
   server = await startServer({
@@ -29,7 +30,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-it.each([
+it.runIf(browserRuns).each([
   [1000, 'light'],
   [390, 'dark'],
 ] as const)(

@@ -77,7 +77,7 @@ function Row({ domain, columns, size }: { domain: string; columns: readonly Colu
           {cell === undefined ? '–' : bits(cell.value)}
           {cell?.low !== undefined && cell.high !== undefined && (
             <span class="sub">
-              {bits(cell.low)}–{bits(cell.high)}
+              {cell.low.toFixed(2)}–{cell.high.toFixed(2)}
             </span>
           )}
         </td>
@@ -118,7 +118,7 @@ function columnsOf(report: RunReport): Column[] {
   for (const [index, evaluation] of measured.entries()) {
     columns.push({
       name: evaluation.label,
-      note: 'model',
+      note: '',
       baseline: false,
       colour: series([4, 0, 2, 3, 6, 5][index % 6] ?? 0),
       of: (domain) => {

@@ -10,7 +10,7 @@ export function PostTraining({ report }: { report: RunReport }) {
     <Section
       id="post-training"
       title="From base model to chat model"
-      lead="Instruction tuning counts the loss of the answers alone; preference tuning (DPO) starts at ln 2 = 0.693, where the model does not yet prefer the chosen answer to the rejected one."
+      lead="Instruction tuning counts the loss of the answers alone; preference tuning (DPO) starts at ln 2 = 0.693, where the model does not yet prefer the chosen answer to the rejected one."
       missing={!sft && !dpo && 'No post-training is done yet.'}
     >
       <div class="side-by-side">
