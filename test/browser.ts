@@ -47,7 +47,7 @@ async function unpackBrowser(): Promise<{ folder: string; args: string[] }> {
   process.env.TMPDIR = scratch
   process.env.AWS_EXECUTION_ENV = 'AWS_Lambda_nodejs22.x'
   try {
-    const { default: packed } = await import('@sparticuz/chromium')
+    const packed = (await import('@sparticuz/chromium')).default
     packed.setGraphicsMode = false
     if (!existsSync(folder)) {
       mkdirSync(scratch, { recursive: true })
