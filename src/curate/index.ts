@@ -8,6 +8,7 @@ export type { ClassifierEvaluation, LabelledText } from './classifierEvaluation.
 export type { ClassifierHeader } from './classifierFile.ts'
 export type { DropCounts, DropExample, Funnel, FunnelCounts } from './funnel.ts'
 export { domainOf, onlyFor, type RuleScope } from './onlyFor.ts'
+export { readLabels } from './readLabels.ts'
 export { type C4QualityOptions, c4Quality } from './rules/c4Quality.ts'
 export {
   type ClassifierRuleOptions,
@@ -34,7 +35,7 @@ export {
 } from './rules/language.ts'
 export { type Limit, limitsRule } from './rules/limits.ts'
 export { type MinhashOptions, minhashDedup } from './rules/minhashDedup.ts'
-export { readLabels, seedLabels } from './seedLabels.ts'
+export { seedLabels } from './seedLabels.ts'
 export { type DomainSplit, type HeldOutSplit, type SplitOptions, splitHeldOut } from './splitHeldOut.ts'
 export { type Statistics, type StatisticsField, statisticsFields, textStatistics } from './statistics.ts'
 export type { DocumentChanges, Drop, Rule, Verdict } from './verdict.ts'

@@ -1,1 +1,261 @@
 //! Binding of the `curate` kernels.
+
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+use smolforge_text::threads::with_threads;
+use smolforge_text::{classifier, decontaminate, language, minhash, statistics};
+
+#[napi]
+pub fn statistics_fields() -> Vec<String> {
+    statistics::FIELDS.map(String::from).to_vec()
+}
+
+#[napi]
+pub fn text_statistics(texts: Vec<String>, threads: Option<u32>) -> Float64Array {
+    on(threads, || statistics::statistics(&texts)).into()
+}
+
+#[napi(object)]
+pub struct C4LineOptions {
+    pub remove_citations: bool,
+    pub filter_no_terminal_punct: bool,
+    pub min_words_per_line: i32,
+    pub max_word_length: i32,
+    pub filter_javascript: bool,
+    pub filter_policy: bool,
+}
+
+#[napi(object)]
+pub struct C4Lines {
+    pub numbers: Float64Array,
+    pub texts: Vec<String>,
+}
+
+/// A negative limit is none.
+#[napi]
+pub fn c4_lines(texts: Vec<String>, options: C4LineOptions, threads: Option<u32>) -> C4Lines {
+    let options = statistics::C4Options {
+        remove_citations: options.remove_citations,
+        filter_no_terminal_punct: options.filter_no_terminal_punct,
+        min_words_per_line: usize::try_from(options.min_words_per_line).unwrap_or(0),
+        max_word_length: usize::try_from(options.max_word_length).unwrap_or(usize::MAX),
+        filter_javascript: options.filter_javascript,
+        filter_policy: options.filter_policy,
+    };
+    let (numbers, texts) = on(threads, || statistics::c4_lines(&texts, options));
+    C4Lines {
+        numbers: numbers.into(),
+        texts,
+    }
+}
+
+#[napi(object)]
+pub struct DetectedLanguages {
+    pub codes: Vec<String>,
+    pub scores: Float64Array,
+}
+
+#[napi]
+pub fn detect_languages(
+    texts: Vec<String>,
+    max_characters: u32,
+    threads: Option<u32>,
+) -> DetectedLanguages {
+    let found = on(threads, || {
+        language::detect_languages(&texts, max_characters as usize)
+    });
+    DetectedLanguages {
+        codes: found.iter().map(|(code, _)| code.to_string()).collect(),
+        scores: found
+            .iter()
+            .map(|&(_, score)| score)
+            .collect::<Vec<_>>()
+            .into(),
+    }
+}
+
+#[napi]
+pub fn text_hashes(texts: Vec<String>, threads: Option<u32>) -> BigUint64Array {
+    on(threads, || minhash::text_hashes(&texts)).into()
+}
+
+#[napi]
+pub fn minhash_signatures(
+    texts: Vec<String>,
+    ngram: u32,
+    hashes: u32,
+    seed: u32,
+    threads: Option<u32>,
+) -> Result<Uint32Array> {
+    if ngram == 0 || hashes == 0 || hashes > MOST_HASHES {
+        return Err(invalid(
+            "an n-gram has a word at least, a signature 1 to 65536 hashes",
+        ));
+    }
+    let signatures = on(threads, || {
+        minhash::signatures(&texts, ngram as usize, hashes as usize, u64::from(seed))
+    });
+    Ok(signatures.into())
+}
+
+const MOST_HASHES: u32 = 1 << 16;
+
+#[napi(object)]
+pub struct MinhashClusters {
+    pub kept: Int32Array,
+    pub similarity: Float32Array,
+    pub to_kept: Float32Array,
+}
+
+#[napi]
+pub fn minhash_clusters(
+    signatures: &[u32],
+    bands: u32,
+    rows: u32,
+    min_similarity: f64,
+    priorities: &[f64],
+) -> Result<MinhashClusters> {
+    let width = u64::from(bands) * u64::from(rows);
+    if width == 0 || signatures.len() as u64 != width.saturating_mul(priorities.len() as u64) {
+        return Err(invalid(
+            "signatures are documents x bands x rows, priorities one for each document",
+        ));
+    }
+    let found = on(None, || {
+        minhash::clusters(
+            signatures,
+            bands as usize,
+            rows as usize,
+            min_similarity,
+            priorities,
+        )
+    });
+    Ok(MinhashClusters {
+        kept: found.kept.into(),
+        similarity: found.similarity.into(),
+        to_kept: found.to_kept.into(),
+    })
+}
+
+#[napi]
+pub struct NgramIndex {
+    index: decontaminate::NgramIndex,
+}
+
+#[napi]
+impl NgramIndex {
+    #[napi(constructor)]
+    pub fn new(texts: Vec<String>, ngram: u32, min_words: u32) -> Self {
+        let index = on(None, || {
+            decontaminate::NgramIndex::new(&texts, ngram as usize, min_words as usize)
+        });
+        Self { index }
+    }
+
+    #[napi]
+    pub fn sizes(&self) -> Uint32Array {
+        self.index.sizes().to_vec().into()
+    }
+
+    /// Rows of [text, indexed text, shared n-grams, first character, end character], characters as UTF-16 units.
+    #[napi]
+    pub fn scan(&self, texts: Vec<String>, threads: Option<u32>) -> Uint32Array {
+        let hits = on(threads, || self.index.scan(&texts));
+        let mut rows = Vec::with_capacity(5 * hits.len());
+        for hit in hits {
+            let text = &texts[hit.text as usize];
+            let start = text[..hit.start].encode_utf16().count();
+            let length = text[hit.start..hit.end].encode_utf16().count();
+            rows.extend([
+                hit.text,
+                hit.indexed,
+                hit.shared,
+                start as u32,
+                (start + length) as u32,
+            ]);
+        }
+        rows.into()
+    }
+
+    #[napi]
+    pub fn mark(&self, texts: Vec<String>, threads: Option<u32>) {
+        on(threads, || self.index.mark(&texts));
+    }
+
+    #[napi]
+    pub fn marked_shares(&self) -> Float64Array {
+        self.index.marked_shares().into()
+    }
+}
+
+#[napi(object)]
+pub struct TrainLinearOptions {
+    pub buckets: u32,
+    pub order: Uint32Array,
+    pub learning_rate: f64,
+    pub logistic: bool,
+    pub max_words: u32,
+    pub threads: Option<u32>,
+}
+
+#[napi(object)]
+pub struct LinearWeights {
+    pub weights: Float32Array,
+    pub bias: f64,
+}
+
+#[napi]
+pub fn train_linear(
+    texts: Vec<String>,
+    labels: &[f64],
+    options: TrainLinearOptions,
+) -> Result<LinearWeights> {
+    let order: &[u32] = &options.order;
+    if !options.buckets.is_power_of_two() || labels.len() != texts.len() {
+        return Err(invalid(
+            "buckets are a power of two, labels one for each text",
+        ));
+    }
+    if order.iter().any(|&example| example as usize >= texts.len()) {
+        return Err(invalid("the order names an example that is not there"));
+    }
+    let training = classifier::Training {
+        buckets: options.buckets as usize,
+        order,
+        learning_rate: options.learning_rate,
+        logistic: options.logistic,
+        max_words: options.max_words as usize,
+    };
+    let (weights, bias) = on(options.threads, || {
+        classifier::train(&texts, labels, &training)
+    });
+    Ok(LinearWeights {
+        weights: weights.into(),
+        bias,
+    })
+}
+
+#[napi]
+pub fn score_linear(
+    texts: Vec<String>,
+    weights: &[f32],
+    bias: f64,
+    max_words: u32,
+    threads: Option<u32>,
+) -> Result<Float64Array> {
+    if !weights.len().is_power_of_two() {
+        return Err(invalid("the number of weights is a power of two"));
+    }
+    Ok(on(threads, || {
+        classifier::score(&texts, weights, bias, max_words as usize)
+    })
+    .into())
+}
+
+fn on<R: Send>(threads: Option<u32>, work: impl FnOnce() -> R + Send) -> R {
+    with_threads(threads.unwrap_or(0) as usize, work)
+}
+
+fn invalid(reason: &str) -> Error {
+    Error::new(Status::InvalidArg, reason)
+}

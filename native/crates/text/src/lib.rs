@@ -10,5 +10,6 @@ pub mod minhash;
 pub mod ngram;
 pub mod prefix;
 pub mod statistics;
+pub mod threads;
 pub mod warc;
 pub mod words;
