@@ -2,7 +2,7 @@ import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { z } from 'zod'
-import { fileError, SmolforgeError } from '../errors.ts'
+import { type ErrorPlace, fileError, SmolforgeError } from '../errors.ts'
 import { syncFolder } from '../files/atomic.ts'
 import { loadAddon } from '../native/addon.ts'
 import type { Document, DocumentStream } from './document.ts'
@@ -67,11 +67,13 @@ export async function writeDocuments(path: string, documents: DocumentStream): P
  * @throws SmolforgeError `damaged` naming file and byte when the file is cut or changed.
  */
 export async function* readDocuments(path: string): DocumentStream {
+  // The byte of a line is a place in the file only where nothing is compressed.
+  const plain = !/\.(gz|zst)$/.test(path)
   for await (const lines of readLines(path)) {
     const batch: Document[] = []
     for (const { text, line, byteOffset } of lines) {
       if (text === '') continue
-      batch.push(parseDocument(text, { file: path, line, byte: byteOffset }))
+      batch.push(parseDocument(text, { file: path, line, byte: plain ? byteOffset : undefined }))
     }
     if (batch.length > 0) yield batch
   }
@@ -88,7 +90,7 @@ const documentSchema = z.object({
   meta: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 })
 
-function parseDocument(text: string, place: { file: string; line: number; byte: number }): Document {
+function parseDocument(text: string, place: ErrorPlace): Document {
   let reason: string
   try {
     const parsed = documentSchema.safeParse(JSON.parse(text))

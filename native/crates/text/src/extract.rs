@@ -36,6 +36,9 @@ pub struct Extracted {
     pub replaced: usize,
 }
 
+/// Depth times elements; a long page of 50,000 elements that nests 25 deep is below it.
+const MAX_ARTICLE_WORK: usize = 2_000_000;
+
 #[derive(Clone, Copy)]
 pub struct Limits {
     /// Larger bodies are refused, after decompression too.
@@ -118,8 +121,8 @@ pub fn extract(page: &Page, limits: Limits) -> Result<Extracted, String> {
 
 /// The text of an HTML document.
 pub fn extract_html(html: &str, limits: Limits) -> Extracted {
-    let html = depth::limit_depth(html, limits.max_depth);
-    let document = Document::from(html.as_ref());
+    let page = depth::limit_depth(html, limits.max_depth);
+    let document = Document::from(page.html.as_ref());
     let title = squash(&document.select_single("title").text());
     let language = document
         .select_single("html")
@@ -128,11 +131,16 @@ pub fn extract_html(html: &str, limits: Limits) -> Extracted {
         .unwrap_or_default();
     prepare(&document);
     let whole = serialise::to_text(&document.root());
-    let article = read_article(document);
+    // Readability walks everything below each level several times: a page made to be slow is not given to it.
+    let article = if page.deepest * page.elements > MAX_ARTICLE_WORK {
+        String::new()
+    } else {
+        read_article(document)
+    };
     let text = if is_enough(&article, &whole) {
         article
     } else {
-        whole
+        body_paragraphs(&whole)
     };
     Extracted {
         text,
@@ -163,9 +171,40 @@ fn read_article(document: Document) -> String {
     }
 }
 
-/// An article that is short, or a small part of a page that is itself not long, was cut in the wrong place.
+/// An article that is short, or has less than half of the page's prose, was cut in the wrong place.
 fn is_enough(article: &str, whole: &str) -> bool {
-    article.len() >= 250 && (article.len() * 4 >= whole.len() || article.len() > 2000)
+    article.len() >= 250 && prose_bytes(article) * 20 >= prose_bytes(whole) * 9
+}
+
+/// Bytes in lines that are long enough to be sentences.
+fn prose_bytes(text: &str) -> usize {
+    text.lines()
+        .map(str::len)
+        .filter(|&length| length > 120)
+        .sum()
+}
+
+/// The body's paragraphs: what stands before the first and after the last line of prose is the page's frame, and so
+/// are short lines without an end between them.
+fn body_paragraphs(whole: &str) -> String {
+    let lines: Vec<&str> = whole.lines().collect();
+    let is_prose = |line: &&str| line.len() > 120;
+    let Some(first) = lines.iter().position(is_prose) else {
+        return whole.to_string();
+    };
+    let last = lines.iter().rposition(is_prose).unwrap_or(first);
+    let mut fenced = false;
+    let mut kept: Vec<&str> = Vec::new();
+    for line in &lines[first..=last] {
+        fenced ^= line.starts_with("```");
+        let frame = !line.is_empty()
+            && line.len() < 40
+            && !line.ends_with(['.', '!', '?', ':', '”', '"', '$']);
+        if fenced || !frame || line.starts_with(['#', '-', '`', ' ']) || line.contains(" | ") {
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
 }
 
 fn squash(text: &str) -> String {

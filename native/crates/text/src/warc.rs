@@ -89,13 +89,33 @@ impl<F: Read + Seek> Reader<F> {
             boundary: None,
             accounted: 0,
         };
-        let start = reader.bytes_at(0, 4)?;
-        if start.starts_with(&GZIP_MAGIC[..2]) {
-            reader.packing = Packing::Gzip;
-        } else if start.starts_with(&ZSTD_MAGIC) || is_skippable_frame(start) {
-            reader.packing = Packing::Zstd;
-        }
+        reader.packing = reader.detect_packing()?;
         Ok(reader)
+    }
+
+    /// By the first bytes; where they are damaged, by the first member that begins with a record.
+    fn detect_packing(&mut self) -> std::io::Result<Packing> {
+        let start = self.bytes_at(0, 8)?;
+        if start.starts_with(&GZIP_MAGIC[..2]) {
+            return Ok(Packing::Gzip);
+        }
+        if start.starts_with(&ZSTD_MAGIC) || is_skippable_frame(start) {
+            return Ok(Packing::Zstd);
+        }
+        if start.starts_with(b"WARC/") {
+            return Ok(Packing::Plain);
+        }
+        for packing in [Packing::Gzip, Packing::Zstd] {
+            self.packing = packing;
+            self.next_member(0)?;
+            let found = self.position < self.size;
+            self.position = 0;
+            self.text_from = 0;
+            if found {
+                return Ok(packing);
+            }
+        }
+        Ok(Packing::Plain)
     }
 
     pub fn size(&self) -> u64 {
@@ -659,3 +679,7 @@ fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
     }
     None
 }
+
+#[cfg(test)]
+#[path = "warc_tests.rs"]
+mod tests;

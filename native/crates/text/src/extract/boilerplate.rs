@@ -48,7 +48,17 @@ fn is_furniture(node: &NodeRef) -> bool {
     marked && !holds_article(node)
 }
 
-const STARTS: [&str; 12] = [
+const STARTS: [&str; 22] = [
+    "comment-form",
+    "comment-respond",
+    "comments",
+    "commentlist",
+    "disqus",
+    "authorbox",
+    "author-box",
+    "post-author",
+    "kommentare",
+    "teaser",
     "cookie",
     "consent",
     "gdpr",
@@ -63,7 +73,14 @@ const STARTS: [&str; 12] = [
     "usercentrics",
 ];
 
-const WORDS: [&str; 17] = [
+const WORDS: [&str; 24] = [
+    "respond",
+    "login",
+    "cart",
+    "warenkorb",
+    "recommended",
+    "recommendations",
+    "trackback",
     "cookie",
     "cookies",
     "consent",

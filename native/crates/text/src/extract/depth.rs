@@ -3,13 +3,21 @@
 
 use std::borrow::Cow;
 
+pub struct Flattened<'a> {
+    pub html: Cow<'a, str>,
+    /// How deep it nests and how many start tags it has, roughly.
+    pub deepest: usize,
+    pub elements: usize,
+}
+
 /// The document with no element deeper than about `max_depth`. Pages that are flat enough pass as they are.
-pub fn limit_depth(html: &str, max_depth: usize) -> Cow<'_, str> {
+pub fn limit_depth(html: &str, max_depth: usize) -> Flattened<'_> {
     let bytes = html.as_bytes();
     let mut out: Option<String> = None;
     let mut copied = 0;
     let mut depth = 0usize;
     let mut dropped = 0usize;
+    let (mut deepest, mut elements) = (0, 0);
     let mut at = 0;
     while let Some(found) = bytes[at..].iter().position(|&b| b == b'<') {
         let start = at + found;
@@ -32,6 +40,7 @@ pub fn limit_depth(html: &str, max_depth: usize) -> Cow<'_, str> {
         let end = tag_end(bytes, name_end);
         let name = html[name_at..name_end].to_ascii_lowercase();
         at = end;
+        elements += usize::from(!closing);
         if !closing
             && matches!(
                 name.as_str(),
@@ -46,19 +55,14 @@ pub fn limit_depth(html: &str, max_depth: usize) -> Cow<'_, str> {
         }
         let drop = if closing {
             let drop = dropped > 0;
-            if drop {
-                dropped -= 1
-            } else {
-                depth = depth.saturating_sub(1)
-            }
+            dropped = dropped.saturating_sub(1);
+            depth = if drop { depth } else { depth.saturating_sub(1) };
             drop
         } else {
             let drop = depth >= max_depth;
-            if drop {
-                dropped += 1
-            } else {
-                depth += 1
-            }
+            dropped += usize::from(drop);
+            depth += usize::from(!drop);
+            deepest = deepest.max(depth);
             drop
         };
         if drop {
@@ -68,12 +72,17 @@ pub fn limit_depth(html: &str, max_depth: usize) -> Cow<'_, str> {
             copied = end;
         }
     }
-    match out {
+    let html = match out {
         Some(mut out) => {
             out.push_str(&html[copied..]);
             Cow::Owned(out)
         }
         None => Cow::Borrowed(html),
+    };
+    Flattened {
+        html,
+        deepest,
+        elements,
     }
 }
 

@@ -200,12 +200,14 @@ impl Writer {
                 }
                 self.line(2);
             }
-            "td" | "th" if self.inside_data_table() => {
-                if node.next_element_sibling().is_some() && !self.out.is_empty() {
-                    self.flush_space();
-                    self.out.push_str(" |");
-                    self.space = true;
-                }
+            "td" | "th"
+                if self.inside_data_table()
+                    && node.next_element_sibling().is_some()
+                    && !self.out.is_empty() =>
+            {
+                self.flush_space();
+                self.out.push_str(" |");
+                self.space = true;
             }
             "td" | "th" => self.line(1),
             "p" | "blockquote" | "figure" | "dl" => self.line(2),

@@ -1,1 +1,266 @@
+use super::*;
 
+fn text_of(body: &str) -> String {
+    let filler =
+        "This sentence is here so that the page has an article that is long enough to be found. "
+            .repeat(5);
+    let html = format!(
+        "<html><body><article><p>{filler}</p>{body}<p>{filler}</p></article></body></html>"
+    );
+    extract_html(&html, Limits::default()).text
+}
+
+fn page<'a>(bytes: &'a [u8], content_type: &'a str) -> Page<'a> {
+    Page {
+        bytes,
+        is_http: false,
+        content_type: Some(content_type),
+    }
+}
+
+#[test]
+fn every_form_of_maths_becomes_tex_once() {
+    let annotation = r#"<annotation encoding="application/x-tex">a^2</annotation>"#;
+    let forms = [
+        (r#"<p>so <script type="math/tex">a^2</script> is</p>"#.to_string(), "so $a^2$ is"),
+        (
+            r#"<p>so <span class="MathJax_Preview">a2</span><span class="MathJax">a2</span><script type="math/tex">a^2</script> is</p>"#.into(),
+            "so $a^2$ is",
+        ),
+        (r#"<script type="math/tex; mode=display">a^2 < 3</script>"#.into(), "$$a^2 < 3$$"),
+        (
+            format!(r#"<p>so <span class="katex"><span class="katex-mathml"><math><semantics><mi>a</mi>{annotation}</semantics></math></span><span class="katex-html" aria-hidden="true">a2</span></span> is</p>"#),
+            "so $a^2$ is",
+        ),
+        (format!("<p>so <math><semantics><msup><mi>a</mi><mn>2</mn></msup>{annotation}</semantics></math> is</p>"), "so $a^2$ is"),
+        ("<p>so <math><mfrac><mi>a</mi><mn>12</mn></mfrac><mo>≤</mo><msub><mi>x</mi><mi>i</mi></msub></math> is</p>".into(), r"so $\frac{a}{12}\le x_i$ is"),
+        (r#"<p>so <math alttext="a^2"><mi>b</mi></math> is</p>"#.into(), "so $a^2$ is"),
+        (r#"<p>so <mjx-container><svg></svg><mjx-assistive-mml><math><mi>a</mi></math></mjx-assistive-mml></mjx-container> is</p>"#.into(), "so $a$ is"),
+        (r#"<p>so <img class="mwe-math-fallback-image-inline" alt="{\displaystyle a^2}"> is</p>"#.into(), "so $a^2$ is"),
+        (
+            format!(r#"<p>so <span class="mwe-math-element"><span style="display: none"><math><semantics><mi>a</mi>{annotation}</semantics></math></span><img class="mwe-math-fallback-image-inline" alt="a^2"></span> is</p>"#),
+            "so $a^2$ is",
+        ),
+        (r"<p>so \(a^2\) is</p>".into(), r"so \(a^2\) is"),
+        ("<p>so $a^2$ is</p>".into(), "so $a^2$ is"),
+    ];
+    for (html, expected) in forms {
+        let text = text_of(&html);
+        assert!(text.contains(expected), "{html}\n{text}");
+        assert!(
+            !text.contains("a2"),
+            "the drawn form is left beside the source: {html}"
+        );
+    }
+}
+
+#[test]
+fn code_keeps_its_white_space_and_language() {
+    let html = "<pre class=\"highlight\"><code class=\"language-rust\"><span>fn</span> main() {\n    if a &lt; b {\n\n\t    x();\n    }\n}\n</code></pre>";
+    let text = text_of(html);
+    assert!(
+        text.contains("```rust\nfn main() {\n    if a < b {\n\n\t    x();\n    }\n}\n```"),
+        "{text}"
+    );
+}
+
+#[test]
+fn lists_tables_and_headings_stay_readable() {
+    let text = text_of(
+        "<h2>Parts <b>of</b> it</h2><ul><li>one</li><li>two<ol><li>inner</li></ol></li></ul>\
+         <table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>",
+    );
+    for expected in [
+        "## Parts of it\n",
+        "- one\n- two\n  1. inner",
+        "a | b\n1 | 2",
+    ] {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+}
+
+#[test]
+fn menus_and_banners_are_left_out() {
+    let text = text_of(
+        "<nav>Home Imprint</nav><div class='cookie-banner'>We use cookies</div><div style='display: none'>hidden words</div>\
+         <div id='onetrust-consent-sdk'>Accept</div><div class='social-share'>Share this</div>",
+    );
+    for unwanted in ["Imprint", "cookies", "hidden words", "Accept", "Share this"] {
+        assert!(!text.contains(unwanted), "{unwanted}");
+    }
+}
+
+#[test]
+fn a_page_nested_twenty_thousand_deep_gives_its_text() {
+    for tag in [
+        "div",
+        "b",
+        "span",
+        "blockquote",
+        "font color=red",
+        "table><tr><td",
+        "ul><li",
+    ] {
+        let name = tag.split(['>', ' ']).next().unwrap();
+        let html = format!(
+            "{}deep inside{}",
+            format!("<{tag}>").repeat(20_000),
+            format!("</{name}>").repeat(20_000)
+        );
+        let bytes = format!("<html><body><p>before</p>{html}</body></html>");
+        let text = extract(&page(bytes.as_bytes(), "text/html"), Limits::default())
+            .unwrap()
+            .text;
+        assert!(text.contains("deep inside"), "{tag}");
+    }
+    let flat = "<div><p>a</div>".repeat(1000);
+    assert!(matches!(
+        depth::limit_depth(&flat, 256).html,
+        std::borrow::Cow::Borrowed(_)
+    ));
+    let script = format!("<script>{}</script><div>x</div>", "'<div>'+".repeat(1000));
+    assert_eq!(depth::limit_depth(&script, 256).html, script);
+}
+
+#[test]
+fn the_charset_is_found_by_mark_then_header_then_page_then_guess() {
+    let cases: [(&[u8], &str, &str, &str); 9] = [
+        (b"\xef\xbb\xbfcaf\xc3\xa9", "text/plain; charset=iso-8859-1", "caf\u{e9}", "UTF-8"),
+        (b"\xff\xfec\0a\0f\0\xe9\0", "text/plain", "caf\u{e9}", "UTF-16LE"),
+        (b"caf\xe9 \x93so\x94 - 5 \x80", "text/plain; charset=iso-8859-1", "caf\u{e9} \u{201c}so\u{201d} - 5 \u{20ac}", "windows-1252"),
+        (b"caf\xc3\xa9", "text/plain; charset=utf-8", "caf\u{e9}", "UTF-8"),
+        (b"caf\xe9 au lait, monsieur", "text/plain; charset=utf-8", "caf\u{e9} au lait, monsieur", "windows-1252"),
+        (b"\x83\x65\x83\x58\x83\x67", "text/plain; charset=Shift_JIS", "\u{30c6}\u{30b9}\u{30c8}", "Shift_JIS"),
+        (b"<meta charset='windows-1251'><p>\xcf\xf0\xe8\xe2\xe5\xf2</p>", "text/html", "\u{41f}\u{440}\u{438}\u{432}\u{435}\u{442}", "windows-1251"),
+        (
+            b"<meta http-equiv=Content-Type content='text/html; charset=koi8-r'><p>\xf0\xd2\xc9\xd7\xc5\xd4</p>",
+            "text/html",
+            "\u{41f}\u{440}\u{438}\u{432}\u{435}\u{442}",
+            "KOI8-R",
+        ),
+        (b"caf\xc3\xa9", "text/plain", "caf\u{e9}", "UTF-8"),
+    ];
+    for (bytes, content_type, text, charset) in cases {
+        let found = extract(&page(bytes, content_type), Limits::default()).unwrap();
+        assert_eq!(
+            (found.text.as_str(), found.charset),
+            (text, charset),
+            "{content_type}"
+        );
+        assert_eq!(found.replaced, 0);
+    }
+}
+
+#[test]
+fn unreadable_bytes_and_zeros_are_replaced_and_counted() {
+    let found = extract(
+        &page(b"\xef\xbb\xbfa\0b\xffc", "text/plain"),
+        Limits::default(),
+    )
+    .unwrap();
+    assert_eq!(
+        (found.text.as_str(), found.replaced),
+        ("a\u{fffd}b\u{fffd}c", 2)
+    );
+}
+
+#[test]
+fn http_bodies_are_joined_and_unpacked_or_refused_with_a_reason() {
+    let body = b"<html><body><p>Some words on a page.</p></body></html>";
+    let response = |headers: &str, body: &[u8]| {
+        let bytes = [
+            format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n{headers}\r\n").as_bytes(),
+            body,
+        ]
+        .concat();
+        extract(
+            &Page {
+                bytes: &bytes,
+                is_http: true,
+                content_type: None,
+            },
+            Limits {
+                max_page_bytes: 1 << 20,
+                max_depth: 256,
+            },
+        )
+        .map(|found| found.text)
+    };
+    let gzip = |bytes: &[u8]| {
+        let mut out = Vec::new();
+        std::io::Read::read_to_end(
+            &mut flate2::read::GzEncoder::new(bytes, flate2::Compression::new(6)),
+            &mut out,
+        )
+        .unwrap();
+        out
+    };
+    let words = "Some words on a page.";
+    let chunked = [
+        b"1a;x=y\r\n",
+        &body[..26],
+        b"\r\n",
+        format!("{:x}\r\n", body.len() - 26).as_bytes(),
+        &body[26..],
+        b"\r\n0\r\n\r\n",
+    ]
+    .concat();
+    assert_eq!(response("", body).unwrap(), words);
+    assert_eq!(
+        response("Transfer-Encoding: chunked\r\n", &chunked).unwrap(),
+        words
+    );
+    assert_eq!(
+        response("Transfer-Encoding: chunked\r\n", body).unwrap(),
+        words,
+        "joined already"
+    );
+    assert_eq!(
+        response("Content-Encoding: gzip\r\n", &gzip(body)).unwrap(),
+        words
+    );
+    assert_eq!(
+        response("Content-Encoding: gzip\r\n", body).unwrap(),
+        words,
+        "unpacked already"
+    );
+    assert!(
+        response("Content-Encoding: br\r\n", &[0x8b, 0x10, 0x80])
+            .unwrap_err()
+            .contains("br")
+    );
+    assert!(
+        response("Content-Encoding: gzip\r\n", &gzip(&vec![b' '; 5 << 20]))
+            .unwrap_err()
+            .contains("larger")
+    );
+    let missing = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\n<p>no</p>";
+    assert!(
+        extract(
+            &Page {
+                bytes: missing,
+                is_http: true,
+                content_type: None
+            },
+            Limits::default()
+        )
+        .is_err()
+    );
+    assert!(
+        extract(&page(b"\x89PNG", "image/png"), Limits::default())
+            .unwrap_err()
+            .contains("image/png")
+    );
+}
+
+#[test]
+fn a_batch_keeps_its_order() {
+    let texts: Vec<String> = (0..300).map(|i| format!("page number {i}")).collect();
+    let pages: Vec<Page> = texts
+        .iter()
+        .map(|text| page(text.as_bytes(), "text/plain"))
+        .collect();
+    for (result, text) in extract_batch(&pages, Limits::default()).iter().zip(&texts) {
+        assert_eq!(&result.as_ref().unwrap().text, text);
+    }
+}
