@@ -1,0 +1,7 @@
+export { defineRecipe } from './define.ts'
+export type { RecipeIssue } from './issues.ts'
+export { loadRecipe, type ParseOptions, parseRecipe } from './parse.ts'
+export { planRecipe } from './plan.ts'
+export { type RunEvent, type RunOptions, type RunOutcome, runRecipe } from './run.ts'
+export { type Recipe, type RecipeInput, recipeSchema } from './schema.ts'
+export type { Step } from './step.ts'

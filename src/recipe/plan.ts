@@ -1,0 +1,211 @@
+import { hashJson } from './canonical.ts'
+import { hashLocalFiles } from './localFiles.ts'
+import type { Recipe } from './schema.ts'
+import type { Step } from './step.ts'
+import type { AblateConfig } from './steps/ablate.ts'
+import type { EvaluateConfig } from './steps/evaluate.ts'
+import { givenMixture } from './steps/mixture.ts'
+import type { PretrainConfig } from './steps/pretrain.ts'
+import type { RefineConfig } from './steps/refine.ts'
+import { stepKinds } from './steps/registry.ts'
+
+/**
+ * What a recipe means: its steps in order, each with the part of the recipe it looks at, its inputs and its key.
+ * Relative paths are read against `baseDir`, because the contents of local files are a part of the keys.
+ *
+ * @throws SmolforgeError `input` when a local file that the recipe names is not there.
+ */
+export async function planRecipe(recipe: Recipe, baseDir: string): Promise<Step[]> {
+  const plan = new Plan()
+  const text = await planCuration(plan, recipe, baseDir)
+  planTokens(plan, recipe, text)
+  const base = planPretraining(plan, recipe)
+  planPostTraining(plan, recipe, base)
+  plan.add('report', 'report', plan.names(), {})
+  return plan.steps
+}
+
+/** Steps by name, each keyed by its kind, its code's version, its configuration and its inputs' keys. */
+class Plan {
+  readonly steps: Step[] = []
+  readonly #keys = new Map<string, string>()
+
+  add(name: string, kind: string, inputs: readonly string[], config: unknown): string {
+    const version = stepKinds[kind].version
+    const inputKeys = inputs.map((input) => [input, this.#keys.get(input)])
+    const key = hashJson({ kind, version, config, inputs: inputKeys })
+    this.#keys.set(name, key)
+    this.steps.push({ name, kind, inputs, config, key })
+    return name
+  }
+
+  names(): string[] {
+    return this.steps.map(({ name }) => name)
+  }
+}
+
+/** From sources to clean training documents; a section that the recipe leaves out is no step. */
+async function planCuration(plan: Plan, recipe: Recipe, baseDir: string): Promise<string> {
+  const { seed, curate, evaluation } = recipe
+  const files = await hashLocalFiles(
+    recipe.sources.flatMap(({ path }) => (path === undefined ? [] : [path])),
+    baseDir,
+  )
+  let text = plan.add('read', 'read', [], { seed, sources: recipe.sources, files })
+  if (curate.language) text = plan.add('language', 'language', [text], curate.language)
+  if (curate.quality) text = plan.add('quality', 'quality', [text], { groups: curate.quality })
+  text = plan.add('dedup', 'dedup', [text], { seed, ...curate.dedup })
+  if (curate.classifier) {
+    const { seeds } = curate.classifier
+    const labels = 'file' in seeds ? await hashLocalFiles([seeds.file], baseDir) : undefined
+    text = plan.add('classify', 'classify', [text], { seed, ...curate.classifier, labels })
+  }
+  const split = plan.add('split', 'split', [text], { seed, ...curate.heldOut })
+  const { definitions, arithmetic, passages } = evaluation
+  const items = plan.add('eval-items', 'eval-items', [split], { seed, definitions, arithmetic, passages })
+  return plan.add('decontaminate', 'decontaminate', [split, items], curate.decontaminate)
+}
+
+function planTokens(plan: Plan, recipe: Recipe, text: string): void {
+  const { seed } = recipe
+  plan.add('tokenizer', 'tokenizer', [text], { seed, ...recipe.tokenizer })
+  plan.add('shards', 'shards', [text, 'tokenizer'], {})
+  const { baselines, heldOutBytes } = recipe.evaluation
+  plan.add('baselines', 'baselines', ['split', text, 'tokenizer', 'shards'], {
+    ...baselines,
+    heldOutBytes,
+    text,
+  })
+}
+
+/** The stages with their evaluations and refinements; the answer is the name of the last stage. */
+function planPretraining(plan: Plan, recipe: Recipe): string {
+  const { seed, engine, evaluation, stages, training, ablation } = recipe
+  const { schedule: _, maxEpochs: __, epochCaps: ___, ...settings } = training
+  const last = stages.length
+  for (let stage = 1; stage <= last; stage++) {
+    const isLast = stage === last
+    let mixtureFrom: string | undefined
+    if (stage > 1) {
+      mixtureFrom = planRefinement(plan, recipe, stage)
+      if (isLast && ablation) planAblation(plan, recipe, `pretrain-${stage - 1}`, mixtureFrom)
+      if (isLast && ablation?.adopt) mixtureFrom = 'ablate'
+    }
+    const before = stage > 1 ? [`pretrain-${stage - 1}`] : []
+    const mixtureInput = mixtureFrom ? [mixtureFrom] : []
+    plan.add(`pretrain-${stage}`, 'pretrain', [...before, ...mixtureInput, 'tokenizer', 'shards', 'split'], {
+      seed,
+      engine,
+      stage,
+      name: stages[stage - 1].name,
+      mixture: stage === 1 ? givenMixture(stages[0]) : undefined,
+      mixtureFrom,
+      model: recipe.model,
+      training: settings,
+      caps: capsOf(recipe),
+      ...stageSteps(recipe, stage),
+    } satisfies PretrainConfig)
+    if (isLast && stage === 1 && ablation) planAblation(plan, recipe, 'pretrain-1')
+    if (!isLast) {
+      plan.add(`evaluate-${stage}`, 'evaluate', [`pretrain-${stage}`, 'split', 'eval-items'], {
+        seed,
+        engine,
+        model: `pretrain-${stage}`,
+        chat: false,
+        heldOutBytes: evaluation.heldOutBytes,
+        items: evaluation.stageItems,
+        samplePrompts: evaluation.samplePrompts,
+        sampleTokens: evaluation.sampleTokens,
+      } satisfies EvaluateConfig)
+    }
+  }
+  return `pretrain-${last}`
+}
+
+/** Decides the mixture of `stage` from all evaluations so far. */
+function planRefinement(plan: Plan, recipe: Recipe, stage: number): string {
+  const { stages, refine } = recipe
+  const { mixture, reason, tokens } = stages[stage - 1]
+  const earlier = Array.from({ length: stage - 1 }, (_, i) => i + 1)
+  const inputs = earlier.flatMap((n) => [`evaluate-${n}`, `pretrain-${n}`])
+  return plan.add(`refine-${stage - 1}`, 'refine', [...inputs, 'baselines', 'shards'], {
+    stage,
+    nextTokens: tokens,
+    laterTokens: stages.slice(stage).reduce((sum, later) => sum + later.tokens, 0),
+    decay: stageSteps(recipe, stage).schedule.kind === 'wsd',
+    bounds: refine,
+    caps: capsOf(recipe),
+    pinned: mixture === 'refine' ? undefined : { weights: mixture, reason },
+  } satisfies RefineConfig)
+}
+
+function planAblation(plan: Plan, recipe: Recipe, from: string, mixtureFrom?: string): void {
+  const { seed, engine, ablation, training, stages, evaluation } = recipe
+  if (!ablation) return
+  const { schedule: _, maxEpochs: __, epochCaps: ___, ...settings } = training
+  const mixtureInput = mixtureFrom ? [mixtureFrom] : []
+  plan.add('ablate', 'ablate', [from, ...mixtureInput, 'tokenizer', 'shards', 'split', 'eval-items'], {
+    seed,
+    engine,
+    from,
+    ablation,
+    mixtureFrom,
+    mixture: mixtureFrom ? undefined : givenMixture(stages[0]),
+    heldOutBytes: evaluation.heldOutBytes,
+    training: settings,
+  } satisfies AblateConfig)
+}
+
+function planPostTraining(plan: Plan, recipe: Recipe, base: string): void {
+  const { seed, engine, sft, dpo, evaluation } = recipe
+  const evaluate = (name: string, model: string, chat: boolean) => {
+    const { samplePrompts, chatPrompts, sampleTokens } = evaluation
+    plan.add(name, 'evaluate', [model, 'split', 'eval-items'], {
+      seed,
+      engine,
+      model,
+      chat,
+      heldOutBytes: evaluation.heldOutBytes,
+      samplePrompts: chat ? chatPrompts : samplePrompts,
+      sampleTokens,
+    } satisfies EvaluateConfig)
+  }
+  if (sft) {
+    plan.add('sft-data', 'sft-data', ['decontaminate', 'eval-items'], { seed, examples: sft.examples })
+    const { examples: _, ...settings } = sft
+    plan.add('sft', 'sft', [base, 'sft-data'], { seed, engine, from: base, ...settings })
+  }
+  if (sft && dpo) {
+    plan.add('dpo-data', 'dpo-data', ['decontaminate', 'eval-items'], { seed, pairs: dpo.pairs })
+    const { pairs: _, ...settings } = dpo
+    plan.add('dpo', 'dpo', ['sft', 'dpo-data'], { seed, engine, from: 'sft', ...settings })
+  }
+  evaluate('evaluate-base', base, false)
+  if (sft) evaluate('evaluate-sft', 'sft', true)
+  if (sft && dpo) evaluate('evaluate-dpo', 'dpo', true)
+}
+
+/** Where a stage lies in the run. One that ends before the decay does not know how long the run is: it may grow. */
+function stageSteps(
+  recipe: Recipe,
+  stage: number,
+): Pick<PretrainConfig, 'startStep' | 'endStep' | 'totalSteps' | 'schedule'> {
+  const { batchSize, sequenceLength, schedule } = recipe.training
+  const ends = [0]
+  for (const { tokens } of recipe.stages) {
+    ends.push(ends[ends.length - 1] + Math.floor(tokens / (batchSize * sequenceLength)))
+  }
+  const totalSteps = ends[ends.length - 1]
+  const [startStep, endStep] = ends.slice(stage - 1, stage + 1)
+  const { warmupSteps, decay } = schedule
+  return endStep <= totalSteps - Math.round(decay * totalSteps)
+    ? { startStep, endStep, schedule: { kind: 'constant', warmupSteps } }
+    : { startStep, endStep, totalSteps, schedule: { kind: 'wsd', warmupSteps, decayFraction: decay } }
+}
+
+/** How often the text of each domain may be seen, over all stages. */
+function capsOf(recipe: Recipe): Record<string, number> {
+  const domains = new Set(recipe.sources.map(({ domain }) => domain))
+  const { maxEpochs, epochCaps } = recipe.training
+  return Object.fromEntries([...domains].map((domain) => [domain, epochCaps[domain] ?? maxEpochs]))
+}

@@ -1,0 +1,156 @@
+import { z } from 'zod'
+
+const positive = z.int().positive()
+const share = z.number().min(0).max(1)
+const domains = z.array(z.string()).min(1)
+
+const languageSchema = z
+  .strictObject({
+    domains: domains.optional().describe('Only documents of these domains; all if not given.'),
+    keep: z.array(z.string()).min(1).default(['eng']).describe('ISO 639-3 codes of the languages that stay.'),
+    minScore: share.default(0.5).describe('Least confidence of the identification.'),
+  })
+  .describe('Language identification.')
+
+/** Options of a rule that are numbers, each with the default of its paper when it is not given. */
+const limits = <Name extends string>(...names: readonly Name[]) => {
+  const option = z.number().optional().describe("A limit of the rule; the paper's if not given.")
+  return z.strictObject(
+    Object.fromEntries(names.map((name) => [name, option])) as Record<Name, typeof option>,
+  )
+}
+
+const rulesSchema = z
+  .strictObject({
+    gopherRepetition: limits('dupLineFrac', 'dupParaFrac', 'dupLineCharFrac', 'dupParaCharFrac')
+      .optional()
+      .describe('Repetition heuristics of Gopher.'),
+    gopherQuality: limits(
+      'minDocWords',
+      'maxDocWords',
+      'minAvgWordLength',
+      'maxAvgWordLength',
+      'maxSymbolWordRatio',
+      'maxBulletLinesRatio',
+      'maxEllipsisLinesRatio',
+      'maxNonAlphaWordsRatio',
+      'minStopWords',
+    )
+      .optional()
+      .describe('Quality heuristics of Gopher.'),
+    c4Quality: limits('minNumSentences')
+      .extend({
+        filterLoremIpsum: z.boolean().optional().describe('Drop documents with "lorem ipsum".'),
+        filterCurlyBracket: z.boolean().optional().describe('Drop documents with a curly bracket.'),
+        filterNoTerminalPunct: z.boolean().optional().describe('Remove lines without terminal punctuation.'),
+      })
+      .optional()
+      .describe('Heuristics of C4: they also remove lines.'),
+    fineWebQuality: limits('linePunctThr', 'shortLineThr', 'charDuplicatesRatio', 'newLineRatio')
+      .optional()
+      .describe('What FineWeb adds to them.'),
+    codeQuality: limits(
+      'maxAverageLineLength',
+      'maxLineLength',
+      'minAlphanumericFraction',
+      'minAlphabeticFraction',
+      'maxEncodedFraction',
+      'maxEncodedRun',
+      'maxGeneratedMarkers',
+      'minTokens',
+    )
+      .optional()
+      .describe('Limits of StarCoder against generated, minified and data-like files.'),
+  })
+  .describe('Rules by name, each with its options; a document leaves at the first that drops it.')
+
+export type QualityRules = z.infer<typeof rulesSchema>
+
+const qualitySchema = z
+  .strictObject({
+    domains: domains.optional().describe('Only documents of these domains; all if not given.'),
+    rules: rulesSchema,
+  })
+  .describe('Heuristic quality rules with the thresholds of their papers.')
+
+const dedupSchema = z
+  .strictObject({
+    exact: z.boolean().default(true).describe('Drop documents whose text is the same.'),
+    minhash: z
+      .union([
+        z.literal(false),
+        z.strictObject({
+          bands: positive.default(14).describe('Bands of the signature.'),
+          rows: positive.default(8).describe('Hashes in one band.'),
+          ngram: positive.default(5).describe('Words in one shingle.'),
+          minSimilarity: share
+            .default(0.7)
+            .describe('Least estimated Jaccard similarity of near-duplicates.'),
+        }),
+      ])
+      .prefault({})
+      .describe('Near-duplicates by MinHash; false leaves it out.'),
+  })
+  .describe('Exact and near-duplicate removal.')
+
+const classifierSchema = z
+  .strictObject({
+    domains: domains.optional().describe('Only documents of these domains are judged; all if not given.'),
+    seeds: z
+      .union(
+        [
+          z.strictObject({
+            rubric: positive.describe(
+              'So many documents, labelled by the counted signs of our additive rubric.',
+            ),
+          }),
+          z.strictObject({
+            file: z.string().min(1).describe('JSON lines {"text", "label": 0-5}, relative to the recipe.'),
+          }),
+          z.strictObject({
+            sources: z
+              .record(z.string(), z.number().min(0).max(5))
+              .describe('A label from 0 (worthless) to 5 (a textbook) for documents of whole sources.'),
+            documents: positive.default(2000).describe('At most so many documents of each source.'),
+          }),
+        ],
+        { error: 'rubric: N, file: PATH or sources: {NAME: LABEL}' },
+      )
+      .prefault({ rubric: 2000 })
+      .describe('Labelled examples the classifier learns from.'),
+    threshold: z.number().min(0).max(5).default(3).describe('Documents with a lower score are dropped.'),
+  })
+  .describe('A linear quality classifier, trained from seed labels in the way of FineWeb-Edu.')
+
+const heldOutSchema = z
+  .strictObject({
+    share: z.number().gt(0).lt(1).default(0.03).describe('Share of the documents of each domain set aside.'),
+    minDocuments: z
+      .int()
+      .min(0)
+      .default(2)
+      .describe('At least so many documents of a domain, if it has twice as many.'),
+    maxOverlap: share
+      .default(0.1)
+      .describe('Held-out documents with a larger share of their 13-grams in training text are left out.'),
+  })
+  .describe('The held-out split: by document, without near-duplicates of training text.')
+
+const decontaminateSchema = z
+  .strictObject({
+    ngram: positive
+      .default(13)
+      .describe('Words in a row that a document may not share with an evaluation item.'),
+  })
+  .describe("Removal of training documents that hold the run's own evaluation items.")
+
+export const curateSchema = z
+  .strictObject({
+    language: languageSchema.optional(),
+    quality: z.array(qualitySchema).optional().describe('Groups of rules, each for some domains.'),
+    dedup: dedupSchema.prefault({}),
+    classifier: classifierSchema.optional(),
+    heldOut: heldOutSchema.prefault({}),
+    decontaminate: decontaminateSchema.prefault({}),
+  })
+  .describe('What happens to the documents before they are trained on.')
