@@ -1,4 +1,5 @@
-import { mkdir, readFile, rm, symlink } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import { cpus, platform, release, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileError, SmolforgeError } from '../errors.ts'
@@ -6,6 +7,7 @@ import { writeFileAtomic } from '../files/atomic.ts'
 import { neverStop, type ProgressEvent, type StopSignal } from '../progress/progress.ts'
 import { engineInfo } from '../tensor/index.ts'
 import { executeHere, StepWorker, workersAvailable } from './executor.ts'
+import { isModelKind } from './inspect.ts'
 import { writeLedger } from './ledger.ts'
 import { lockRun } from './lock.ts'
 import { planRecipe } from './plan.ts'
@@ -126,7 +128,8 @@ class RunOfSteps {
     const kept: string[] = []
     for (const step of this.#steps) {
       const record = await readStepRecord(finishedFolder(runDir, step.name))
-      if (record?.key === step.key) this.#records.set(step.name, record)
+      const isThere = step.kind !== 'report' || existsSync(join(runDir, 'report.html'))
+      if (record?.key === step.key && isThere) this.#records.set(step.name, record)
     }
     this.#say({
       type: 'plan',
@@ -272,22 +275,22 @@ async function packageVersion(): Promise<string> {
 /** `model` in the run's folder points at the newest model: of DPO, else SFT, else the last stage done. */
 async function linkLastModel(runDir: string, plan: readonly Step[]): Promise<void> {
   const link = join(runDir, 'model')
+  const draft = join(runDir, '.model.tmp')
   let last: Step | undefined
   for (const step of plan) {
-    if (!isModelStep(step.kind)) continue
+    if (!isModelKind(step.kind)) continue
     const record = await readStepRecord(finishedFolder(runDir, step.name))
     if (record?.key === step.key) last = step
   }
   if (!last) return
   try {
-    await rm(link, { force: true })
-    await symlink(join('steps', last.name, 'model'), link)
+    await rm(draft, { force: true })
+    await symlink(join('steps', last.name, 'model'), draft)
+    await rename(draft, link)
   } catch (error) {
     throw fileError(error, link)
   }
 }
-
-export const isModelStep = (kind: string) => kind === 'pretrain' || kind === 'sft' || kind === 'dpo'
 
 function isInterruption(error: unknown): boolean {
   return error instanceof SmolforgeError && error.code === 'interrupted'

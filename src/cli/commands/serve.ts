@@ -1,0 +1,47 @@
+import { basename, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { startServer } from '../../serve/index.ts'
+import { exitCodesHelp } from '../exitCodes.ts'
+import { loadModel } from '../modelFolder.ts'
+import { number, positiveInteger } from '../runRecipeFile.ts'
+import { stopBySignal } from '../signals.ts'
+
+interface ServeOptions {
+  model: string
+  host: string
+  port: number
+  name?: string
+  threads?: number
+}
+
+/** `smolforge serve`: OpenAI's HTTP API and a chat page. */
+export function addServe(program: Command): void {
+  program
+    .command('serve')
+    .requiredOption('--model <dir>', 'a model folder, or the folder of a run')
+    .option('--host <address>', 'where to listen; other machines reach it only if you say so', '127.0.0.1')
+    .option('--port <n>', 'port, 0 takes a free one', number, 8080)
+    .option('--name <name>', 'name that clients see (default: the name of the folder)')
+    .option('--threads <n>', 'threads of the kernels', positiveInteger)
+    .summary("serve a model over OpenAI's HTTP API, with a chat page")
+    .description('Answers /v1/chat/completions and /v1/completions; a chat page is at /. Ctrl-C ends it.')
+    .addHelpText(
+      'after',
+      `\nExample:\n  smolforge serve --model runs/quickstart --port 8080\n${exitCodesHelp}`,
+    )
+    .action(async (options: ServeOptions) => {
+      const model = await loadModel(options.model, options.threads)
+      const { host, port } = options
+      const server = await startServer({
+        model,
+        name: options.name ?? basename(resolve(options.model)),
+        host,
+        port,
+      })
+      process.stdout.write(`${server.url}\n`)
+      const signals = stopBySignal(() => {})
+      while (!signals.stop.stopped) await new Promise((wake) => setTimeout(wake, 100))
+      signals.release()
+      await server.close()
+    })
+}

@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { addChat } from './commands/chat.ts'
+import { addCorpus } from './commands/corpus.ts'
+import { addEval } from './commands/eval.ts'
+import { addGenerate } from './commands/generate.ts'
+import { addInspect } from './commands/inspect.ts'
+import { addParts } from './commands/parts.ts'
+import { addReport } from './commands/report.ts'
+import { addRun } from './commands/run.ts'
+import { addScore } from './commands/score.ts'
+import { addServe } from './commands/serve.ts'
+import { addTokenizer } from './commands/tokenizer.ts'
+import { exitCodesHelp } from './exitCodes.ts'
+
+/** The command line as a tree of commands; nothing is done before it is parsed. */
+export function makeProgram(): Command {
+  const program = new Command('smolforge')
+    .description(
+      'Small language models from data, the SmolLM2 way: curate, tokenize, pretrain in stages, post-train,\n' +
+        'evaluate, report. One recipe says what; each step of it is kept in the folder of the run.',
+    )
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show what a command does, with an example')
+    .helpCommand('help [command]', 'the same as COMMAND --help')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .showHelpAfterError('(add --help for what there is)')
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText(
+      'after',
+      `
+Begin with:
+  smolforge run recipes/quickstart.yaml       the whole way, from sources to a chat model and its report
+  smolforge chat --model runs/quickstart      talk to it
+  smolforge inspect runs/quickstart           what was done, and how long it took
+
+A run that is stopped or killed goes on where it was when the same command is given again.
+${exitCodesHelp}`,
+    )
+  addRun(program)
+  addCorpus(program)
+  addParts(program)
+  addTokenizer(program)
+  addEval(program)
+  addGenerate(program)
+  addChat(program)
+  addScore(program)
+  addServe(program)
+  addReport(program)
+  addInspect(program)
+  return program
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
