@@ -9,6 +9,7 @@ export {
   type StepStatus,
 } from './inspect.ts'
 export type { RecipeIssue } from './issues.ts'
+export { recipeJsonSchema } from './jsonSchema.ts'
 export {
   type BatchDocument,
   batchDocuments,

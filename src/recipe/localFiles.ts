@@ -7,9 +7,10 @@ import { hashFile } from '../files/atomic.ts'
 /** A hash of the contents of each local file or folder that a recipe names, by its path as written. */
 export async function hashLocalFiles(
   paths: readonly string[],
-  baseDir: string,
+  baseDir: string | undefined,
 ): Promise<Record<string, string>> {
   const hashes: Record<string, string> = {}
+  if (baseDir === undefined) return hashes
   for (const path of paths) hashes[path] = await hashTree(resolve(baseDir, path))
   return hashes
 }

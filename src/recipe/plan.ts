@@ -11,11 +11,12 @@ import { stepKinds } from './steps/registry.ts'
 
 /**
  * What a recipe means: its steps in order, each with the part of the recipe it looks at, its inputs and its key.
- * Relative paths are read against `baseDir`, because the contents of local files are a part of the keys.
+ * The contents of local files are a part of the keys: their relative paths start at `baseDir`. Without it no file is
+ * looked at, and the plan shows the steps alone.
  *
  * @throws SmolforgeError `input` when a local file that the recipe names is not there.
  */
-export async function planRecipe(recipe: Recipe, baseDir: string): Promise<Step[]> {
+export async function planRecipe(recipe: Recipe, baseDir?: string): Promise<Step[]> {
   const plan = new Plan()
   const text = await planCuration(plan, recipe, baseDir)
   planTokens(plan, recipe, text)
@@ -45,7 +46,7 @@ class Plan {
 }
 
 /** From sources to clean training documents; a section that the recipe leaves out is no step. */
-async function planCuration(plan: Plan, recipe: Recipe, baseDir: string): Promise<string> {
+async function planCuration(plan: Plan, recipe: Recipe, baseDir?: string): Promise<string> {
   const { seed, curate, evaluation } = recipe
   const files = await hashLocalFiles(
     recipe.sources.flatMap(({ path }) => (path === undefined ? [] : [path])),
