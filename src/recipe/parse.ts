@@ -111,7 +111,7 @@ function explainUnion(
   return [
     {
       path,
-      message: `expected ${issue.message.startsWith('Invalid') ? 'another form' : issue.message}, found ${show(value)}`,
+      message: `${show(value)}: ${lowerFirst(issue.message)}`,
     },
   ]
 }
@@ -175,7 +175,8 @@ function locate(
   const override = overrides.findLast(
     ({ path }) => startsWith(issue.path, path) || startsWith(path, issue.path),
   )
-  const isFromOverride = override && startsWith(issue.path, override.path)
+  const isFromOverride =
+    override && (startsWith(issue.path, override.path) || offsetOf(document, issue.path) === undefined)
   if (isFromOverride) return { ...issue, override: override.text }
   for (let depth = issue.path.length; depth >= 0; depth--) {
     const offset = offsetOf(document, issue.path.slice(0, depth))

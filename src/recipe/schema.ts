@@ -113,7 +113,7 @@ const stageSchema = z
     name: z.string().optional().describe('A word for the report: foundation, balance, anneal.'),
     tokens: tokenCount.describe('Tokens trained in this stage: 2000000, 500k, 2M.'),
     mixture: z
-      .union([z.literal('refine'), weights], { error: 'refine, or a weight for each domain' })
+      .union([z.literal('refine'), weights], { error: 'write refine, or a weight for each domain' })
       .describe('Weights by domain, or `refine`: proposed from the evaluation of the stage before.'),
     reason: z.string().optional().describe('Why these weights: it goes into the ledger.'),
   })

@@ -77,17 +77,20 @@ const dedupSchema = z
   .strictObject({
     exact: z.boolean().default(true).describe('Drop documents whose text is the same.'),
     minhash: z
-      .union([
-        z.literal(false),
-        z.strictObject({
-          bands: positive.default(14).describe('Bands of the signature.'),
-          rows: positive.default(8).describe('Hashes in one band.'),
-          ngram: positive.default(5).describe('Words in one shingle.'),
-          minSimilarity: share
-            .default(0.7)
-            .describe('Least estimated Jaccard similarity of near-duplicates.'),
-        }),
-      ])
+      .union(
+        [
+          z.literal(false),
+          z.strictObject({
+            bands: positive.default(14).describe('Bands of the signature.'),
+            rows: positive.default(8).describe('Hashes in one band.'),
+            ngram: positive.default(5).describe('Words in one shingle.'),
+            minSimilarity: share
+              .default(0.7)
+              .describe('Least estimated Jaccard similarity of near-duplicates.'),
+          }),
+        ],
+        { error: 'write false, or bands, rows and ngram' },
+      )
       .prefault({})
       .describe('Near-duplicates by MinHash; false leaves it out.'),
   })
@@ -114,7 +117,7 @@ const classifierSchema = z
             documents: positive.default(2000).describe('At most so many documents of each source.'),
           }),
         ],
-        { error: 'rubric: N, file: PATH or sources: {NAME: LABEL}' },
+        { error: 'write rubric: N, file: PATH or sources: {NAME: LABEL}' },
       )
       .prefault({ rubric: 2000 })
       .describe('Labelled examples the classifier learns from.'),

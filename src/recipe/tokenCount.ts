@@ -1,12 +1,13 @@
 import { z } from 'zod'
 
 const SCALES: Record<string, number> = { '': 1, k: 1e3, m: 1e6, b: 1e9, t: 1e12 }
+const HINT = 'write a number of tokens like 2000000, 500k or 2M'
 const FORM = /^(\d+(?:\.\d+)?)\s*([kKmMbBtT]?)$/
 
 /** A number of tokens: 2000000, 500k, 2M, 1.5B or 11T (powers of ten). */
 export const tokenCount = z
-  .union([z.int().positive(), z.string().regex(FORM)], {
-    error: 'a number of tokens like 2000000, 500k or 2M',
+  .union([z.int().positive(), z.string().regex(FORM, HINT)], {
+    error: HINT,
   })
   .transform((value) => (typeof value === 'number' ? value : parseTokens(value)))
   .refine((value) => Number.isSafeInteger(value) && value > 0, {
