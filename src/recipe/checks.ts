@@ -1,5 +1,6 @@
 import type { RecipeIssue } from './issues.ts'
 import { nearestName } from './nearest.ts'
+import { generatorNames } from './steps/read.ts'
 
 /**
  * What has the right shape and still cannot be done: heads that do not divide, weights of unknown domains, a schedule
@@ -27,6 +28,12 @@ function checkSources(tree: Tree): RecipeIssue[] {
     if (name === undefined) continue
     if (seen.has(name)) issues.push(issue(`${at}.name`, `a second source named ${name}`))
     seen.add(name)
+  }
+  for (const at of tree.entries('sources')) {
+    const name = tree.text(`${at}.generate`)
+    if (name === undefined || generatorNames.includes(name)) continue
+    const message = `no generator is named ${name}, there are ${generatorNames.join(', ')}`
+    issues.push({ ...issue(`${at}.generate`, message), nearest: nearestName(name, generatorNames) })
   }
   return issues
 }

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { fileError, SmolforgeError } from '../errors.ts'
@@ -228,17 +228,4 @@ function damaged(file: string, message: string, folder: string): SmolforgeError 
     place: { file },
     hint: `Remove ${folder} and run the recipe again: the step is made anew from its inputs.`,
   })
-}
-
-/** Whether a folder can be written at all, said before hours of work and not after. */
-export async function checkWritable(folder: string): Promise<void> {
-  const probe = join(folder, '.write-probe')
-  try {
-    await mkdir(folder, { recursive: true })
-    const handle = await open(probe, 'w')
-    await handle.close()
-    await rm(probe, { force: true })
-  } catch (error) {
-    throw fileError(error, folder)
-  }
 }
