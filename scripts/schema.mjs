@@ -1,8 +1,16 @@
-// Writes recipes/recipe.schema.json, the JSON Schema of a recipe for editors, from the compiled schema.
-import { writeFileSync } from 'node:fs'
+// Writes what follows from the schema of a recipe: recipes/recipe.schema.json for editors, the fields in docs/recipe.md.
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { buildTypeScript, root } from './steps.mjs'
 
 buildTypeScript()
-const { recipeJsonSchema } = await import(join(root, 'dist/index.js'))
+const { recipeFieldTable, recipeJsonSchema } = await import(pathToFileURL(join(root, 'dist/index.js')))
 writeFileSync(join(root, 'recipes/recipe.schema.json'), recipeJsonSchema())
+const page = join(root, 'docs/recipe.md')
+const text = readFileSync(page, 'utf8')
+const table = `npm run schema -->\n\n${recipeFieldTable()}\n\n<!-- end of fields`
+writeFileSync(
+  page,
+  text.replace(/npm run schema -->[^]*<!-- end of fields/, () => table),
+)

@@ -1,4 +1,5 @@
 export { defineRecipe } from './define.ts'
+export { recipeFieldTable } from './fieldTable.ts'
 export {
   inspectRun,
   inspectStep,

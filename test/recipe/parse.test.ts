@@ -7,6 +7,7 @@ import {
   loadRecipe,
   parseRecipe,
   planRecipe,
+  recipeFieldTable,
   recipeJsonSchema,
 } from '../../src/recipe/index.ts'
 import { root, tinyRecipe } from './child.ts'
@@ -144,6 +145,7 @@ describe('a recipe', () => {
 
   test('has a JSON Schema for editors that is up to date (npm run schema)', async () => {
     expect(await readFile(join(root, 'recipes/recipe.schema.json'), 'utf8')).toBe(recipeJsonSchema())
+    expect(await readFile(join(root, 'docs/recipe.md'), 'utf8')).toContain(recipeFieldTable())
   })
 })
 
