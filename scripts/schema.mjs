@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { buildTypeScript, root } from './steps.mjs'
+import { buildTypeScript, root, run } from './steps.mjs'
 
 buildTypeScript()
 const { recipeFieldTable, recipeJsonSchema } = await import(pathToFileURL(join(root, 'dist/index.js')))
@@ -12,5 +12,11 @@ const text = readFileSync(page, 'utf8')
 const table = `npm run schema -->\n\n${recipeFieldTable()}\n\n<!-- end of fields`
 writeFileSync(
   page,
-  text.replace(/npm run schema -->[^]*<!-- end of fields/, () => table),
+  text.replace(/npm run schema -->[\s\S]*<!-- end of fields/, () => table),
 )
+run('formatting', process.execPath, [
+  'node_modules/@biomejs/biome/bin/biome',
+  'format',
+  '--write',
+  'docs/recipe.md',
+])
