@@ -21,7 +21,7 @@ export interface LanguageRuleOptions {
 
 /** Sets `language` and `scores.languageScore`; drops other languages (`language.keep`) and unsure ones (`language.minScore`). */
 export function languageRule(options: LanguageRuleOptions): Rule {
-  const { minScore = 0.5, detector = whatlangDetector } = options
+  const { minScore = 0.3, detector = whatlangDetector } = options
   const wanted = new Set(options.keep)
   return {
     name: 'language',
