@@ -43,8 +43,13 @@ const LICENCE: [&str; 9] = [
 pub fn describe_code(text: &str, characters: usize) -> Code {
     let (mut letters, mut digits) = (0usize, 0usize);
     for character in text.chars() {
-        letters += usize::from(character.is_alphabetic());
-        digits += usize::from(character.is_numeric());
+        if character.is_ascii() {
+            letters += usize::from(character.is_ascii_alphabetic());
+            digits += usize::from(character.is_ascii_digit());
+        } else {
+            letters += usize::from(character.is_alphabetic());
+            digits += usize::from(character.is_numeric());
+        }
     }
     let (mut encoded, mut longest_encoded, mut numbers) = (0, 0, 0);
     for line in join_wrapped(text) {

@@ -321,10 +321,12 @@ fn prefix_length(chunk: &str) -> usize {
         return 0;
     };
     if first.is_ascii_alphabetic() {
-        return ["US$", "C$", "A$"]
-            .iter()
-            .find(|sign| chunk.starts_with(**sign))
-            .map_or(0, |sign| sign.len());
+        let sign = matches!(first, 'U' | 'C' | 'A').then(|| {
+            ["US$", "C$", "A$"]
+                .into_iter()
+                .find(|sign| chunk.starts_with(sign))
+        });
+        return sign.flatten().map_or(0, str::len);
     }
     let alone = matches!(first, '§' | '%' | '=' | '—' | '–')
         || is_stop(first)
@@ -376,6 +378,10 @@ fn suffix_length(chunk: &str) -> usize {
         } else {
             0
         };
+    }
+    let tail = &chunk.as_bytes()[chunk.len().saturating_sub(LONGEST_UNIT + 1)..];
+    if !tail.iter().any(u8::is_ascii_digit) {
+        return 0;
     }
     let unit = UNITS
         .iter()
@@ -429,10 +435,10 @@ fn contraction(chunk: &str) -> Option<(usize, usize)> {
     if chunk.len() > 16 || !chunk.starts_with(|first: char| first.is_ascii_alphabetic()) {
         return None;
     }
-    let lower = chunk.to_lowercase().replace('’', "'");
-    if !lower.contains('\'') {
+    if !chunk.contains(['\'', '’']) {
         return None;
     }
+    let lower = chunk.to_lowercase().replace('’', "'");
     let wide = chunk.contains('’');
     // The curly apostrophe takes two bytes more than the straight one.
     let apostrophe = if wide { 3 } else { 1 };
@@ -479,7 +485,11 @@ fn bare_contraction(word: &[u8]) -> usize {
 fn is_merged(pair: &str) -> bool {
     match pair.as_bytes() {
         [letter, b'.'] => letter.is_ascii_lowercase(),
-        _ => MERGED.contains(&pair),
+        [
+            b'\'' | b'(' | b')' | b'8' | b':' | b';' | b'<' | b'=' | b'[' | b']' | b'\\' | 0xe2,
+            ..,
+        ] => MERGED.contains(&pair),
+        _ => false,
     }
 }
 
@@ -489,7 +499,11 @@ fn is_special(chunk: &str) -> bool {
     }
     match chunk.as_bytes() {
         [letter, b'.'] => letter.is_ascii_lowercase(),
-        [.., b'.'] => ABBREVIATIONS.contains(&chunk),
+        [first, .., b'.'] => {
+            let likely =
+                first.is_ascii_uppercase() || chunk.len() <= 4 && first.is_ascii_lowercase();
+            likely && ABBREVIATIONS.contains(&chunk)
+        }
         [b'\'', ..] => matches!(
             chunk,
             "'em" | "'cause" | "'ll" | "'re" | "'d" | "'s" | "'S" | "''"
@@ -560,6 +574,8 @@ const PRONOUNS: [&str; 20] = [
     "there", "that", "this", "these", "those", "let", "not",
 ];
 const MODALS: [&str; 5] = ["could", "should", "would", "might", "must"];
+/// In bytes.
+const LONGEST_UNIT: usize = 5;
 const UNITS: [&str; 47] = [
     "km²", "km³", "km", "m²", "m³", "dm", "cm", "mm", "ha", "µm", "nm", "yd", "in", "ft", "kg",
     "mg", "µg", "lb", "oz", "m/s", "km/h", "kmh", "mph", "hPa", "Pa", "mbar", "mb", "MB", "kb",
