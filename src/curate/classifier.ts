@@ -8,7 +8,10 @@ export interface TrainClassifierOptions {
   seed: number
   /** Part of the examples that is only evaluated on. */
   heldOutFraction?: number
-  /** The score from which on an example counts as good in the evaluation: 3 on a 0-5 scale, 0.5 for yes/no. */
+  /**
+   * The score from which on an example counts as good in the evaluation: 0.5 for yes/no, otherwise 2.5, which is
+   * "3 when rounded" as FineWeb-Edu counts.
+   */
   threshold?: number
   epochs?: number
   learningRate?: number
@@ -30,7 +33,7 @@ export function trainClassifier(
   const [lowest, highest] = [least(labels), -least(labels.map((label) => -label))]
   checkExamples(examples.length, lowest, highest)
   const logistic = labels.every((label) => label === 0 || label === 1)
-  const threshold = options.threshold ?? (logistic ? 0.5 : 3)
+  const threshold = options.threshold ?? (logistic ? 0.5 : 2.5)
   const order = Random.derive(seed, 'classifier/held-out').shuffle(examples.map((_, i) => i))
   const heldOutCount = Math.min(examples.length - 1, Math.round(examples.length * heldOutFraction))
   const heldOut = order.slice(0, heldOutCount).map((i) => examples[i])

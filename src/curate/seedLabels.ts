@@ -36,7 +36,7 @@ const GOOD: readonly { sign: string; holds: (signs: Signs) => boolean }[] = [
       return words >= 60 && (prose || get('commentLinesRatio') >= 0.12)
     },
   },
-  { sign: 'explains: because, for example, that is', holds: ({ explaining }) => explaining >= 3 },
+  { sign: 'explains: because, for example, that is', holds: ({ explaining }) => explaining >= 2 },
   { sign: 'defines: is a, means, returns, @param', holds: ({ defining }) => defining >= 4 },
   { sign: 'works something out: steps, examples, results', holds: ({ working }) => working >= 4 },
   {
@@ -60,7 +60,7 @@ const BAD: readonly { sign: string; holds: (signs: Signs) => boolean }[] = [
     holds: ({ get, words }) =>
       get('generatedMarkers') > 0 ||
       get('encodedFraction') > 0.2 ||
-      get('maxLineLength') > 5000 ||
+      (get('maxLineLength') > 5000 && get('stopWords') < 4) ||
       (get('licenceMarkers') >= 3 && words < 1500),
   },
   { sign: 'repeats itself', holds: ({ get }) => get('dup5GramFraction') > 0.25 },
