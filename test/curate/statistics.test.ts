@@ -101,9 +101,39 @@ describe('the statistics of a text', () => {
     expect(thai.get('words')).toBeGreaterThanOrEqual(5)
   })
 
-  it('stay linear on a text of one line', () => {
+  it('come in linear time from one endless line or one mark repeated', () => {
     const [line] = textStatistics([`${'ab-c(d)e.f,'.repeat(200_000)} ${'A1b2'.repeat(300_000)}`])
     expect(line.get('lines')).toBe(1)
     expect(line.get('longestEncodedRun')).toBe(1_200_000)
+    const marks = [
+      '-',
+      '.',
+      '(',
+      '"',
+      "'",
+      '<',
+      '`',
+      '[',
+      '\\x',
+      '0x',
+      'a-',
+      'a.',
+      '=',
+      '…',
+      '\n',
+      '1,',
+      'ab\n',
+      '@',
+      '://',
+      '—',
+    ]
+    for (const { row } of textStatistics(marks.map((mark) => `a${mark.repeat(400_000)}b`))) {
+      expect([...row].every(Number.isFinite)).toBe(true)
+    }
+    const texts = marks.map((mark) => mark.repeat(400_000))
+    const c4 = { removeCitations: true, filterNoTerminalPunct: false, minWordsPerLine: 0, maxWordLength: -1 }
+    kernels().c4Lines(texts, { ...c4, filterJavascript: true, filterPolicy: true })
+    kernels().detectLanguages(texts, 2000)
+    kernels().minhashSignatures(texts, 5, 112, 1)
   })
 })

@@ -413,17 +413,19 @@ fn infix_length(before: char, character: char, rest: &str) -> usize {
         }
         '-' if before.is_ascii_digit() && next().is_some_and(|next| next.is_ascii_digit()) => true,
         _ if is_hyphen(character) => {
-            let run = rest.chars().take_while(|&next| next == character).count();
-            let run = run * character.len_utf8();
             let longest = match character {
                 '-' => 3,
-                '—' => 2 * character.len_utf8(),
-                _ => character.len_utf8(),
+                '—' => 2,
+                _ => 1,
             };
+            // One more than fits is enough to know: a rule of a million dashes is looked at once.
+            let run = rest.chars().take(longest + 1);
+            let run = run.take_while(|&next| next == character).count();
+            let bytes = run * character.len_utf8();
             let splits = run <= longest
                 && (before.is_alphabetic() || before.is_ascii_digit())
-                && letter(rest[run..].chars().next());
-            return if splits { run } else { 0 };
+                && letter(rest[bytes..].chars().next());
+            return if splits { bytes } else { 0 };
         }
         _ => is_icon(character) || stands_alone(character),
     };
