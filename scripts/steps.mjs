@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -90,6 +91,7 @@ export function buildTypeScript() {
         '-p',
         'tsconfig.build.json',
       ])
+      chmodSync(join(root, 'dist/cli/main.js'), 0o755)
     },
   )
 }

@@ -17,7 +17,7 @@ import { exitCodesHelp } from './exitCodes.ts'
 export function makeProgram(): Command {
   const program = new Command('smolforge')
     .description(
-      'Small language models from data, the SmolLM2 way: curate, tokenize, pretrain in stages, post-train,\n' +
+      'Small language models from data, the SmolLM2 way: curate, tokenize, pretrain in stages, post-train, ' +
         'evaluate, report. One recipe says what; each step of it is kept in the folder of the run.',
     )
     .version(version(), '-V, --version', 'print the version')

@@ -40,7 +40,7 @@ export function addEval(program: Command): void {
     .option('--chat', 'ask through the chat template')
     .summary('measure the models of a recipe, or any model on benchmarks')
     .description(
-      'Every evaluation of a recipe: held-out bits per byte, its own tasks, samples. Or public benchmarks from local\n' +
+      'Every evaluation of a recipe: held-out bits per byte, its own tasks, samples. Or public benchmarks from local ' +
         'files on a model folder, in the prompts of the SmolLM2 evaluation. Each figure has its 95 % interval.',
     )
     .addHelpText(

@@ -67,7 +67,7 @@ export function addParts(program: Command): void {
   for (const part of parts) {
     withRecipeOptions(program.command(part.name))
       .summary(part.summary)
-      .description(`${part.description}\nIt shares the folder of the run with the other commands.`)
+      .description(`${part.description} It shares the folder of the run with the other commands.`)
       .addHelpText('after', `\nExample:\n  smolforge ${part.name} recipes/tiny.yaml\n${exitCodesHelp}`)
       .action(async (recipe: string, options: RecipeOptions) => {
         const { runDir } = await runRecipeFile(recipe, options, (steps) => part.until(steps))

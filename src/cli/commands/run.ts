@@ -7,7 +7,7 @@ export function addRun(program: Command): void {
   withRecipeOptions(program.command('run'))
     .summary('do a whole recipe, or what is missing of it')
     .description(
-      'Does every step of a recipe that is not done yet, in the folder of the run. What is finished is kept; after a\n' +
+      'Does every step of a recipe that is not done yet, in the folder of the run. What is finished is kept; after a ' +
         'change of the recipe only the steps that depend on it are done again. Ctrl-C saves and stops.',
     )
     .addHelpText(

@@ -27,7 +27,7 @@ export function addScore(program: Command): void {
     .option('--json', 'a summary as one JSON object on standard output')
     .summary('log-probabilities of texts, token by token')
     .description(
-      'Adds to each text its token ids, the natural-log probability of each token after the first, and the 20 likeliest\n' +
+      'Adds to each text its token ids, the natural-log probability of each token after the first, and the 20 likeliest ' +
         'tokens after the last. Computed in f32. A text longer than the context is scored all the same.',
     )
     .addHelpText(

@@ -61,7 +61,7 @@ function addTrain(tokenizer: Command): void {
   withRecipeOptions(tokenizer.command('train'))
     .summary('train the tokenizer of a recipe, or one on texts')
     .description(
-      'Everything of a recipe up to its tokenizer. With --input instead: a .jsonl file of {"text"} in place of the\n' +
+      'Everything of a recipe up to its tokenizer. With --input instead: a .jsonl file of {"text"} in place of the ' +
         'recipe, and --output for the folder.',
     )
     .option('--output <dir>', 'folder for a tokenizer trained on a file of texts')
