@@ -39,6 +39,13 @@ describe('a run that is killed', () => {
       const killed = await killInside(folder, name, random.float() * (seconds ?? 0) * 1000)
       if (killed) kills++
     }
+    // On a machine that grew faster since the undisturbed run a kill may fall into a later step, which then is not
+    // begun anew: such steps are taken out again and killed as they begin.
+    for (let attempt = 0; kills < 20 && attempt < 40; attempt++) {
+      const { name } = random.pick(expected.steps)
+      await rm(join(folder, 'steps', name), { recursive: true, force: true })
+      if (await killInside(folder, name, 0)) kills++
+    }
     expect(kills).toBeGreaterThanOrEqual(20)
     expect((await run('killed')).code).toBe(0)
     await expectSameResults(folder)
@@ -162,7 +169,10 @@ async function killInside(folder: string, step: string, delayMs: number): Promis
     seen(child, (line) => line.type === 'step-started' && line.step === step).then(() => true),
     ending.then(() => false),
   ])
-  if (started) await new Promise((resolve) => setTimeout(resolve, delayMs))
+  if (started) {
+    const over = seen(child, (line) => line.type === 'step-done' && line.step === step)
+    await Promise.race([over, new Promise((resolve) => setTimeout(resolve, delayMs))])
+  }
   child.kill('SIGKILL')
   return (await ending).signal === 'SIGKILL'
 }
