@@ -16,7 +16,7 @@ const run = join(root, 'runs/quickstart')
 process.chdir(root)
 process.argv.splice(2, 0, 'run', 'recipes/quickstart.yaml', '--run', 'runs/quickstart')
 await import(pathToFileURL(join(root, 'dist/cli/main.js')))
-if (process.exitCode) process.exit()
+if (process.exitCode || process.argv.includes('--help') || process.argv.includes('-h')) process.exit()
 
 const seconds = Math.round((Date.now() - started) / 1000)
 process.stdout.write(`

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileError } from '../errors.ts'
 
@@ -9,7 +9,7 @@ import { fileError } from '../errors.ts'
  * A crash leaves at most a `.tmp` file beside it, which the next write replaces.
  */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.tmp`)
+  const temporary = temporaryName(path)
   try {
     const handle = await open(temporary, 'w')
     try {
@@ -25,6 +25,19 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
     throw fileError(error, path)
   }
 }
+
+/**
+ * Removes what writes that a crash cut short left under a folder: `.tmp` files of `writeFileAtomic` and `.partial`
+ * folders. To be called while nothing is written there.
+ */
+export async function removeUnfinishedWrites(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!/^\..+\.(tmp|partial)$/.test(entry.name)) continue
+    await rm(join(entry.parentPath, entry.name), { recursive: true, force: true })
+  }
+}
+
+const temporaryName = (path: string) => join(dirname(path), `.${basename(path)}.tmp`)
 
 /** Moves a finished folder to its final name by one rename, durable on return. The target must not exist. */
 export async function publishFolder(from: string, to: string): Promise<void> {

@@ -2,7 +2,14 @@ import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { fileError, SmolforgeError } from '../errors.ts'
-import { hashFile, publishFolder, syncFile, syncFolder, writeFileAtomic } from '../files/atomic.ts'
+import {
+  hashFile,
+  publishFolder,
+  removeUnfinishedWrites,
+  syncFile,
+  syncFolder,
+  writeFileAtomic,
+} from '../files/atomic.ts'
 
 const decisionSchema = z.object({
   decision: z.string(),
@@ -145,6 +152,7 @@ export async function publishStep(
 ): Promise<StepRecord> {
   const files: StepRecord['files'] = {}
   try {
+    await removeUnfinishedWrites(partial)
     for (const name of await listFiles(partial)) {
       if (name === ATTEMPT || name === RECORD) continue
       const file = join(partial, name)

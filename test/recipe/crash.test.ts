@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Random } from '../../src/random/random.ts'
@@ -63,6 +63,24 @@ describe('a run that is killed', () => {
     expect((await run('killed-in-training')).code).toBe(0)
     await expectSameResults(folder)
   }, 120_000)
+
+  test('in the middle of writing a file leaves nothing of it in the finished step', async () => {
+    const folder = await copyUpTo('killed-in-a-write', 'pretrain-1')
+    const state = join(folder, 'steps/pretrain-1.partial/state')
+    const child = startSmolforge(['run', tinyRecipe, '--run', folder, '--json'], { cwd: root })
+    const ending = ended(child)
+    await waitFor(async () => (await checkpoints(state)).length > 0)
+    child.kill('SIGKILL')
+    await ending
+    await writeFile(join(folder, 'steps/pretrain-1.partial/.step.json.tmp'), '{"name": "pre')
+    await mkdir(join(state, '.step-000000003.partial'), { recursive: true })
+    await writeFile(join(state, '.step-000000003.partial/tensors.safetensors'), 'half')
+    expect((await run('killed-in-a-write')).code).toBe(0)
+    expect(
+      Object.keys(stepRecord(folder, 'pretrain-1').files).filter((name) => /(^|\/)\./.test(name)),
+    ).toEqual([])
+    await expectSameResults(folder)
+  })
 })
 
 describe('a run that is asked to stop', () => {
