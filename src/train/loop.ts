@@ -159,8 +159,9 @@ export async function trainLoop(
         // Posted messages and signals get their turn between steps.
         await setImmediate()
         if (heldOut && (isDue(heldOut.everySteps) || state.step === plan.toStep)) {
-          for (const score of await heldOut.evaluate()) {
-            const line: HeldOutMetrics = { step: state.step, tokens: state.tokens, ...score }
+          // By name: a score may carry more, its own count of tokens for one.
+          for (const { domain, bitsPerByte } of await heldOut.evaluate()) {
+            const line: HeldOutMetrics = { step: state.step, tokens: state.tokens, domain, bitsPerByte }
             await heldOutLog.append(line)
           }
         }
