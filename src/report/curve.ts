@@ -69,6 +69,8 @@ function meanPoint(bucket: readonly TrainingPoint[]): TrainingPoint {
     learningRate: mean((point) => point.learningRate),
     gradientNorm: mean((point) => point.gradientNorm),
     tokensPerSecond: mean((point) => point.tokensPerSecond),
+    ...(last.accuracy !== undefined && { accuracy: mean((point) => point.accuracy) }),
+    ...(last.margin !== undefined && { margin: mean((point) => point.margin) }),
     elapsedMs: last.elapsedMs,
   }
 }

@@ -98,6 +98,9 @@ export const trainingPointSchema = z.object({
   learningRate: z.number().nullable().optional(),
   gradientNorm: z.number().nullable().optional(),
   tokensPerSecond: z.number().nullable().optional(),
+  /** DPO only. */
+  accuracy: z.number().nullable().optional(),
+  margin: z.number().nullable().optional(),
   elapsedMs: z.number().nullable().optional(),
 })
 

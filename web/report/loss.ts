@@ -7,14 +7,18 @@ interface Boundary {
   name: string
 }
 
-/** The training loss as logged and smoothed, with the places where a stage begins. */
-export function drawLoss(
-  curve: ReportCurve,
-  boundaries: readonly Boundary[],
-  width: number,
-  height = 300,
-): Element {
-  const points = curve.points.filter((point) => point.loss !== null)
+export type Measure = 'loss' | 'accuracy' | 'margin'
+
+interface CurveOptions {
+  measure?: Measure
+  boundaries?: readonly Boundary[]
+  height?: number
+}
+
+/** The training loss, or another measure of each step, as logged and smoothed, with the places where a stage begins. */
+export function drawCurve(curve: ReportCurve, width: number, options: CurveOptions = {}): Element {
+  const { measure = 'loss', boundaries = [], height = 300 } = options
+  const points = curve.points.filter((point) => typeof point[measure] === 'number')
   return Plot.plot({
     width,
     height,
@@ -26,19 +30,24 @@ export function drawLoss(
       ...boundaryMarks(boundaries, true),
       Plot.lineY(points, {
         x: 'tokens',
-        y: 'loss',
+        y: measure,
         stroke: 'var(--faint)',
         strokeWidth: 1,
         strokeOpacity: 0.8,
       }),
-      Plot.lineY(smooth(points), { x: 'tokens', y: 'loss', stroke: 'var(--accent)', strokeWidth: 2.2 }),
+      Plot.lineY(smooth(points, measure), {
+        x: 'tokens',
+        y: 'value',
+        stroke: 'var(--accent)',
+        strokeWidth: 2.2,
+      }),
       Plot.tip(
         points,
         Plot.pointerX({
           x: 'tokens',
-          y: 'loss',
+          y: measure,
           title: (point: TrainingPoint) =>
-            `step ${point.step}, ${compact(point.tokens)} tokens\nloss ${point.loss?.toFixed(3)}`,
+            `step ${point.step}, ${compact(point.tokens)} tokens\n${measure} ${point[measure]?.toFixed(3)}`,
         }),
       ),
     ],
@@ -90,11 +99,11 @@ function boundaryMarks(boundaries: readonly Boundary[], named: boolean): Plot.Ma
 }
 
 /** A centred mean over a twentieth of the curve: no lag, no invented start. */
-function smooth(points: readonly TrainingPoint[]): { tokens: number; loss: number }[] {
+function smooth(points: readonly TrainingPoint[], measure: Measure): { tokens: number; value: number }[] {
   const reach = Math.max(1, Math.floor(points.length / 40))
   return points.map(({ tokens }, at) => {
     const side = Math.min(reach, at, points.length - 1 - at)
     const near = points.slice(at - side, at + side + 1)
-    return { tokens, loss: near.reduce((sum, point) => sum + (point.loss ?? 0), 0) / near.length }
+    return { tokens, value: near.reduce((sum, point) => sum + (point[measure] ?? 0), 0) / near.length }
   })
 }

@@ -36,9 +36,11 @@ function Result({ ablation }: { ablation: ReportAblation }) {
             {line}
           </p>
         ))}
-        {measures.map((measure) => (
-          <Differences key={measure} ablation={ablation} measure={measure} />
-        ))}
+        {measures
+          .filter((measure) => differs(ablation, measure))
+          .map((measure) => (
+            <Differences key={measure} ablation={ablation} measure={measure} />
+          ))}
       </div>
       <div style={{ height: '16px' }} />
       <Table label="Ablation results">
@@ -74,6 +76,10 @@ function Result({ ablation }: { ablation: ReportAblation }) {
     </>
   )
 }
+
+/** A plot of nothing but zeros shows nothing: the table says it. */
+const differs = ({ differences }: ReportAblation, measure: string) =>
+  differences.some((row) => row.measure === measure && (row.low !== 0 || row.high !== 0))
 
 function verdict({ significant, better }: { significant: boolean; better: boolean }): string {
   if (!significant) return 'no clear difference'

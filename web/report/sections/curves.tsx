@@ -4,13 +4,16 @@ import type { RunReport } from '../../../src/report/data.ts'
 import { Chart, Legend } from '../chart.tsx'
 import type { Colours } from '../colours.ts'
 import { compact } from '../format.ts'
-import { drawLoss, drawRate } from '../loss.ts'
+import { drawCurve, drawRate } from '../loss.ts'
 import { Section } from '../section.tsx'
 
 export function Curves({ report, colours }: { report: RunReport; colours: Colours }) {
   const { pretraining, stages } = report
   const starts = stages.slice(1).map((stage) => ({ tokens: stage.tokensStart, name: `stage ${stage.stage}` }))
-  const loss = useCallback((width: number) => drawLoss(pretraining, starts, width), [pretraining])
+  const loss = useCallback(
+    (width: number) => drawCurve(pretraining, width, { boundaries: starts }),
+    [pretraining],
+  )
   const rate = useCallback((width: number) => drawRate(pretraining, starts, width), [pretraining])
   const domains = colours.domains.filter((domain) =>
     pretraining.heldOut.some((point) => point.domain === domain && point.bitsPerByte !== null),

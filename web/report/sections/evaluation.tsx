@@ -40,7 +40,7 @@ export function Evaluation({ report }: { report: RunReport }) {
               <tr key={`${key} ${label}`} class={index === 0 ? 'group' : 'within'}>
                 {index === 0 && (
                   <th scope="rowgroup" rowSpan={readings.length} style={{ borderTopColor: 'var(--line)' }}>
-                    <TaskName score={score} />
+                    <TaskName score={score} items={readings.map((reading) => reading.score.n)} />
                   </th>
                 )}
                 <td class="model">{label}</td>
@@ -60,8 +60,9 @@ export function Evaluation({ report }: { report: RunReport }) {
   )
 }
 
-function TaskName({ score }: { score: ReportScore }) {
-  const { task, metric, form, shots, normalisation, n, chance, chat } = score
+function TaskName({ score, items }: { score: ReportScore; items: readonly number[] }) {
+  const { task, metric, form, shots, normalisation, chance, chat } = score
+  const [fewest, most] = [Math.min(...items), Math.max(...items)]
   return (
     <>
       {task}
@@ -70,7 +71,8 @@ function TaskName({ score }: { score: ReportScore }) {
       </span>
       {normalisation && <span class="sub">normalised by {normalisation}</span>}
       <span class="sub">
-        {whole(n)} items{chance !== undefined && `, chance ${percent(chance, 0)}`}
+        {fewest === most ? whole(most) : `${whole(fewest)} to ${whole(most)}`} items
+        {chance !== undefined && `, chance ${percent(chance, 0)}`}
         {chat && ', chat template'}
       </span>
     </>

@@ -17,7 +17,7 @@ export function Mixture({ report, colours }: { report: RunReport; colours: Colou
     >
       {stages.length > 0 && <MixturePlot report={report} colours={colours} />}
       <ol class="decisions">
-        {stages[0]?.reason && (
+        {stages[0]?.reason && !ledger.some(({ decision }) => decision === 'mixture of stage 1') && (
           <li class="panel">
             <h3>
               Mixture of stage 1<By by={stages[0].by ?? 'recipe'} />

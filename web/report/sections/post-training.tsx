@@ -1,7 +1,7 @@
 import { useCallback } from 'preact/hooks'
 import type { ReportCurve, RunReport } from '../../../src/report/data.ts'
 import { Chart } from '../chart.tsx'
-import { drawLoss } from '../loss.ts'
+import { drawCurve, type Measure } from '../loss.ts'
 import { Section } from '../section.tsx'
 
 export function PostTraining({ report }: { report: RunReport }) {
@@ -16,13 +16,25 @@ export function PostTraining({ report }: { report: RunReport }) {
       <div class="side-by-side">
         {sft && <Panel title="Instruction tuning (SFT), loss on answers" curve={sft} />}
         {dpo && <Panel title="Preference tuning (DPO), loss" curve={dpo} />}
+        {dpo && has(dpo, 'accuracy') && (
+          <Panel title="DPO: share of pairs whose chosen answer gained more" curve={dpo} measure="accuracy" />
+        )}
+        {dpo && has(dpo, 'margin') && (
+          <Panel title="DPO: margin of the rewards (nats)" curve={dpo} measure="margin" />
+        )}
       </div>
     </Section>
   )
 }
 
-function Panel({ title, curve }: { title: string; curve: ReportCurve }) {
-  const draw = useCallback((width: number) => drawLoss(curve, [], width, 230), [curve])
+const has = ({ points }: ReportCurve, measure: Measure) =>
+  points.some((point) => typeof point[measure] === 'number')
+
+function Panel({ title, curve, measure }: { title: string; curve: ReportCurve; measure?: Measure }) {
+  const draw = useCallback(
+    (width: number) => drawCurve(curve, width, { measure, height: 230 }),
+    [curve, measure],
+  )
   return (
     <div class="panel">
       <Chart title={title} label={`${title} over tokens`} draw={draw} />

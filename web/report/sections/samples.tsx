@@ -8,7 +8,7 @@ export function Samples({ report }: { report: RunReport }) {
     <Section
       id="samples"
       title="What it says"
-      lead="The same prompts at each stage, as the model continued them; nothing is picked or mended."
+      lead="The same prompts at each stage, drawn with a fixed seed as the model continued them; nothing is picked or mended."
       missing={prompts.length === 0 && 'No sample was drawn yet.'}
     >
       {prompts.map((prompt) => (
