@@ -59,8 +59,10 @@ async function scoreChoices(
     const likelihoods = model.logLikelihoods(queries)
     let next = 0
     for (const item of items) {
-      const sums = item.choices.map((choice) => likelihoods[next++].sum / choiceLength(task, choice))
-      outcomes.push(indexOfLargest(sums) === item.gold ? 1 : 0)
+      const sums = item.choices.map(() => likelihoods[next++].sum)
+      const neutral = task.normalisation === 'pmi' ? item.choices.map(() => likelihoods[next++].sum) : []
+      const normalised = sums.map((sum, i) => normalise(task, item.choices[i], sum, neutral[i]))
+      outcomes.push(indexOfLargest(normalised) === item.gold ? 1 : 0)
     }
     report(outcomes.length)
     await new Promise((resolve) => setImmediate(resolve))
@@ -70,19 +72,37 @@ async function scoreChoices(
   return { ...share(task, 'accuracy', outcomes, chat), normalisation: task.normalisation, chance }
 }
 
+/** The choices after the prompt; for `pmi` the same choices once more, after the neutral prompt. */
 function itemQueries(model: EvaluatedModel, task: ChoiceTask, item: ChoiceItem, chat: boolean) {
-  const context = chat
-    ? model.tokenizer.applyChatTemplate([{ role: 'user', content: item.question ?? item.prompt }], {
-        addGenerationPrompt: true,
-      })
-    : (task.preamble ?? '') + item.prompt
-  return item.choices.map((choice) => ({ context, continuation: chat ? choice.trimStart() : choice }))
+  const after = (asked: { prompt: string; question?: string }) => {
+    const context = contextOf(model, task, asked, chat)
+    return item.choices.map((choice) => ({ context, continuation: chat ? choice.trimStart() : choice }))
+  }
+  if (task.normalisation !== 'pmi') return after(item)
+  if (item.neutral === undefined) {
+    throw new SmolforgeError('input', `Item ${item.id} of the task ${task.name} has no neutral prompt`, {
+      hint: 'The normalisation pmi compares with one: give each item `neutral`, or take another normalisation.',
+    })
+  }
+  return [...after(item), ...after(item.neutral)]
 }
 
-/** lighteval's `acc_norm_nospace`: characters (code points) of the choice without its leading space. */
-function choiceLength(task: ChoiceTask, choice: string): number {
-  if (task.normalisation === 'none') return 1
-  return Math.max(1, [...(choice.startsWith(' ') ? choice.slice(1) : choice)].length)
+function contextOf(
+  model: EvaluatedModel,
+  task: Task,
+  { prompt, question = prompt }: { prompt: string; question?: string },
+  chat: boolean,
+): string {
+  return chat
+    ? model.tokenizer.applyChatTemplate([{ role: 'user', content: question }], { addGenerationPrompt: true })
+    : (task.preamble ?? '') + prompt
+}
+
+function normalise(task: ChoiceTask, choice: string, sum: number, neutral: number): number {
+  if (task.normalisation === 'none') return sum
+  if (task.normalisation === 'pmi') return sum - neutral
+  // lighteval's `acc_norm_nospace`: characters (code points) of the choice without its leading space.
+  return sum / Math.max(1, [...(choice.startsWith(' ') ? choice.slice(1) : choice)].length)
 }
 
 async function scoreCompletions(
@@ -93,11 +113,7 @@ async function scoreCompletions(
 ): Promise<Score> {
   const outcomes: number[] = []
   for (const item of task.items) {
-    const prompt = chat
-      ? model.tokenizer.applyChatTemplate([{ role: 'user', content: item.question ?? item.prompt }], {
-          addGenerationPrompt: true,
-        })
-      : (task.preamble ?? '') + item.prompt
+    const prompt = contextOf(model, task, item, chat)
     const { completion } = complete(model, prompt, { maxTokens: task.maxTokens, stop: task.stop })
     outcomes.push(task.isRight(completion, item.gold) ? 1 : 0)
     report(outcomes.length)

@@ -1,7 +1,11 @@
 export type ScoreForm = 'multiple-choice' | 'cloze' | 'generative' | 'bits-per-byte'
 
-/** How the log-likelihood of a choice is made comparable: `characters` divides by its length without the leading space. */
-export type Normalisation = 'none' | 'characters'
+/**
+ * How the log-likelihood of a choice is made comparable: `characters` divides by its length without the leading space;
+ * `pmi` takes away its log-likelihood after a neutral prompt (pointwise mutual information, Holtzman et al. 2021), so
+ * that only what the prompt adds counts: for choices that are likely or not by themselves, such as glosses.
+ */
+export type Normalisation = 'none' | 'characters' | 'pmi'
 
 /** A measured number, never without its 95 % interval, form, shots and normalisation. */
 export interface Score {

@@ -5,6 +5,8 @@ export interface ChoiceItem {
   id: string
   prompt: string
   question?: string
+  /** For `pmi`: the prompt and the question with nothing to go by. */
+  neutral?: { prompt: string; question?: string }
   /** Continuations of `prompt`, with their leading space. */
   choices: readonly string[]
   /** Index of the right choice. */

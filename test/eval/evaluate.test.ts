@@ -128,6 +128,28 @@ describe('choices', () => {
     expect(score.value).toBe(0)
   })
 
+  it('count by what the prompt adds to them with pmi, where a common choice wins otherwise', async () => {
+    const common = `${'word: an animal. '.repeat(20)}oak: a tall tree. `
+    const model = new TableModel(common, { order: 4 })
+    const asked = {
+      id: 'oak',
+      prompt: 'oak:',
+      neutral: { prompt: 'word:' },
+      choices: [' an animal.', ' a tall tree.'],
+      gold: 1,
+    }
+    const plain = await evaluate(model, [{ ...task, normalisation: 'none', items: [asked] }])
+    const [pmi] = await evaluate(model, [{ ...task, normalisation: 'pmi', items: [asked] }])
+    expect(plain[0].outcomes).toEqual([0])
+    expect(pmi).toMatchObject({ normalisation: 'pmi', outcomes: [1], chance: 0.5 })
+  })
+
+  it('need a neutral prompt for pmi', async () => {
+    await expect(
+      evaluate(new TableModel(text), [{ ...task, normalisation: 'pmi', items: [item] }]),
+    ).rejects.toThrow('Item 1 of the task hand-made has no neutral prompt')
+  })
+
   it('are put through the chat template for a chat model', async () => {
     const chat = '<|im_start|>user\nwhat is a cat?<|im_end|>\n<|im_start|>assistant\nan animal<|im_end|>\n'
     const model = new TableModel(chat.repeat(3), { order: 12 })

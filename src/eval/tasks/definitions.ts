@@ -20,7 +20,8 @@ export interface DefinitionsOptions {
 /**
  * Word to gloss: which of four glosses belongs to the word? The wrong ones are glosses of other words of the same
  * part of speech and of about the same length. All come from held-out entries. As cloze for a base model, as an
- * answer for a chat model.
+ * answer for a chat model; a gloss counts by how much more likely the word makes it, because some glosses read well
+ * after any word.
  */
 export function definitionsTask(
   entries: readonly DefinitionEntry[],
@@ -47,11 +48,12 @@ export function definitionsTask(
       id: `${entry.word}/${entry.partOfSpeech}`,
       prompt: prompt(entry),
       question: `What does "${entry.word}" mean?`,
+      neutral: { prompt: 'word:', question: 'What does "word" mean?' },
       choices: glosses.map((gloss) => ` ${gloss}`),
       gold,
     })
   }
-  return { kind: 'choice', name: 'definitions', form: 'cloze', shots: 0, normalisation: 'characters', items }
+  return { kind: 'choice', name: 'definitions', form: 'cloze', shots: 0, normalisation: 'pmi', items }
 }
 
 /** Glosses of near length, so that length alone tells nothing; never of the word itself or of a synonym's gloss. */

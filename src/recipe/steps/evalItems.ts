@@ -2,13 +2,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { type Document, readDocuments } from '../../corpus/index.ts'
 import { domainOf } from '../../curate/index.ts'
-import {
-  arithmeticTask,
-  type DefinitionEntry,
-  definitionsTask,
-  passagesTask,
-  type Task,
-} from '../../eval/index.ts'
+import { arithmeticTask, definitionsTask, passagesTask, type Task } from '../../eval/index.ts'
 import { Random } from '../../random/random.ts'
 import { dictionaryEntries, workedProblems } from '../../synth/index.ts'
 import { readJson } from '../readJson.ts'
@@ -25,12 +19,12 @@ export interface EvalItemsConfig {
 /** Makes the run's own evaluation items from held-out documents and a stream of problems of its own. */
 export const evalItemsStep: StepKind<EvalItemsConfig> = {
   kind: 'eval-items',
-  version: 1,
+  version: 2,
   resumes: false,
   async run(work) {
     const { seed } = work.config
     const heldOut = await readAll(join(work.inputs.split, HELD_OUT))
-    const entries: DefinitionEntry[] = []
+    const entries: EvalItems['entries'] = []
     const prose: Document[] = []
     for (const document of heldOut) {
       if (domainOf(document) === 'dictionary') entries.push(...dictionaryEntries(document))
@@ -57,7 +51,12 @@ export const evalItemsStep: StepKind<EvalItemsConfig> = {
   },
 }
 
-const entrySchema = z.object({ word: z.string(), partOfSpeech: z.string(), gloss: z.string() })
+const entrySchema = z.object({
+  word: z.string(),
+  words: z.array(z.string()),
+  partOfSpeech: z.string(),
+  gloss: z.string(),
+})
 const itemsSchema = z.object({
   seed: z.number(),
   definitions: z.number(),
