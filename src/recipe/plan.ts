@@ -117,6 +117,7 @@ function planPretraining(plan: Plan, recipe: Recipe): string {
         items: evaluation.stageItems,
         samplePrompts: evaluation.samplePrompts,
         sampleTokens: evaluation.sampleTokens,
+        sampleTemperature: evaluation.sampleTemperature,
       } satisfies EvaluateConfig)
     }
   }
@@ -160,7 +161,7 @@ function planAblation(plan: Plan, recipe: Recipe, from: string, mixtureFrom?: st
 function planPostTraining(plan: Plan, recipe: Recipe, base: string): void {
   const { seed, engine, sft, dpo, evaluation } = recipe
   const evaluate = (name: string, model: string, chat: boolean) => {
-    const { samplePrompts, chatPrompts, sampleTokens } = evaluation
+    const { samplePrompts, chatPrompts, sampleTokens, sampleTemperature } = evaluation
     plan.add(name, 'evaluate', [model, 'split', 'eval-items'], {
       seed,
       engine,
@@ -169,6 +170,7 @@ function planPostTraining(plan: Plan, recipe: Recipe, base: string): void {
       heldOutBytes: evaluation.heldOutBytes,
       samplePrompts: chat ? chatPrompts : samplePrompts,
       sampleTokens,
+      sampleTemperature,
     } satisfies EvaluateConfig)
   }
   if (sft) {

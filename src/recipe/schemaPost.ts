@@ -65,6 +65,14 @@ export const evaluationSchema = z
       .default(['Hello! Who are you?', 'What does "river" mean?', 'What is 3 + 4?'])
       .describe('Questions whose answers are shown for the chat models.'),
     sampleTokens: positive.default(48).describe('Tokens of each sample.'),
+    sampleTemperature: z
+      .number()
+      .min(0)
+      .max(2)
+      .default(0.6)
+      .describe(
+        'Temperature of the samples; 0 takes the likeliest token, with which small models soon repeat themselves.',
+      ),
     baselines: z
       .strictObject({
         order: z.int().min(1).max(8).default(5).describe('Order of the Kneser-Ney n-gram model.'),

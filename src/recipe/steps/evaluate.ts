@@ -22,15 +22,16 @@ export interface EvaluateConfig {
   items?: number
   samplePrompts: string[]
   sampleTokens: number
+  sampleTemperature: number
 }
 
 /** Measures one model: held-out bits per byte by domain, tasks with intervals, samples of fixed prompts. */
 export const evaluateStep: StepKind<EvaluateConfig> = {
   kind: 'evaluate',
-  version: 1,
+  version: 2,
   resumes: false,
   async run(work) {
-    const { chat, seed, items, samplePrompts, sampleTokens, heldOutBytes } = work.config
+    const { chat, seed, items, samplePrompts, heldOutBytes } = work.config
     // Scores are the reference: always f32.
     configureEngine(work.places, 'f32')
     const model = await LanguageModel.load(join(work.inputs[work.config.model], 'model'))
@@ -45,7 +46,12 @@ export const evaluateStep: StepKind<EvaluateConfig> = {
         : samplePrompts
       await writeJson(work, 'heldout.json', heldOut.map(withoutDocuments))
       await writeJson(work, 'scores.json', scores)
-      await writeJson(work, 'samples.json', samples(model, prompts, { maxTokens: sampleTokens, seed }))
+      const drawing = {
+        maxTokens: work.config.sampleTokens,
+        temperature: work.config.sampleTemperature,
+        seed,
+      }
+      await writeJson(work, 'samples.json', samples(model, prompts, drawing))
       return {
         counts: { items: scores.reduce((sum, score) => sum + score.n, 0) },
         metrics: Object.fromEntries([
