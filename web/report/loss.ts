@@ -98,11 +98,11 @@ function boundaryMarks(boundaries: readonly Boundary[], named: boolean): Plot.Ma
   ]
 }
 
-/** A centred mean over a twentieth of the curve: no lag, no invented start. */
+/** A mean over a twentieth of the curve: centred, narrower at the start, where the loss falls fast, one-sided at the end. */
 function smooth(points: readonly TrainingPoint[], measure: Measure): { tokens: number; value: number }[] {
   const reach = Math.max(1, Math.floor(points.length / 40))
   return points.map(({ tokens }, at) => {
-    const side = Math.min(reach, at, points.length - 1 - at)
+    const side = Math.min(reach, at)
     const near = points.slice(at - side, at + side + 1)
     return { tokens, value: near.reduce((sum, point) => sum + (point[measure] ?? 0), 0) / near.length }
   })
