@@ -50,6 +50,11 @@ async function talk(model: LanguageModel, options: ChatOptions): Promise<void> {
     prompt: isTerminal ? colors.cyan('you ') : '',
   })
   if (isTerminal) process.stdout.write(colors.dim('/reset forgets the conversation, /exit ends it.\n'))
+  // Input may end while an answer is made; Node 24 throws when a closed reader is asked to prompt.
+  let ended = false
+  lines.once('close', () => {
+    ended = true
+  })
   lines.prompt()
   for await (const line of lines) {
     const content = line.trim()
@@ -75,7 +80,7 @@ async function talk(model: LanguageModel, options: ChatOptions): Promise<void> {
       process.stdout.write('\n')
       messages.push({ role: 'assistant', content: answer })
     }
-    lines.prompt()
+    if (!ended) lines.prompt()
   }
   lines.close()
 }
