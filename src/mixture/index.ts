@@ -1,7 +1,7 @@
 export type { Ablation, AblationArm, AblationDifference, AblationRun, ArmResult } from './ablation.ts'
 export { decideMixture, type Pinned } from './decide.ts'
 export type { Evidence, Proposal, Weights } from './evidence.ts'
-export { appendLedger, type LedgerEntry, readLedger, replayLedger } from './ledger.ts'
+export { appendLedger, decisionSchema, type LedgerEntry, readLedger, replayLedger } from './ledger.ts'
 export { proposeMixture } from './propose.ts'
 export { type AblationOptions, runAblation, summariseAblation } from './run-ablation.ts'
 export type { DomainState, Measurement, MixtureBounds, MixtureState } from './state.ts'

@@ -18,6 +18,29 @@ export interface LedgerEntry {
   evidence: Evidence[]
 }
 
+const weightsSchema = z.record(z.string(), z.number().min(0))
+
+/** A decision as data, before it is known when and by which step it was taken. */
+export const decisionSchema = z.object({
+  decision: z.string(),
+  by: z.enum(['rule', 'person']),
+  before: weightsSchema,
+  after: weightsSchema,
+  reasons: z.array(z.string()),
+  evidence: z.array(
+    z.object({
+      measure: z.string(),
+      subject: z.string(),
+      value: z.number(),
+      low: z.number().optional(),
+      high: z.number().optional(),
+      unit: z.string(),
+      tokens: z.number().optional(),
+    }),
+  ),
+})
+const entrySchema = decisionSchema.extend({ at: z.iso.datetime(), step: z.string() })
+
 /** Adds one entry to a ledger; it is on the disk when the promise resolves. Nothing is ever rewritten. */
 export async function appendLedger(path: string, entry: LedgerEntry): Promise<void> {
   try {
@@ -72,25 +95,3 @@ export function replayLedger(
   }
   return inForce
 }
-
-const weightsSchema = z.record(z.string(), z.number().min(0))
-const entrySchema = z.object({
-  at: z.iso.datetime(),
-  step: z.string(),
-  decision: z.string(),
-  by: z.enum(['rule', 'person']),
-  before: weightsSchema,
-  after: weightsSchema,
-  reasons: z.array(z.string()),
-  evidence: z.array(
-    z.object({
-      measure: z.string(),
-      subject: z.string(),
-      value: z.number(),
-      low: z.number().optional(),
-      high: z.number().optional(),
-      unit: z.string(),
-      tokens: z.number().optional(),
-    }),
-  ),
-})

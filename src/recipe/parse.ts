@@ -86,6 +86,9 @@ function explainIssue(issue: z.core.$ZodIssue, tree: unknown): RecipeIssue[] {
   if (issue.code === 'invalid_type') {
     return [{ path, message: `expected ${article(issue.expected)}, found ${show(value)}` }]
   }
+  if (issue.code === 'too_small' && issue.origin === 'array') {
+    return [{ path, message: `needs ${issue.minimum} or more entries` }]
+  }
   return [
     {
       path,

@@ -10,25 +10,7 @@ import {
   syncFolder,
   writeFileAtomic,
 } from '../files/atomic.ts'
-
-const decisionSchema = z.object({
-  decision: z.string(),
-  by: z.enum(['rule', 'person']),
-  before: z.record(z.string(), z.number()),
-  after: z.record(z.string(), z.number()),
-  reasons: z.array(z.string()),
-  evidence: z.array(
-    z.object({
-      measure: z.string(),
-      subject: z.string(),
-      value: z.number(),
-      low: z.number().optional(),
-      high: z.number().optional(),
-      unit: z.string(),
-      tokens: z.number().optional(),
-    }),
-  ),
-})
+import { decisionSchema } from '../mixture/index.ts'
 
 const recordSchema = z.object({
   name: z.string(),

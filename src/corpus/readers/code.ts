@@ -1,6 +1,6 @@
 import { cutText } from './cut.ts'
 import type { FoundText, Reader } from './reader.ts'
-import { decodeFiles, readWholeFiles } from './whole-files.ts'
+import { readTextFiles } from './whole-files.ts'
 
 const PIECE = 32_000
 
@@ -48,26 +48,20 @@ export function codeLanguage(name: string): string | undefined {
 
 /** Code: a file is a document; one of more than 64,000 characters is cut between definitions. */
 export const readCode: Reader = async function* (files, report) {
-  for await (const group of readWholeFiles(files, report)) {
-    const texts = await decodeFiles(group)
+  for await (const group of readTextFiles(files, report)) {
     const found: FoundText[] = []
-    group.forEach(({ file }, index) => {
-      const decoded = texts[index]
-      if (decoded === undefined) {
-        report.onDamage({ file: file.path, byteOffset: 0, bytesLost: file.bytes, reason: 'no text' })
-        return
-      }
-      if (isMinified(file.name, decoded.text)) {
+    for (const { file, text: whole, replaced } of group) {
+      if (isMinified(file.name, whole)) {
         report.onSkip('minified code')
-        return
+        continue
       }
       const language = codeLanguage(file.name)
-      const pieces = cutText(decoded.text, PIECE, BORDERS)
+      const pieces = cutText(whole, PIECE, BORDERS)
       for (const [number, text] of pieces.entries()) {
         const part = pieces.length > 1 ? String(number) : ''
-        found.push({ file, part, text, replaced: decoded.replaced, meta: language ? { language } : {} })
+        found.push({ file, part, text, replaced, meta: language ? { language } : {} })
       }
-    })
+    }
     yield found
   }
 }

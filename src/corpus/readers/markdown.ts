@@ -1,21 +1,15 @@
 import type { FoundText, Reader } from './reader.ts'
-import { decodeFiles, readWholeFiles } from './whole-files.ts'
+import { readTextFiles } from './whole-files.ts'
 
 /** Markdown files with their prose, code and maths; comments, layout tags, badges and link targets are left out. */
 export const readMarkdown: Reader = async function* (files, report) {
-  for await (const group of readWholeFiles(files, report)) {
-    const texts = await decodeFiles(group)
+  for await (const group of readTextFiles(files, report)) {
     const found: FoundText[] = []
-    group.forEach(({ file }, index) => {
-      const decoded = texts[index]
-      if (decoded === undefined) {
-        report.onDamage({ file: file.path, byteOffset: 0, bytesLost: file.bytes, reason: 'no text' })
-        return
-      }
-      const text = tidyMarkdown(decoded.text)
+    for (const { file, text: markdown, replaced } of group) {
+      const text = tidyMarkdown(markdown)
       if (text === '') report.onSkip('Markdown without text')
-      else found.push({ file, part: '', text, replaced: decoded.replaced })
-    })
+      else found.push({ file, part: '', text, replaced })
+    }
     yield found
   }
 }

@@ -1,6 +1,6 @@
 import { cutText } from './cut.ts'
 import type { FoundText, Reader } from './reader.ts'
-import { decodeFiles, readWholeFiles } from './whole-files.ts'
+import { readTextFiles } from './whole-files.ts'
 
 const PIECE = 64_000
 
@@ -13,21 +13,15 @@ const BORDERS = [
 
 /** Prose: a file is a document; one of more than 128,000 characters is cut at chapters or paragraphs. */
 export const readText: Reader = async function* (files, report) {
-  for await (const group of readWholeFiles(files, report)) {
-    const texts = await decodeFiles(group)
+  for await (const group of readTextFiles(files, report)) {
     const found: FoundText[] = []
-    group.forEach(({ file }, index) => {
-      const decoded = texts[index]
-      if (decoded === undefined) {
-        report.onDamage({ file: file.path, byteOffset: 0, bytesLost: file.bytes, reason: 'no text' })
-        return
-      }
-      const pieces = cutText(decoded.text, PIECE, BORDERS)
+    for (const { file, text: whole, replaced } of group) {
+      const pieces = cutText(whole, PIECE, BORDERS)
       for (const [number, text] of pieces.entries()) {
         const part = pieces.length > 1 ? String(number) : ''
-        found.push({ file, part, text, replaced: decoded.replaced })
+        found.push({ file, part, text, replaced })
       }
-    })
+    }
     yield found
   }
 }

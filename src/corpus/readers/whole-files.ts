@@ -10,7 +10,7 @@ const MAX_FILE_BYTES = 64 << 20
 const GROUP_FILES = 64
 const GROUP_BYTES = 8 << 20
 
-export interface ReadFile {
+interface ReadFile {
   file: SourceFile
   bytes: Buffer
 }
@@ -50,8 +50,30 @@ export async function* readWholeFiles(
   }
 }
 
-/** The text of each file: UTF-8, or what its bytes look like; undefined for what is no text at all. */
-export async function decodeFiles(
+export interface DecodedFile {
+  file: SourceFile
+  text: string
+  /** Characters that stand for bytes which were no text. */
+  replaced: number
+}
+
+/** Reads text files many at a time: UTF-8, or what their bytes look like. What is no text at all is reported as damage. */
+export async function* readTextFiles(
+  files: readonly SourceFile[],
+  report: Report,
+): AsyncGenerator<readonly DecodedFile[]> {
+  for await (const group of readWholeFiles(files, report)) {
+    const decoded = await decodeFiles(group)
+    yield group.flatMap(({ file }, index) => {
+      const found = decoded[index]
+      if (found !== undefined) return [{ file, text: found.text, replaced: found.replaced }]
+      report.onDamage({ file: file.path, byteOffset: 0, bytesLost: file.bytes, reason: 'no text' })
+      return []
+    })
+  }
+}
+
+async function decodeFiles(
   files: readonly ReadFile[],
 ): Promise<({ text: string; replaced: number } | undefined)[]> {
   const foreign = files.filter(({ bytes }) => !isUtf8(bytes) && !looksBinary(bytes))
