@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import {
   type Document,
   isCollection,
@@ -33,10 +34,20 @@ export async function loadRecipe(
   file: string,
   overrides: readonly string[] = [],
 ): Promise<{ recipe: Recipe; text: string }> {
-  const text = await readFile(file, 'utf8').catch((error) => {
-    throw fileError(error, file)
+  const text = await readFile(file, 'utf8').catch(async (error) => {
+    throw await unreadable(error, file)
   })
   return { recipe: parseRecipe(text, { file, overrides }), text }
+}
+
+/** With the nearest name in the same folder where there is no such file. */
+async function unreadable(error: unknown, file: string): Promise<unknown> {
+  const explained = fileError(error, file)
+  if (!(explained instanceof SmolforgeError) || explained.code !== 'input') return explained
+  const names = await readdir(dirname(file)).catch(() => [])
+  const nearest = nearestName(basename(file), names)
+  const hint = nearest && `Did you mean ${join(dirname(file), nearest)}?`
+  return new SmolforgeError('input', explained.message, { place: { file }, hint, cause: error })
 }
 
 /** Reads a recipe from YAML (or JSON) text: every problem at once, with line, column, path and the nearest name. */

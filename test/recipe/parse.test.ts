@@ -90,8 +90,16 @@ dpo: {}
     ['an empty file', '', /sources: is missing/],
     ['a list instead of a recipe', '- a\n- b\n', /expected an object, found a list/],
     ['missing sections', 'name: x\n', /model: is missing/],
+    ['no stage at all', 'stages: []\n', /stages: needs 1 or more entries/],
   ])('%s gives words, not a crash', (_, text, expected) => {
     expect(problemsOf(text)).toMatch(expected)
+  })
+
+  test('in the name of the file get the nearest name in its folder', async () => {
+    await expect(loadRecipe(join(root, 'recipes/quickstrat.yaml'))).rejects.toMatchObject({
+      code: 'input',
+      hint: expect.stringContaining('recipes/quickstart.yaml?'),
+    })
   })
 
   test('of a list index that is not there are told', () => {
