@@ -1,3 +1,4 @@
+import { scheduleRate } from '../train/index.ts'
 import { hashJson } from './canonical.ts'
 import { hashLocalFiles } from './localFiles.ts'
 import type { Recipe } from './schema.ts'
@@ -89,7 +90,7 @@ function planPretraining(plan: Plan, recipe: Recipe): string {
     let mixtureFrom: string | undefined
     if (stage > 1) {
       mixtureFrom = planRefinement(plan, recipe, stage)
-      if (isLast && ablation) planAblation(plan, recipe, `pretrain-${stage - 1}`, mixtureFrom)
+      if (isLast && ablation) planAblation(plan, recipe, stage - 1, mixtureFrom)
       if (isLast && ablation?.adopt) mixtureFrom = 'ablate'
     }
     const before = stage > 1 ? [`pretrain-${stage - 1}`] : []
@@ -106,7 +107,7 @@ function planPretraining(plan: Plan, recipe: Recipe): string {
       caps: capsOf(recipe),
       ...stageSteps(recipe, stage),
     } satisfies PretrainConfig)
-    if (isLast && stage === 1 && ablation) planAblation(plan, recipe, 'pretrain-1')
+    if (isLast && stage === 1 && ablation) planAblation(plan, recipe, 1)
     if (!isLast) {
       plan.add(`evaluate-${stage}`, 'evaluate', [`pretrain-${stage}`, 'split', 'eval-items'], {
         seed,
@@ -141,10 +142,12 @@ function planRefinement(plan: Plan, recipe: Recipe, stage: number): string {
   } satisfies RefineConfig)
 }
 
-function planAblation(plan: Plan, recipe: Recipe, from: string, mixtureFrom?: string): void {
+function planAblation(plan: Plan, recipe: Recipe, stage: number, mixtureFrom?: string): void {
   const { seed, engine, ablation, training, stages, evaluation } = recipe
   if (!ablation) return
   const { schedule: _, maxEpochs: __, epochCaps: ___, ...settings } = training
+  const from = `pretrain-${stage}`
+  const { schedule, endStep, totalSteps = endStep } = stageSteps(recipe, stage)
   const mixtureInput = mixtureFrom ? [mixtureFrom] : []
   plan.add('ablate', 'ablate', [from, ...mixtureInput, 'tokenizer', 'shards', 'split', 'eval-items'], {
     seed,
@@ -155,6 +158,8 @@ function planAblation(plan: Plan, recipe: Recipe, from: string, mixtureFrom?: st
     mixture: mixtureFrom ? undefined : givenMixture(stages[0]),
     heldOutBytes: evaluation.heldOutBytes,
     training: settings,
+    // The only stage of a recipe has decayed to 0 at its end: its arms begin at the peak again.
+    startRate: stage < stages.length ? scheduleRate(schedule, endStep, totalSteps) : 1,
   } satisfies AblateConfig)
 }
 

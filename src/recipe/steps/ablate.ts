@@ -25,13 +25,15 @@ export interface AblateConfig {
   mixtureFrom?: string
   mixture?: ChosenMixture
   training: Omit<Recipe['training'], 'schedule' | 'maxEpochs' | 'epochCaps'>
+  /** Fraction of the peak rates at which the stage ended: the arms decay from there. */
+  startRate: number
   heldOutBytes: number
 }
 
 /** An annealing ablation: the same checkpoint decayed with and without the candidate, compared by document. */
 export const ablateStep: StepKind<AblateConfig> = {
   kind: 'ablate',
-  version: 1,
+  version: 2,
   resumes: false,
   async run(work) {
     const { ablation, seed, heldOutBytes, engine, mixtureFrom } = work.config
@@ -99,7 +101,7 @@ export const ablateStep: StepKind<AblateConfig> = {
 }
 
 /**
- * Weights and moments of the checkpoint go on while the rate falls linearly to 0; the documents come in an order of
+ * Weights and moments of the checkpoint go on while its rate falls linearly to 0; the documents come in an order of
  * the seed's own, the same for both arms.
  */
 async function trainArm(
@@ -109,7 +111,7 @@ async function trainArm(
   seed: number,
   tokens: number,
 ): Promise<LanguageModel> {
-  const { training, from, ablation } = work.config
+  const { training, startRate, from, ablation } = work.config
   const folder = join(work.inputs[from], 'model')
   const { stepsEnd } = await readStageMixture(work.inputs[from])
   const llama = await Llama.load(folder)
@@ -120,7 +122,11 @@ async function trainArm(
   await pretrain({
     llama,
     sampler: { next: () => sampler.next(), state: () => sampler.state(), restore: () => {} },
-    optimizer: optimizerOf(training),
+    optimizer: optimizerOf({
+      ...training,
+      learningRate: startRate * training.learningRate,
+      muonLearningRate: startRate * training.muonLearningRate,
+    }),
     schedule: { kind: 'linear', warmupSteps: stepsEnd, finalFraction: 0 },
     fromStep: stepsEnd,
     totalSteps,
