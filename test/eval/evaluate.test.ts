@@ -267,8 +267,8 @@ describe('tasks made from held-out text', () => {
     expect(longest.length / items.length).toBeLessThan(0.5)
   })
 
-  it('cut a passage between two words and take the wrong endings from other documents', () => {
-    const documents = Array.from({ length: 8 }, (_, d) => ({
+  it.each([8, 2])('cut a passage between two words, the wrong endings from others of %i documents', (count) => {
+    const documents = Array.from({ length: count }, (_, d) => ({
       id: `d${d}`,
       text: Array.from({ length: 400 }, (_, i) => `w${d}x${i}`).join(' '),
     }))
@@ -277,6 +277,7 @@ describe('tasks made from held-out text', () => {
     for (const { id, prompt, choices, gold } of task.items) {
       const own = documents.find((document) => document.id === id.split('/')[0])
       expect(own?.text).toContain(prompt + choices[gold])
+      expect(new Set(choices).size).toBe(4)
       for (const [i, choice] of choices.entries())
         if (i !== gold) expect(own?.text.includes(choice.trim())).toBe(false)
     }

@@ -11,7 +11,7 @@ export interface PassagesOptions {
 
 /**
  * Which of four texts goes on with a held-out passage? The cut falls between two words, the wrong texts are cut the
- * same way from other held-out documents.
+ * same way from other held-out documents: from several places of one where there are fewer than three others.
  */
 export function passagesTask(
   documents: readonly { id: string; text: string }[],
@@ -23,12 +23,15 @@ export function passagesTask(
     (document) => document.text.length >= 2 * (promptCharacters + choiceCharacters),
   )
   const items: ChoiceItem[] = []
-  if (long.length < choices) return task(items)
+  if (long.length < 2) return task(items)
   for (let i = 0; i < count; i++) {
     const document = long[i % long.length]
-    const others = random.shuffle(long.filter((other) => other !== document)).slice(0, choices - 1)
+    const others = random.shuffle(long.filter((other) => other !== document))
     const { before, after } = cut(document.text, promptCharacters, choiceCharacters, random)
-    const wrong = others.map((other) => cut(other.text, promptCharacters, choiceCharacters, random).after)
+    const wrong = Array.from(
+      { length: choices - 1 },
+      (_, j) => cut(others[j % others.length].text, promptCharacters, choiceCharacters, random).after,
+    )
     const gold = random.int(choices)
     items.push({
       id: `${document.id}/${i}`,

@@ -19,7 +19,7 @@ export interface EvalItemsConfig {
 /** Makes the run's own evaluation items from held-out documents and a stream of problems of its own. */
 export const evalItemsStep: StepKind<EvalItemsConfig> = {
   kind: 'eval-items',
-  version: 2,
+  version: 3,
   resumes: false,
   async run(work) {
     const { seed } = work.config
