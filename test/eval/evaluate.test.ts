@@ -267,21 +267,24 @@ describe('tasks made from held-out text', () => {
     expect(longest.length / items.length).toBeLessThan(0.5)
   })
 
-  it.each([8, 2])('cut a passage between two words, the wrong endings from others of %i documents', (count) => {
-    const documents = Array.from({ length: count }, (_, d) => ({
-      id: `d${d}`,
-      text: Array.from({ length: 400 }, (_, i) => `w${d}x${i}`).join(' '),
-    }))
-    const task = passagesTask(documents, { count: 20, seed: 1 })
-    expect(task.items).toHaveLength(20)
-    for (const { id, prompt, choices, gold } of task.items) {
-      const own = documents.find((document) => document.id === id.split('/')[0])
-      expect(own?.text).toContain(prompt + choices[gold])
-      expect(new Set(choices).size).toBe(4)
-      for (const [i, choice] of choices.entries())
-        if (i !== gold) expect(own?.text.includes(choice.trim())).toBe(false)
-    }
-  })
+  it.each([8, 2])(
+    'cut a passage between two words, the wrong endings from others of %i documents',
+    (count) => {
+      const documents = Array.from({ length: count }, (_, d) => ({
+        id: `d${d}`,
+        text: Array.from({ length: 400 }, (_, i) => `w${d}x${i}`).join(' '),
+      }))
+      const task = passagesTask(documents, { count: 20, seed: 1 })
+      expect(task.items).toHaveLength(20)
+      for (const { id, prompt, choices, gold } of task.items) {
+        const own = documents.find((document) => document.id === id.split('/')[0])
+        expect(own?.text).toContain(prompt + choices[gold])
+        expect(new Set(choices).size).toBe(4)
+        for (const [i, choice] of choices.entries())
+          if (i !== gold) expect(own?.text.includes(choice.trim())).toBe(false)
+      }
+    },
+  )
 
   it('are empty rather than wrong when there is too little text', () => {
     expect(passagesTask([{ id: 'a', text: 'short' }], { count: 5, seed: 1 }).items).toEqual([])
