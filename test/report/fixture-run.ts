@@ -330,6 +330,16 @@ function writeDecisions(write: Write, lines: Lines, step: Step): void {
     evidence,
   })
   lines('ledger.jsonl', [
+    {
+      at: '2026-01-05T09:01:00.000Z',
+      step: 'pretrain-1',
+      decision: 'mixture of stage 1',
+      by: 'person',
+      before: {},
+      after: MIXTURES[0],
+      reasons: ['From the recipe: mostly prose to begin with.'],
+      evidence: [],
+    },
     entry(2, 'rule', [
       'Code is 0.21 bits per byte above its n-gram baseline and still falling: its share rises from 20 % to 28 %.',
       'Maths would pass its cap of 4 epochs at 16 %: it is held at 14 %.',

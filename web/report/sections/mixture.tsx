@@ -17,15 +17,6 @@ export function Mixture({ report, colours }: { report: RunReport; colours: Colou
     >
       {stages.length > 0 && <MixturePlot report={report} colours={colours} />}
       <ol class="decisions">
-        {stages[0]?.reason && !ledger.some(({ decision }) => decision === 'mixture of stage 1') && (
-          <li class="panel">
-            <h3>
-              Mixture of stage 1<By by={stages[0].by ?? 'recipe'} />
-            </h3>
-            <Weights after={stages[0].weights} />
-            <p class="reason">{stages[0].reason}</p>
-          </li>
-        )}
         {ledger.map((entry, index) => (
           <li class="panel" key={`${entry.step} ${index}`}>
             <Decision entry={entry} />
@@ -145,11 +136,7 @@ function Decision({ entry }: { entry: ReportLedgerEntry }) {
 }
 
 function By({ by }: { by: string }) {
-  return (
-    <span class={`badge ${by === 'rule' ? '' : 'person'}`}>
-      {by === 'recipe' ? 'from the recipe' : `by a ${by}`}
-    </span>
-  )
+  return <span class={`badge ${by === 'rule' ? '' : 'person'}`}>by a {by}</span>
 }
 
 function Weights({ before = {}, after }: { before?: Record<string, number>; after: Record<string, number> }) {
