@@ -70,9 +70,7 @@ export const evaluationSchema = z
       .min(0)
       .max(2)
       .default(0.6)
-      .describe(
-        'Temperature of the samples; 0 takes the likeliest token, with which small models soon repeat themselves.',
-      ),
+      .describe('Temperature of the samples; 0 is greedy, where small models repeat themselves.'),
     baselines: z
       .strictObject({
         order: z.int().min(1).max(8).default(5).describe('Order of the Kneser-Ney n-gram model.'),
