@@ -6,6 +6,7 @@
  * take effect in the order they were made: only `read`, `sumOfSquares` and `profile` wait. Nothing here could not
  * be put on an asynchronous stream of a GPU. Buffers made between `openScope` and `closeScope` are gone after it
  * unless they are persistent; `release` gives one back early, and work already launched may still read it.
+ * Floats are f32 unless a call says "f32 or bf16".
  * `add` says: add to what the output holds instead of replacing it. An output is never an input of the same
  * call. Sizes are checked against the buffers: a backend
  * throws instead of touching foreign memory. The same calls with the same number of threads give the same bits.
@@ -59,7 +60,10 @@ export interface Backend {
   /** y[c, r] = x[r, c] */
   transpose(x: Handle, y: Handle, rows: number, columns: number, add: boolean): void
 
-  /** c[b] = op(a[b]) op(b[b]): [m, k] x [k, n]; a transposed a is stored [k, m], a transposed b [n, k]. */
+  /**
+   * c[b] = op(a[b]) op(b[b]): [m, k] x [k, n]; a transposed a is stored [k, m], a transposed b [n, k]. Each of the
+   * three is f32 or bf16.
+   */
   matmul(
     a: Handle,
     b: Handle,
@@ -209,7 +213,8 @@ export interface Backend {
 }
 
 export type Handle = number
-export type DType = 'f32' | 'i32'
+/** bf16 is storage alone: every sum is f32, and it is read and written as f32. */
+export type DType = 'f32' | 'i32' | 'bf16'
 
 /** In place of a handle that is not wanted. */
 export const NONE: Handle = -1
@@ -263,7 +268,7 @@ export interface MuonSettings {
   gradientScale: number
 }
 
-export type Isa = 'portable' | 'avx2' | 'avx512'
+export type Isa = 'portable' | 'avx2' | 'avx512' | 'avx512bf16' | 'amx'
 export type Precision = 'f32' | 'bf16'
 
 export interface EngineSettings {

@@ -49,9 +49,9 @@ export class Tensor {
     )
   }
 
-  /** Copies the values out. The only thing that waits for the engine. */
+  /** Copies the values out, bf16 as f32. The only thing that waits for the engine. */
   read(): Float32Array | Int32Array {
-    const into = this.dtype === 'f32' ? new Float32Array(this.size) : new Int32Array(this.size)
+    const into = this.dtype === 'i32' ? new Int32Array(this.size) : new Float32Array(this.size)
     if (this.size > 0) backend().read(this.handle, into)
     return into
   }

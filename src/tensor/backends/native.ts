@@ -1,6 +1,15 @@
 import { SmolforgeError } from '../../errors.ts'
 import { loadAddon } from '../../native/addon.ts'
-import type { Backend, EngineInfo, EngineSettings, Handle, Isa, Precision, ProfileEntry } from '../backend.ts'
+import type {
+  Backend,
+  DType,
+  EngineInfo,
+  EngineSettings,
+  Handle,
+  Isa,
+  Precision,
+  ProfileEntry,
+} from '../backend.ts'
 
 /** The backend over the Rust kernels of this machine's CPU; SMOLFORGE_ISA and SMOLFORGE_THREADS set it up. */
 export function openNativeBackend(): Backend {
@@ -18,7 +27,7 @@ export function openNativeBackend(): Backend {
     configure,
     info: () => kernels.tensorInfo() as EngineInfo,
     profile: kernels.tensorProfile,
-    allocate: (length, dtype, persistent) => kernels.tensorAllocate(length, dtype === 'i32', persistent),
+    allocate: (length, dtype, persistent) => kernels.tensorAllocate(length, dtypeCodes[dtype], persistent),
     release: kernels.tensorRelease,
     openScope: kernels.tensorOpenScope,
     closeScope: kernels.tensorCloseScope,
@@ -62,6 +71,8 @@ export function openNativeBackend(): Backend {
   }
 }
 
+const dtypeCodes: Record<DType, number> = { f32: 0, i32: 1, bf16: 2 }
+
 /** What the addon calls these functions: the backend's own, with a prefix, except where a type differs. */
 type TensorKernels = {
   [Name in Same as `tensor${Capitalize<Name>}`]: Backend[Name]
@@ -69,7 +80,7 @@ type TensorKernels = {
   tensorConfigure(threads?: number, precision?: string, isa?: string): object
   tensorInfo(): object
   tensorProfile(reset: boolean): ProfileEntry[]
-  tensorAllocate(length: number, ints: boolean, persistent: boolean): Handle
+  tensorAllocate(length: number, dtype: number, persistent: boolean): Handle
   tensorReadInts(handle: Handle, into: Int32Array): void
   tensorReadFloats(handle: Handle, into: Float32Array): void
   tensorWriteInts(handle: Handle, data: Int32Array): void

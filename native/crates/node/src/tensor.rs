@@ -9,6 +9,7 @@ use napi::bindgen_prelude::{Float32Array, Int32Array};
 use napi::{Error, Result};
 use napi_derive::napi;
 use smolforge_tensor::arena::{Arena, Block, Piece};
+use smolforge_tensor::element::{Bf16, Floats, FloatsMut};
 use smolforge_tensor::{Context, Isa, Precision, elementwise, isa};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -33,12 +34,46 @@ enum Slot {
     Step {
         piece: Piece,
         length: usize,
-        ints: bool,
+        dtype: DType,
     },
     Persistent {
         block: Block,
-        ints: bool,
+        length: usize,
+        dtype: DType,
     },
+}
+
+/// What the elements of a buffer are; the numbers are those of the binding.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum DType {
+    F32,
+    I32,
+    Bf16,
+}
+
+impl DType {
+    fn of(code: u32) -> Result<Self> {
+        let all = [DType::F32, DType::I32, DType::Bf16];
+        all.get(code as usize)
+            .copied()
+            .ok_or_else(|| Error::from_reason(format!("there is no type {code}")))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            DType::F32 => "f32",
+            DType::I32 => "i32",
+            DType::Bf16 => "bf16",
+        }
+    }
+
+    /// How many f32 take as much memory as `length` elements.
+    fn words(self, length: usize) -> usize {
+        match self {
+            DType::F32 | DType::I32 => length,
+            DType::Bf16 => length.div_ceil(2),
+        }
+    }
 }
 
 thread_local! {
@@ -81,39 +116,62 @@ impl Engine {
         }
     }
 
-    fn memory(&self, handle: i32, length: usize, ints: bool) -> Result<*mut f32> {
-        let (pointer, held, held_ints) = match self.slot(handle)? {
+    /// Where a buffer lies, how many elements it has, and of what.
+    fn place(&self, handle: i32) -> Result<(*mut f32, usize, DType)> {
+        Ok(match self.slot(handle)? {
             Slot::Step {
                 piece,
                 length,
-                ints,
-            } => (self.arena.pointer(*piece), *length, *ints),
-            Slot::Persistent { block, ints } => (block.as_ptr(), block.len(), *ints),
-            Slot::Vacant => (std::ptr::null_mut(), 0, false),
-        };
-        if held_ints != ints {
-            let (has, needs) = if ints { ("f32", "i32") } else { ("i32", "f32") };
+                dtype,
+            } => (self.arena.pointer(*piece), *length, *dtype),
+            Slot::Persistent {
+                block,
+                length,
+                dtype,
+            } => (block.as_ptr(), *length, *dtype),
+            Slot::Vacant => unreachable!("slot refuses them"),
+        })
+    }
+
+    fn memory(&self, handle: i32, length: usize, dtype: DType) -> Result<*mut f32> {
+        let (pointer, held, has) = self.place(handle)?;
+        if has != dtype {
+            let (has, needs) = (has.name(), dtype.name());
             return Err(Error::from_reason(format!(
                 "a tensor of {has} where {needs} is needed"
             )));
         }
-        if held < length {
-            return Err(Error::from_reason(format!(
-                "a tensor of {held} elements where {length} are needed"
-            )));
-        }
+        check_length(held, length)?;
         Ok(pointer)
     }
 
     // The slices outlive the borrow of the engine: no call that uses them changes the table.
     fn input<'a>(&self, handle: i32, length: usize) -> Result<&'a [f32]> {
-        let pointer = self.memory(handle, length, false)?;
+        let pointer = self.memory(handle, length, DType::F32)?;
         Ok(unsafe { std::slice::from_raw_parts(pointer, length) })
     }
 
     fn ints<'a>(&self, handle: i32, length: usize) -> Result<&'a [i32]> {
-        let pointer = self.memory(handle, length, true)?;
+        let pointer = self.memory(handle, length, DType::I32)?;
         Ok(unsafe { std::slice::from_raw_parts(pointer as *const i32, length) })
+    }
+
+    /// An input of f32 or bf16.
+    fn floats<'a>(&self, handle: i32, length: usize) -> Result<Floats<'a>> {
+        let (pointer, held, dtype) = self.place(handle)?;
+        check_length(held, length)?;
+        unsafe {
+            match dtype {
+                DType::F32 => Ok(Floats::F32(std::slice::from_raw_parts(pointer, length))),
+                DType::Bf16 => Ok(Floats::Bf16(std::slice::from_raw_parts(
+                    pointer as *const Bf16,
+                    length,
+                ))),
+                DType::I32 => Err(Error::from_reason(
+                    "a tensor of i32 where f32 or bf16 is needed",
+                )),
+            }
+        }
     }
 
     /// An output; it must be none of the `others`, which the same call reads or writes.
@@ -121,8 +179,40 @@ impl Engine {
         if others.contains(&handle) {
             return Err(Error::from_reason("an output must not be an input"));
         }
-        let pointer = self.memory(handle, length, false)?;
+        let pointer = self.memory(handle, length, DType::F32)?;
         Ok(unsafe { std::slice::from_raw_parts_mut(pointer, length) })
+    }
+
+    /// An output of f32 or bf16.
+    fn floats_output<'a>(
+        &self,
+        handle: i32,
+        length: usize,
+        others: &[i32],
+    ) -> Result<FloatsMut<'a>> {
+        if others.contains(&handle) {
+            return Err(Error::from_reason("an output must not be an input"));
+        }
+        let (pointer, held, dtype) = self.place(handle)?;
+        check_length(held, length)?;
+        unsafe {
+            match dtype {
+                DType::F32 => Ok(FloatsMut::F32(std::slice::from_raw_parts_mut(
+                    pointer, length,
+                ))),
+                DType::Bf16 => Ok(FloatsMut::Bf16(std::slice::from_raw_parts_mut(
+                    pointer as *mut Bf16,
+                    length,
+                ))),
+                DType::I32 => Err(Error::from_reason(
+                    "a tensor of i32 where f32 or bf16 is needed",
+                )),
+            }
+        }
+    }
+
+    fn dtype(&self, handle: i32) -> Result<DType> {
+        Ok(self.place(handle)?.2)
     }
 
     fn optional<'a>(
@@ -148,6 +238,15 @@ impl Engine {
         self.vacant.push(handle as u32);
         Ok(())
     }
+}
+
+fn check_length(held: usize, needed: usize) -> Result<()> {
+    if held < needed {
+        return Err(Error::from_reason(format!(
+            "a tensor of {held} elements where {needed} are needed"
+        )));
+    }
+    Ok(())
 }
 
 /// Runs a call on this thread's engine, timed under its name; a panic becomes an error.
@@ -279,18 +378,23 @@ pub fn tensor_profile(reset: bool) -> Result<Vec<TensorProfileEntry>> {
 }
 
 #[napi]
-pub fn tensor_allocate(length: u32, ints: bool, persistent: bool) -> Result<i32> {
+pub fn tensor_allocate(length: u32, dtype: u32, persistent: bool) -> Result<i32> {
     call("allocate", |engine| {
-        let length = length as usize;
+        let (length, dtype) = (length as usize, DType::of(dtype)?);
+        let words = dtype.words(length);
         let slot = if persistent || engine.scopes.is_empty() {
-            let block = Block::new(length);
+            let block = Block::new(words);
             engine.persistent_bytes += block.bytes();
-            Slot::Persistent { block, ints }
+            Slot::Persistent {
+                block,
+                length,
+                dtype,
+            }
         } else {
             Slot::Step {
-                piece: engine.arena.allocate(length),
+                piece: engine.arena.allocate(words),
                 length,
-                ints,
+                dtype,
             }
         };
         let in_step = matches!(slot, Slot::Step { .. });
@@ -366,11 +470,15 @@ pub fn tensor_memory() -> Result<TensorMemory> {
     })
 }
 
+/// f32 or bf16, as f32.
 #[napi]
 pub fn tensor_read_floats(handle: i32, mut into: Float32Array) -> Result<()> {
     call("read", |engine| {
-        let values = engine.input(handle, into.len())?;
-        unsafe { into.as_mut() }.copy_from_slice(values);
+        let out = unsafe { into.as_mut() };
+        match engine.floats(handle, out.len())? {
+            Floats::F32(values) => out.copy_from_slice(values),
+            Floats::Bf16(values) => elementwise::widen(&engine.context, values, out),
+        }
         Ok(())
     })
 }
@@ -387,9 +495,10 @@ pub fn tensor_read_ints(handle: i32, mut into: Int32Array) -> Result<()> {
 #[napi]
 pub fn tensor_write_floats(handle: i32, data: Float32Array) -> Result<()> {
     call("write", |engine| {
-        engine
-            .output(handle, data.len(), &[])?
-            .copy_from_slice(&data);
+        match engine.floats_output(handle, data.len(), &[])? {
+            FloatsMut::F32(out) => out.copy_from_slice(&data),
+            FloatsMut::Bf16(out) => elementwise::narrow(&engine.context, &data, out),
+        }
         Ok(())
     })
 }
@@ -397,7 +506,7 @@ pub fn tensor_write_floats(handle: i32, data: Float32Array) -> Result<()> {
 #[napi]
 pub fn tensor_write_ints(handle: i32, data: Int32Array) -> Result<()> {
     call("write", |engine| {
-        let pointer = engine.memory(handle, data.len(), true)? as *mut i32;
+        let pointer = engine.memory(handle, data.len(), DType::I32)? as *mut i32;
         unsafe { std::slice::from_raw_parts_mut(pointer, data.len()) }.copy_from_slice(&data);
         Ok(())
     })
@@ -424,35 +533,33 @@ pub fn tensor_copy(
 ) -> Result<()> {
     call("copy", |engine| {
         let (from_at, to_at, n) = (from_at as usize, to_at as usize, length as usize);
-        // Whole numbers are copied as their bits.
-        let ints = matches!(
-            engine.slot(from)?,
-            Slot::Step { ints: true, .. } | Slot::Persistent { ints: true, .. }
-        );
-        if from == to || (ints && add) {
+        let dtype = engine.dtype(from)?;
+        // What is not added is copied as its bits.
+        if from == to || (dtype != DType::F32 && add) {
             return Err(Error::from_reason(
-                "an output must not be an input, nor i32 be added",
+                "an output must not be an input, and only f32 can be added",
             ));
         }
-        let source = unsafe { engine.memory(from, from_at + n, ints)?.add(from_at) };
-        let target = unsafe { engine.memory(to, to_at + n, ints)?.add(to_at) };
-        if ints {
-            unsafe { std::ptr::copy_nonoverlapping(source, target, n) };
+        let source = engine.memory(from, from_at + n, dtype)?;
+        let target = engine.memory(to, to_at + n, dtype)?;
+        if dtype == DType::F32 {
+            let source = unsafe { std::slice::from_raw_parts(source.add(from_at), n) };
+            let target = unsafe { std::slice::from_raw_parts_mut(target.add(to_at), n) };
+            elementwise::scale(&engine.context, source, 1.0, target, add);
             return Ok(());
         }
-        let source = unsafe { std::slice::from_raw_parts(source, n) };
-        let target = unsafe { std::slice::from_raw_parts_mut(target, n) };
-        elementwise::scale(&engine.context, source, 1.0, target, add);
+        let width = if dtype == DType::Bf16 { 2 } else { 4 };
+        unsafe {
+            let source = (source as *const u8).add(from_at * width);
+            let target = (target as *mut u8).add(to_at * width);
+            std::ptr::copy_nonoverlapping(source, target, n * width);
+        }
         Ok(())
     })
 }
 
 impl Engine {
     fn length(&self, handle: i32) -> Result<usize> {
-        Ok(match self.slot(handle)? {
-            Slot::Step { length, .. } => *length,
-            Slot::Persistent { block, .. } => block.len(),
-            Slot::Vacant => 0,
-        })
+        Ok(self.place(handle)?.1)
     }
 }

@@ -8,7 +8,7 @@ mod rows;
 mod seen;
 
 use crate::context::{Context, Purpose, Shared};
-use crate::gemm::{Tile, block_product, pack_panel, panel_columns};
+use crate::gemm::{Source, Tile, block_product, pack_panel, panel_columns};
 use crate::isa::Isa;
 use rows::{Turned, dot, dot_rows, exp_row, slope_row, turned_product, weighted_rows};
 use seen::{Seen, Span};
@@ -105,7 +105,7 @@ pub fn forward(
                         c_stride: stride,
                         rows: to - from,
                         columns: high - low,
-                        add: false,
+                        plus: std::ptr::null(),
                     },
                 );
                 let sums = context.scratch(worker, Purpose::Sums, block);
@@ -132,7 +132,7 @@ pub fn forward(
                         c_stride: s.query_width(),
                         rows: to - from,
                         columns: d,
-                        add: false,
+                        plus: std::ptr::null(),
                     },
                 );
                 for row in 0..to - from {
@@ -248,7 +248,7 @@ pub fn backward(
                             c_stride: stride,
                             rows: to - from,
                             columns: high - low,
-                            add: false,
+                            plus: std::ptr::null(),
                         },
                     );
                 };
@@ -288,7 +288,11 @@ pub fn backward(
                         c_stride: s.query_width(),
                         rows: to - from,
                         columns: d,
-                        add: adds[0],
+                        plus: if adds[0] {
+                            dq.pointer().add(query)
+                        } else {
+                            std::ptr::null()
+                        },
                     },
                 );
                 // dk += slopesᵀ q, dv += pᵀ dy
@@ -334,10 +338,13 @@ unsafe fn pack_turned(
         pack_panel(
             isa,
             from.as_ptr().add(first * stride),
-            1,
-            stride,
-            d,
-            columns.min(rows - first),
+            Source {
+                row_stride: 1,
+                column_stride: stride,
+                rows: d,
+                columns: columns.min(rows - first),
+                round: false,
+            },
             panel,
         );
     }
@@ -358,10 +365,13 @@ unsafe fn pack_straight(
         pack_panel(
             isa,
             from.as_ptr().add(first),
-            stride,
-            1,
-            rows,
-            columns.min(d - first),
+            Source {
+                row_stride: stride,
+                column_stride: 1,
+                rows,
+                columns: columns.min(d - first),
+                round: false,
+            },
             panel,
         );
     }

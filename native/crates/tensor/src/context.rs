@@ -141,17 +141,17 @@ impl Context {
 
 /// An output that tasks write disjoint parts of.
 #[derive(Clone, Copy)]
-pub struct Shared<'a> {
-    pointer: *mut f32,
+pub struct Shared<'a, E = f32> {
+    pointer: *mut E,
     length: usize,
-    _lives: std::marker::PhantomData<&'a mut [f32]>,
+    _lives: std::marker::PhantomData<&'a mut [E]>,
 }
 
-unsafe impl Sync for Shared<'_> {}
-unsafe impl Send for Shared<'_> {}
+unsafe impl<E> Sync for Shared<'_, E> {}
+unsafe impl<E> Send for Shared<'_, E> {}
 
-impl<'a> Shared<'a> {
-    pub fn new(slice: &'a mut [f32]) -> Self {
+impl<'a, E> Shared<'a, E> {
+    pub fn new(slice: &'a mut [E]) -> Self {
         Self {
             pointer: slice.as_mut_ptr(),
             length: slice.len(),
@@ -161,12 +161,12 @@ impl<'a> Shared<'a> {
 
     /// # Safety
     /// Parts that are in use at the same time must not overlap.
-    pub unsafe fn part(&self, from: usize, to: usize) -> &'a mut [f32] {
+    pub unsafe fn part(&self, from: usize, to: usize) -> &'a mut [E] {
         assert!(from <= to && to <= self.length);
         std::slice::from_raw_parts_mut(self.pointer.add(from), to - from)
     }
 
-    pub fn pointer(&self) -> *mut f32 {
+    pub fn pointer(&self) -> *mut E {
         self.pointer
     }
 }

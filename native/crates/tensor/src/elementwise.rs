@@ -1,6 +1,7 @@
 //! Operations on one element at a time, and SwiGLU.
 
 use crate::context::{Context, Shared};
+use crate::element::{Bf16, Element};
 use crate::simd::{self, Simd};
 use crate::{kernels, vectors};
 
@@ -109,6 +110,24 @@ pub fn combine(context: &Context, x: &[f32], a: f32, y: &mut [f32], b: f32) {
     });
 }
 
+/// bf16 to f32.
+pub fn widen(context: &Context, x: &[Bf16], y: &mut [f32]) {
+    assert!(x.len() == y.len());
+    let out = Shared::new(y);
+    context.split(x.len(), 1, &|from, to| unsafe {
+        convert_part(context.isa, &x[from..to], out.part(from, to));
+    });
+}
+
+/// f32 to bf16, rounded to nearest, ties to even.
+pub fn narrow(context: &Context, x: &[f32], y: &mut [Bf16]) {
+    assert!(x.len() == y.len());
+    let out = Shared::new(y);
+    context.split(x.len(), 1, &|from, to| unsafe {
+        convert_part(context.isa, &x[from..to], out.part(from, to));
+    });
+}
+
 /// y = silu(gate) up
 pub fn swiglu(context: &Context, gate: &[f32], up: &[f32], y: &mut [f32]) {
     assert!(gate.len() == up.len() && up.len() == y.len());
@@ -159,6 +178,7 @@ kernels! {
     fn binary_part(op: Binary, a: &[f32], b: &[f32], c: &mut [f32], add: bool) = binary_body;
     fn scale_part(x: &[f32], factor: f32, y: &mut [f32], add: bool) = scale_body;
     fn combine_part(x: &[f32], a: f32, y: &mut [f32], b: f32) = combine_body;
+    fn convert_part<A, B>(x: &[A], y: &mut [B]) = convert_body;
     fn swiglu_part(gate: &[f32], up: &[f32], y: &mut [f32]) = swiglu_body;
     fn swiglu_gradient_part(inputs: [*const f32; 3], dgate: *mut f32, dup: *mut f32, n: usize, adds: [bool; 2]) = swiglu_gradient_body;
 }
@@ -263,6 +283,12 @@ unsafe fn combine_body<S: Simd>(x: &[f32], a: f32, y: &mut [f32], b: f32) {
     let (from, to, n) = (x.as_ptr(), y.as_mut_ptr(), x.len());
     let (a, b) = (S::splat(a), S::splat(b));
     each!(S, (x = from, y = to) -> to, n, false, S::fma(x, a, S::mul(y, b)));
+}
+
+#[inline(always)]
+unsafe fn convert_body<S: Simd, A: Element, B: Element>(x: &[A], y: &mut [B]) {
+    let (from, to, n) = (x.as_ptr(), y.as_mut_ptr(), y.len());
+    each!(S, (x = from) -> to, n, false, x);
 }
 
 #[inline(always)]

@@ -1,48 +1,59 @@
 //! Matrix products: the three forms of training (x Wᵀ, dy W, dyᵀ x) are one product over strided matrices.
 //!
-//! B is packed once into panels of two vectors of columns (`[panel][k][columns]`), shared by all threads. A is read
-//! where it lies when its rows are contiguous, else packed by the task that needs it. A task is a block of C; it
-//! walks K in blocks that keep a panel of B in the first cache and its rows of A in the second, and keeps
-//! TILE_ROWS x 2 vectors of C in registers (Goto and van de Geijn 2008). bf16 precision rounds while packing.
-//! A kernel with its own inputs (AMX tiles, `vdpbf16ps`) replaces `block_body` and the packing for its `Isa`.
+//! B is packed once into panels of two vectors of columns, shared by all threads. A is read where it lies when its
+//! rows are contiguous and of the type that is multiplied, else packed by the task that needs it. A task is a block of
+//! C; it walks K in blocks that keep a panel of B in the first caches and its rows of A in the second, and keeps
+//! TILE_ROWS x 2 vectors of C in registers (Goto and van de Geijn 2008). `packing::Inputs` says what is multiplied:
+//! f32, or bf16 where the machine has products of them (`tile.rs`: pairs, `amx.rs`: tiles); both sums are f32.
 
 mod few_rows;
 mod packing;
 mod tile;
 
-pub use packing::{Packed, pack, pack_panel, panel_columns};
-pub use tile::{Tile, block_product, turned_block};
+pub use packing::{
+    Inputs, Packed, Source, copy_bf16, pack, pack_pairs, pack_panel, panel_columns, turn_bf16,
+};
+pub use tile::{Tile, block_product, pair_product, turned_block};
 
 use few_rows::{FEW_ROWS, few_rows};
-use packing::{copy_rounded, pack_rows, round_bf16};
+use packing::{copy_rows, pack_rows};
 
 use crate::context::{Context, Precision, Purpose, Shared};
+use crate::element::{Bf16, Element, Floats, FloatsMut};
 use crate::isa::Isa;
 
 /// A matrix in memory: element (row, column) at row * row_stride + column * column_stride; one stride is 1.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
-    data: &'a [f32],
+    data: Floats<'a>,
     row_stride: usize,
     column_stride: usize,
 }
 
 impl<'a> Matrix<'a> {
     /// Stored row by row, `width` apart.
-    pub fn rows(data: &'a [f32], width: usize) -> Self {
+    pub fn rows(data: impl Into<Floats<'a>>, width: usize) -> Self {
         Self {
-            data,
+            data: data.into(),
             row_stride: width,
             column_stride: 1,
         }
     }
 
     /// Stored column by column: the transpose of what lies there row by row.
-    pub fn columns(data: &'a [f32], width: usize) -> Self {
+    pub fn columns(data: impl Into<Floats<'a>>, width: usize) -> Self {
         Self {
-            data,
+            data: data.into(),
             row_stride: 1,
             column_stride: width,
+        }
+    }
+
+    /// The matrix from this column on.
+    fn from_column(&self, column: usize) -> Self {
+        Self {
+            data: self.data.from(column * self.column_stride),
+            ..*self
         }
     }
 
@@ -53,12 +64,52 @@ impl<'a> Matrix<'a> {
     }
 }
 
+/// C, its rows `stride` apart, and what the product is added to.
+pub struct Output<'a> {
+    pub c: FloatsMut<'a>,
+    pub stride: usize,
+    pub plus: Plus<'a>,
+}
+
+/// What a product is added to before it is stored.
+#[derive(Clone, Copy)]
+pub enum Plus<'a> {
+    Nothing,
+    Itself,
+    /// Laid out and stored as C.
+    Rows(Floats<'a>),
+}
+
+impl<'a> Output<'a> {
+    pub fn new(c: impl Into<FloatsMut<'a>>, stride: usize, add: bool) -> Self {
+        let plus = if add { Plus::Itself } else { Plus::Nothing };
+        Self {
+            c: c.into(),
+            stride,
+            plus,
+        }
+    }
+
+    fn holds(&self, m: usize, n: usize) -> bool {
+        let last = (m - 1) * self.stride + n;
+        let fits = match (&self.plus, &self.c) {
+            (Plus::Rows(Floats::F32(plus)), FloatsMut::F32(_)) => last <= plus.len(),
+            (Plus::Rows(Floats::Bf16(plus)), FloatsMut::Bf16(_)) => last <= plus.len(),
+            (Plus::Rows(_), _) => false,
+            _ => true,
+        };
+        fits && last <= self.c.len() && n <= self.stride
+    }
+}
+
 /// Longest stretch of K between two visits of C: a panel of B of this depth stays in the first cache.
 const K_BLOCK: usize = 384;
-/// Elements of B packed at once, 16 MB.
-const PACKED_LIMIT: usize = 4 << 20;
+/// The same for bf16, of which the panel comes from the second cache as fast as it is needed.
+const PAIR_K_BLOCK: usize = 1024;
+/// f32 of scratch for B packed at once, 32 MB.
+const PACKED_LIMIT: usize = 8 << 20;
 
-/// c[m, n] = a[m, k] b[k, n], or c += with `add`; rows of C are `c_stride` apart.
+/// c[m, n] = a[m, k] b[k, n] (+ what `out` says).
 pub fn gemm(
     context: &Context,
     m: usize,
@@ -66,142 +117,164 @@ pub fn gemm(
     k: usize,
     a: Matrix,
     b: Matrix,
-    c: &mut [f32],
-    c_stride: usize,
-    add: bool,
+    mut out: Output,
 ) {
     if m == 0 || n == 0 {
         return;
     }
-    assert!(a.holds(m, k) && b.holds(k, n) && (m - 1) * c_stride + n <= c.len() && n <= c_stride);
-    if k == 0 {
-        if !add {
-            c.chunks_mut(c_stride)
-                .take(m)
-                .for_each(|row| row[..n].fill(0.0));
-        }
-        return;
-    }
-    if m <= FEW_ROWS && a.column_stride == 1 && b.row_stride == 1 {
-        return few_rows(context, m, n, k, a, b, c, c_stride, add);
+    assert!(a.holds(m, k) && b.holds(k, n) && out.holds(m, n));
+    if m <= FEW_ROWS && a.column_stride == 1 && b.row_stride == 1 && k > 0 {
+        return few_rows(context, m, n, k, a, b, out);
     }
     let columns = panel_columns(context.isa);
-    let at_once = (PACKED_LIMIT / k).max(columns) / columns * columns;
-    let c = Shared::new(c);
+    let at_once =
+        (PACKED_LIMIT / Inputs::of(context).words(k).max(1)).max(columns) / columns * columns;
     for from in (0..n).step_by(at_once) {
         let width = at_once.min(n - from);
-        let b = Matrix {
-            data: &b.data[from * b.column_stride..],
-            ..b
-        };
-        let packed = pack(context, k, width, b, Purpose::PackedB);
-        multiply(context, m, a, packed, c, from, c_stride, add);
+        let packed = pack(context, k, width, b.from_column(from), Purpose::PackedB);
+        multiply(context, m, a, packed, &mut out, from);
     }
+}
+
+/// As `gemm`, with B packed before.
+pub fn gemm_packed(context: &Context, m: usize, a: Matrix, b: Packed, mut out: Output) {
+    if m == 0 || b.n == 0 {
+        return;
+    }
+    assert!(a.holds(m, b.k) && out.holds(m, b.n));
+    multiply(context, m, a, b, &mut out, 0);
 }
 
 fn tile_rows(isa: Isa) -> usize {
     match isa {
         Isa::Portable | Isa::Avx2 => 6,
-        Isa::Avx512 => 14,
+        Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => 14,
         #[cfg(test)]
         Isa::Wide => 14,
     }
 }
 
-/// As `gemm`, with B packed before.
-pub fn gemm_packed(
+fn multiply(context: &Context, m: usize, a: Matrix, b: Packed, out: &mut Output, from: usize) {
+    match &mut out.c {
+        FloatsMut::F32(c) => {
+            let plus = match out.plus {
+                Plus::Nothing => std::ptr::null(),
+                Plus::Itself => c.as_ptr(),
+                Plus::Rows(Floats::F32(plus)) => plus.as_ptr(),
+                Plus::Rows(Floats::Bf16(_)) => unreachable!("checked by holds"),
+            };
+            let c = Shared::new(c);
+            multiply_into(context, m, a, b, c, plus, out.stride, from);
+        }
+        FloatsMut::Bf16(c) => {
+            let plus = match out.plus {
+                Plus::Nothing => std::ptr::null(),
+                Plus::Itself => c.as_ptr(),
+                Plus::Rows(Floats::Bf16(plus)) => plus.as_ptr(),
+                Plus::Rows(Floats::F32(_)) => unreachable!("checked by holds"),
+            };
+            let c = Shared::new(c);
+            multiply_into(context, m, a, b, c, plus, out.stride, from);
+        }
+    }
+}
+
+/// Where A and C of a product lie.
+struct Blocks<E> {
+    m: usize,
+    c: *mut E,
+    plus: *const E,
+}
+
+unsafe impl<E> Sync for Blocks<E> {}
+
+/// The product with packed B, cut into blocks of C.
+fn multiply_into<E: Element>(
     context: &Context,
     m: usize,
     a: Matrix,
     b: Packed,
-    c: &mut [f32],
-    c_stride: usize,
-    add: bool,
+    c: Shared<E>,
+    plus: *const E,
+    stride: usize,
+    from: usize,
 ) {
-    if m == 0 || b.n == 0 {
-        return;
-    }
-    assert!(a.holds(m, b.k) && (m - 1) * c_stride + b.n <= c.len() && b.n <= c_stride);
-    multiply(context, m, a, b, Shared::new(c), 0, c_stride, add);
-}
-
-/// The product with packed B, cut into blocks of C.
-fn multiply(
-    context: &Context,
-    m: usize,
-    a: Matrix,
-    Packed { data: packed, k, n }: Packed,
-    c: Shared,
-    c_from: usize,
-    c_stride: usize,
-    add: bool,
-) {
-    let rows = tile_rows(context.isa);
+    let inputs = Inputs::of(context);
+    let Packed { k, n, .. } = b;
     let columns = panel_columns(context.isa);
     let panels = n.div_ceil(columns);
-    let round = context.precision == Precision::Bf16;
-    let direct = a.column_stride == 1 && !round;
+    let step = inputs.depth_step();
+    let direct = a.column_stride == 1
+        && match a.data {
+            Floats::F32(_) => inputs == Inputs::Floats && context.precision == Precision::F32,
+            Floats::Bf16(_) => inputs != Inputs::Floats && k.is_multiple_of(step),
+        };
     let (row_block, panel_block) = block_sizes(context, m, n, k, direct);
     let row_tasks = m.div_ceil(row_block);
     let panel_tasks = panels.div_ceil(panel_block);
-    let k_blocks = k.div_ceil(K_BLOCK);
-    let k_block = k.div_ceil(k_blocks);
+    // bf16 is stored once: half sums in it would be rounded twice.
+    let longest = match inputs {
+        _ if std::mem::size_of::<E>() == 2 => usize::MAX,
+        Inputs::Floats => K_BLOCK,
+        _ => PAIR_K_BLOCK,
+    };
+    let k_block = k
+        .div_ceil(k.div_ceil(longest).max(1))
+        .next_multiple_of(step)
+        .max(step);
+    let out = Blocks {
+        m,
+        c: c.pointer(),
+        plus,
+    };
     let work = |task: usize, worker: usize| {
+        let out = &out;
         let (row_task, panel_task) = (task % row_tasks, task / row_tasks);
-        let (top, bottom) = (row_task * row_block, ((row_task + 1) * row_block).min(m));
+        let (top, bottom) = (
+            row_task * row_block,
+            ((row_task + 1) * row_block).min(out.m),
+        );
         let (first, last) = (
             panel_task * panel_block,
             ((panel_task + 1) * panel_block).min(panels),
         );
-        for from in (0..k).step_by(k_block) {
-            let depth = k_block.min(k - from);
-            let block = unsafe {
-                a.data
-                    .as_ptr()
-                    .add(top * a.row_stride + from * a.column_stride)
-            };
+        let at = top * stride + from + first * columns;
+        // An empty K gives one block of depth 0, which stores zeros.
+        for begin in (0..k.max(1)).step_by(k_block) {
+            let depth = k_block.min(k - begin);
+            let rows = bottom - top;
             unsafe {
-                let (a_block, a_stride) = if direct {
-                    (block, a.row_stride)
-                } else if a.column_stride == 1 {
-                    // Rounded rows, read directly; an odd number of lines apart for the first cache's sake.
-                    let stride = depth.next_multiple_of(32) + 16;
-                    let to = context.scratch(worker, Purpose::PackedA, row_block * stride);
-                    copy_rounded(
-                        context.isa,
-                        block,
-                        a.row_stride,
-                        bottom - top,
-                        depth,
-                        to,
-                        stride,
-                    );
-                    (to.as_ptr(), stride)
+                let c = out.c.add(at);
+                let plus = if begin > 0 {
+                    c as *const E
+                } else if out.plus.is_null() {
+                    out.plus
                 } else {
-                    let to = context.scratch(
-                        worker,
-                        Purpose::PackedA,
-                        row_block.next_multiple_of(rows) * depth,
-                    );
-                    pack_rows(context.isa, block, a.column_stride, bottom - top, depth, to);
-                    if round {
-                        round_bf16(context.isa, to);
-                    }
-                    (to.as_ptr(), 0)
+                    out.plus.add(at)
                 };
                 let tile = Tile {
-                    depth,
-                    a: a_block,
-                    a_stride,
-                    b: packed.as_ptr().add(first * columns * k + from * columns),
-                    b_panel_stride: columns * k,
-                    c: c.pointer().add(top * c_stride + c_from + first * columns),
-                    c_stride,
-                    rows: bottom - top,
+                    depth: depth.next_multiple_of(step),
+                    a: std::ptr::null::<f32>(),
+                    a_stride: 0,
+                    b: b.data
+                        .as_ptr()
+                        .add((first * inputs.words(k) + inputs.words(begin)) * columns),
+                    b_panel_stride: columns * inputs.words(k),
+                    c,
+                    c_stride: stride,
+                    plus,
+                    rows,
                     columns: (n - first * columns).min((last - first) * columns),
-                    add: add || from > 0,
                 };
-                block_product(context.isa, tile);
+                if inputs == Inputs::Floats {
+                    let (a, a_stride) =
+                        float_rows(context, worker, a, top, rows, begin, depth, direct);
+                    block_product(context.isa, tile.with_rows(a, a_stride));
+                } else {
+                    let (a, a_stride) =
+                        pair_rows(context, worker, a, top, rows, begin, depth, step, direct);
+                    pair_product(context.isa, tile.with_rows(a, a_stride));
+                }
             }
         }
     };
@@ -212,12 +285,161 @@ fn multiply(
     );
 }
 
+/// Rows of A as f32: where they lie, or packed into this worker's scratch; with their stride (0: in groups).
+unsafe fn float_rows(
+    context: &Context,
+    worker: usize,
+    a: Matrix,
+    top: usize,
+    rows: usize,
+    begin: usize,
+    depth: usize,
+    direct: bool,
+) -> (*const f32, usize) {
+    let round = context.precision == Precision::Bf16;
+    let at = top * a.row_stride + begin * a.column_stride;
+    let isa = context.isa;
+    if let (true, Floats::F32(x)) = (direct, a.data) {
+        return (x.as_ptr().add(at), a.row_stride);
+    }
+    if a.column_stride == 1 {
+        // Read directly; an odd number of lines apart for the first cache's sake.
+        let stride = depth.next_multiple_of(32) + 16;
+        let to = context.scratch(worker, Purpose::PackedA, rows * stride);
+        match a.data {
+            Floats::F32(x) => copy_rows(
+                isa,
+                x.as_ptr().add(at),
+                a.row_stride,
+                rows,
+                depth,
+                to,
+                stride,
+                round,
+            ),
+            Floats::Bf16(x) => copy_rows(
+                isa,
+                x.as_ptr().add(at),
+                a.row_stride,
+                rows,
+                depth,
+                to,
+                stride,
+                round,
+            ),
+        }
+        return (to.as_ptr(), stride);
+    }
+    let group = tile_rows(isa);
+    let to = context.scratch(
+        worker,
+        Purpose::PackedA,
+        rows.next_multiple_of(group) * depth,
+    );
+    match a.data {
+        Floats::F32(x) => pack_rows(
+            isa,
+            x.as_ptr().add(at),
+            a.column_stride,
+            rows,
+            depth,
+            to,
+            round,
+        ),
+        Floats::Bf16(x) => pack_rows(
+            isa,
+            x.as_ptr().add(at),
+            a.column_stride,
+            rows,
+            depth,
+            to,
+            round,
+        ),
+    }
+    (to.as_ptr(), 0)
+}
+
+/// Rows of A as bf16: where they lie, or in this worker's scratch; with their stride.
+unsafe fn pair_rows(
+    context: &Context,
+    worker: usize,
+    a: Matrix,
+    top: usize,
+    rows: usize,
+    begin: usize,
+    depth: usize,
+    step: usize,
+    direct: bool,
+) -> (*const Bf16, usize) {
+    let at = top * a.row_stride + begin * a.column_stride;
+    let isa = context.isa;
+    if let (true, Floats::Bf16(x)) = (direct, a.data) {
+        return (x.as_ptr().add(at), a.row_stride);
+    }
+    let stride = depth.next_multiple_of(64) + 32;
+    let words = context.scratch(worker, Purpose::PackedA, rows * stride / 2);
+    let to = words.as_mut_ptr() as *mut Bf16;
+    let whole = depth.next_multiple_of(step);
+    if a.column_stride == 1 {
+        match a.data {
+            Floats::F32(x) => copy_bf16(
+                isa,
+                x.as_ptr().add(at),
+                a.row_stride,
+                rows,
+                depth,
+                to,
+                stride,
+                whole,
+            ),
+            Floats::Bf16(x) => copy_bf16(
+                isa,
+                x.as_ptr().add(at),
+                a.row_stride,
+                rows,
+                depth,
+                to,
+                stride,
+                whole,
+            ),
+        }
+    } else {
+        match a.data {
+            Floats::F32(x) => turn_bf16(
+                isa,
+                x.as_ptr().add(at),
+                a.column_stride,
+                rows,
+                depth,
+                to,
+                stride,
+                whole,
+            ),
+            Floats::Bf16(x) => turn_bf16(
+                isa,
+                x.as_ptr().add(at),
+                a.column_stride,
+                rows,
+                depth,
+                to,
+                stride,
+                whole,
+            ),
+        }
+    }
+    (to, stride)
+}
+
 /// Rows and panels of the block of C that a task takes: its rows of A fit the second cache, and there are enough
 /// tasks for the threads.
 fn block_sizes(context: &Context, m: usize, n: usize, k: usize, direct: bool) -> (usize, usize) {
     let rows = tile_rows(context.isa);
     let panels = n.div_ceil(panel_columns(context.isa));
-    let cached = (65_536 / k.min(K_BLOCK)).max(rows);
+    let cached = match Inputs::of(context) {
+        Inputs::Floats => 65_536 / k.clamp(1, K_BLOCK),
+        _ => 131_072 / k.clamp(1, PAIR_K_BLOCK),
+    };
+    let cached = cached.max(rows);
     if context.threads == 1 {
         return (cached.next_multiple_of(rows), panels);
     }
@@ -236,10 +458,10 @@ fn block_sizes(context: &Context, m: usize, n: usize, k: usize, direct: bool) ->
 
 #[cfg(test)]
 mod tests {
-    use super::{Matrix, gemm};
+    use super::{Matrix, Output, Plus, gemm};
     use crate::context::{Context, Precision};
+    use crate::element::{Bf16, Floats};
     use crate::isa::TESTED;
-    use crate::simd::bf16;
 
     fn noise(n: usize, seed: u32) -> Vec<f32> {
         let mut state = seed;
@@ -274,40 +496,126 @@ mod tests {
         }
     }
 
+    /// One form with and without adding, its inputs and output stored as f32 or bf16.
     fn check(context: &Context, m: usize, n: usize, k: usize, turned_a: bool, turned_b: bool) {
         let (a, b) = (noise(m * k, 1), noise(k * n, 2));
         let start = noise(m * (n + 3), 3);
-        for add in [false, true] {
-            let mut c = start.clone();
-            let am = if turned_a {
-                Matrix::columns(&a, m)
+        let narrow = |x: &[f32]| x.iter().map(|&x| Bf16::new(x)).collect::<Vec<_>>();
+        let (half_a, half_b) = (narrow(&a), narrow(&b));
+        for stored in 0..8 {
+            let [bf16_a, bf16_b, bf16_c] = [1, 2, 4].map(|bit| stored & bit > 0);
+            let a_data: Floats = if bf16_a {
+                (&half_a[..]).into()
             } else {
-                Matrix::rows(&a, k)
+                (&a[..]).into()
             };
-            let bm = if turned_b {
-                Matrix::columns(&b, k)
+            let b_data: Floats = if bf16_b {
+                (&half_b[..]).into()
             } else {
-                Matrix::rows(&b, n)
+                (&b[..]).into()
             };
-            gemm(context, m, n, k, am, bm, &mut c, n + 3, add);
             let rounded = context.precision == Precision::Bf16;
-            let read = |x: f32| if rounded { bf16(x) as f64 } else { x as f64 };
-            for i in 0..m {
-                for j in 0..n + 3 {
-                    let before = start[i * (n + 3) + j] as f64;
-                    let mut sum = if add { before } else { 0.0 };
-                    for p in 0..if j < n { k } else { 0 } {
-                        let x = if turned_a { a[p * m + i] } else { a[i * k + p] };
-                        let y = if turned_b { b[j * k + p] } else { b[p * n + j] };
-                        sum += read(x) * read(y);
+            let read = |x: f32, stored: bool| {
+                if rounded || stored {
+                    Bf16::new(x).value() as f64
+                } else {
+                    x as f64
+                }
+            };
+            for add in [false, true] {
+                let am = if turned_a {
+                    Matrix::columns(a_data, m)
+                } else {
+                    Matrix::rows(a_data, k)
+                };
+                let bm = if turned_b {
+                    Matrix::columns(b_data, k)
+                } else {
+                    Matrix::rows(b_data, n)
+                };
+                let mut c = start.clone();
+                let mut half_c = narrow(&start);
+                if bf16_c {
+                    gemm(
+                        context,
+                        m,
+                        n,
+                        k,
+                        am,
+                        bm,
+                        Output::new(&mut half_c[..], n + 3, add),
+                    );
+                    c = half_c.iter().map(|x| x.value()).collect();
+                } else {
+                    gemm(
+                        context,
+                        m,
+                        n,
+                        k,
+                        am,
+                        bm,
+                        Output::new(&mut c[..], n + 3, add),
+                    );
+                }
+                for i in 0..m {
+                    for j in 0..n + 3 {
+                        let before = start[i * (n + 3) + j];
+                        let before = if bf16_c {
+                            Bf16::new(before).value()
+                        } else {
+                            before
+                        } as f64;
+                        let mut sum = if add { before } else { 0.0 };
+                        for p in 0..if j < n { k } else { 0 } {
+                            let x = if turned_a { a[p * m + i] } else { a[i * k + p] };
+                            let y = if turned_b { b[j * k + p] } else { b[p * n + j] };
+                            sum += read(x, bf16_a) * read(y, bf16_b);
+                        }
+                        let wanted = if j < n { sum } else { before };
+                        let got = c[i * (n + 3) + j] as f64;
+                        // bf16 keeps 8 bits of what it stores.
+                        let stored = if bf16_c { wanted.abs() / 256.0 } else { 0.0 };
+                        let close =
+                            (got - wanted).abs() < 4e-5 * (k as f64).sqrt().max(1.0) + stored;
+                        assert!(
+                            close,
+                            "{} {:?} {m} {n} {k} ({i}, {j}): {got} not {wanted}",
+                            context.isa.name(),
+                            context.precision,
+                        );
                     }
-                    let wanted = if j < n { sum } else { before };
-                    let got = c[i * (n + 3) + j] as f64;
-                    let close = (got - wanted).abs() < 1e-5 * (k as f64).sqrt().max(1.0) * 4.0;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_product_is_added_to_rows_of_another_matrix() {
+        for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+            for precision in [Precision::F32, Precision::Bf16] {
+                let context = Context::new(isa, 2, precision);
+                let (m, n, k) = (45, 70, 1100);
+                let (a, b, residual) = (noise(m * k, 1), noise(k * n, 2), noise(m * n, 3));
+                let mut plain = vec![0.0; m * n];
+                let (am, bm) = (Matrix::rows(&a[..], k), Matrix::columns(&b[..], k));
+                gemm(
+                    &context,
+                    m,
+                    n,
+                    k,
+                    am,
+                    bm,
+                    Output::new(&mut plain[..], n, false),
+                );
+                let mut sum = vec![f32::NAN; m * n];
+                let mut out = Output::new(&mut sum[..], n, false);
+                out.plus = Plus::Rows((&residual[..]).into());
+                gemm(&context, m, n, k, am, bm, out);
+                for i in 0..m * n {
                     assert!(
-                        close,
-                        "{} {m} {n} {k} ({i}, {j}): {got} not {wanted}",
-                        context.isa.name()
+                        (sum[i] - plain[i] - residual[i]).abs() < 1e-4,
+                        "{}",
+                        isa.name()
                     );
                 }
             }

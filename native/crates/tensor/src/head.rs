@@ -2,7 +2,7 @@
 //! in place, from which the gradients of input and weight are made before the next chunk.
 
 use crate::context::{Context, Purpose, Shared};
-use crate::gemm::{Matrix, Packed, gemm, gemm_packed, pack};
+use crate::gemm::{Matrix, Output, Packed, gemm, gemm_packed, pack};
 use crate::normalise::{largest_and_sum_body, largest_body};
 use crate::simd::{self, Simd};
 use crate::{kernels, vectors};
@@ -178,7 +178,10 @@ fn all_rows(
             );
         }
         if let Some(dweight) = &mut gradients.dweight {
-            let (left, right) = (Matrix::columns(logits, stride), Matrix::rows(input, hidden));
+            let (left, right) = (
+                Matrix::columns(&*logits, stride),
+                Matrix::rows(input, hidden),
+            );
             gemm(
                 context,
                 vocab,
@@ -186,9 +189,7 @@ fn all_rows(
                 n,
                 left,
                 right,
-                dweight,
-                hidden,
-                gradients.add_weight || from > 0,
+                Output::new(&mut **dweight, hidden, gradients.add_weight || from > 0),
             );
         }
     }
@@ -243,7 +244,13 @@ impl<'a> Heads<'a> {
             Matrix::columns(self.weight, self.hidden),
         );
         match self.forward {
-            Some(packed) => gemm_packed(self.context, n, x, packed, logits, stride, false),
+            Some(packed) => gemm_packed(
+                self.context,
+                n,
+                x,
+                packed,
+                Output::new(logits, stride, false),
+            ),
             None => gemm(
                 self.context,
                 n,
@@ -251,9 +258,7 @@ impl<'a> Heads<'a> {
                 self.hidden,
                 x,
                 turned,
-                logits,
-                stride,
-                false,
+                Output::new(logits, stride, false),
             ),
         }
     }
@@ -265,7 +270,13 @@ impl<'a> Heads<'a> {
             Matrix::rows(self.weight, self.hidden),
         );
         match self.backward {
-            Some(packed) => gemm_packed(self.context, n, left, packed, dx, self.hidden, add),
+            Some(packed) => gemm_packed(
+                self.context,
+                n,
+                left,
+                packed,
+                Output::new(dx, self.hidden, add),
+            ),
             None => gemm(
                 self.context,
                 n,
@@ -273,9 +284,7 @@ impl<'a> Heads<'a> {
                 self.vocab,
                 left,
                 right,
-                dx,
-                self.hidden,
-                add,
+                Output::new(dx, self.hidden, add),
             ),
         }
     }

@@ -1,7 +1,7 @@
 //! Which instruction set the kernels run with.
 
 use crate::context::{Context, Precision};
-use crate::gemm::{Matrix, gemm};
+use crate::gemm::{Matrix, Output, gemm};
 use crate::simd::Simd;
 use crate::{attention, kernels, normalise};
 
@@ -10,13 +10,30 @@ pub enum Isa {
     Portable,
     Avx2,
     Avx512,
+    /// AVX-512 with products of bf16 pairs.
+    Avx512Bf16,
+    /// And with tiles of bf16.
+    Amx,
     #[cfg(test)]
     Wide,
 }
 
-pub const ALL: [Isa; 3] = [Isa::Portable, Isa::Avx2, Isa::Avx512];
+pub const ALL: [Isa; 5] = [
+    Isa::Portable,
+    Isa::Avx2,
+    Isa::Avx512,
+    Isa::Avx512Bf16,
+    Isa::Amx,
+];
 #[cfg(test)]
-pub const TESTED: [Isa; 4] = [Isa::Portable, Isa::Avx2, Isa::Avx512, Isa::Wide];
+pub const TESTED: [Isa; 6] = [
+    Isa::Portable,
+    Isa::Avx2,
+    Isa::Avx512,
+    Isa::Avx512Bf16,
+    Isa::Amx,
+    Isa::Wide,
+];
 
 impl Isa {
     pub fn name(self) -> &'static str {
@@ -24,6 +41,8 @@ impl Isa {
             Isa::Portable => "portable",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
+            Isa::Avx512Bf16 => "avx512bf16",
+            Isa::Amx => "amx",
             #[cfg(test)]
             Isa::Wide => "wide",
         }
@@ -32,7 +51,8 @@ impl Isa {
     pub fn parse(name: &str) -> Result<Isa, String> {
         let found = ALL.into_iter().find(|isa| isa.name() == name);
         found.ok_or_else(|| {
-            format!("Unknown instruction set '{name}': choose portable, avx2 or avx512")
+            let names = ALL.map(Isa::name).join(", ");
+            format!("Unknown instruction set '{name}': choose one of {names}")
         })
     }
 
@@ -45,8 +65,29 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => is_x86_feature_detected!("avx512f") && Isa::Avx2.available(),
+            Isa::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512dq")
+                    && Isa::Avx2.available()
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bf16 => is_x86_feature_detected!("avx512bf16") && Isa::Avx512.available(),
+            // Its products are not written yet.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => false,
             #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
+    }
+
+    /// Whether it multiplies pairs of bf16 in one instruction.
+    pub fn has_pairs(self) -> bool {
+        match self {
+            Isa::Avx512Bf16 | Isa::Amx => true,
+            #[cfg(test)]
+            Isa::Wide => true,
             _ => false,
         }
     }
@@ -171,11 +212,9 @@ fn probe(isa: Isa) -> Vec<(&'static str, Vec<f32>)> {
         m,
         n,
         k,
-        Matrix::rows(&a, k),
-        Matrix::columns(&b, k),
-        &mut forward,
-        n,
-        false,
+        Matrix::rows(&a[..], k),
+        Matrix::columns(&b[..], k),
+        Output::new(&mut forward[..], n, false),
     );
     let mut weight = vec![0.0; k * n];
     gemm(
@@ -183,11 +222,9 @@ fn probe(isa: Isa) -> Vec<(&'static str, Vec<f32>)> {
         k,
         n,
         m,
-        Matrix::columns(&a, k),
-        Matrix::rows(&forward, n),
-        &mut weight,
-        n,
-        false,
+        Matrix::columns(&a[..], k),
+        Matrix::rows(&forward[..], n),
+        Output::new(&mut weight[..], n, false),
     );
 
     let shape = attention::Shape {

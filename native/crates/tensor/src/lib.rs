@@ -7,6 +7,7 @@
 pub mod arena;
 pub mod attention;
 pub mod context;
+pub mod element;
 pub mod elementwise;
 pub mod floats;
 pub mod gather;

@@ -1,7 +1,7 @@
 //! Muon: momentum made orthogonal by Newton-Schulz iteration (Jordan et al. 2024), in f32.
 
 use crate::context::{Context, Precision, Purpose};
-use crate::gemm::{Matrix, gemm};
+use crate::gemm::{Matrix, Output, gemm};
 use crate::{elementwise, reduce};
 
 #[derive(Clone, Copy)]
@@ -99,8 +99,16 @@ fn one(context: &Context, entry: &mut Entry, settings: Muon) {
         symmetric(context, short, short, gram, poly);
         elementwise::combine(context, gram, B, poly, C);
         elementwise::scale(context, x, A, next, false);
-        let (left, right) = (Matrix::rows(poly, short), Matrix::rows(x, long));
-        gemm(context, short, long, short, left, right, next, long, true);
+        let (left, right) = (Matrix::rows(&*poly, short), Matrix::rows(&*x, long));
+        gemm(
+            context,
+            short,
+            long,
+            short,
+            left,
+            right,
+            Output::new(&mut *next, long, true),
+        );
         std::mem::swap(&mut x, &mut next);
     }
     if rows > columns {
@@ -128,9 +136,7 @@ fn symmetric(context: &Context, n: usize, k: usize, x: &[f32], out: &mut [f32]) 
             k,
             left,
             right,
-            &mut out[top * n..bottom * n],
-            n,
-            false,
+            Output::new(&mut out[top * n..bottom * n], n, false),
         );
     }
     for row in 0..n {

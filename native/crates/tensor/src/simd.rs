@@ -4,6 +4,8 @@
 //! function with the target features of each instruction set and picks one of them at run time. Safety everywhere:
 //! the caller hands pointers that hold the elements named, on a machine that has the instruction set.
 
+use crate::element::{Bf16, Element};
+
 pub trait Simd: Copy + 'static {
     type V: Copy;
     const LANES: usize;
@@ -33,6 +35,8 @@ pub trait Simd: Copy + 'static {
     unsafe fn if_less(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
     /// Rounded to bf16 (nearest, ties to even), kept as f32; not-a-number stays.
     unsafe fn bf16(a: Self::V) -> Self::V;
+    unsafe fn load_bf16(p: *const Bf16) -> Self::V;
+    unsafe fn store_bf16(p: *mut Bf16, v: Self::V);
     /// The sum of the lanes, in an order that is always the same.
     unsafe fn sum(a: Self::V) -> f32;
     unsafe fn largest(a: Self::V) -> f32;
@@ -47,29 +51,37 @@ pub trait Simd: Copy + 'static {
     }
 }
 
+/// Products of pairs of bf16, summed in f32: what AVX-512 has as `vdpbf16ps`. A vector of pairs has LANES of them,
+/// in the bits of a vector of f32.
+pub trait Pairs: Simd {
+    /// sum + low(a) low(b) + high(a) high(b) in every lane; `a` points to one pair, the same for all lanes.
+    unsafe fn dot(sum: Self::V, a: *const Bf16, b: Self::V) -> Self::V;
+    /// The pairs (low[i], high[i]), rounded.
+    unsafe fn pair(low: Self::V, high: Self::V) -> Self::V;
+    /// first[0], first[1], .., second[LANES - 1], rounded, as LANES pairs.
+    unsafe fn join(first: Self::V, second: Self::V) -> Self::V;
+}
+
 /// The next `n` elements, at most LANES.
 #[inline(always)]
-pub unsafe fn get<S: Simd>(p: *const f32, n: usize) -> S::V {
-    if n == S::LANES {
-        S::load(p)
-    } else {
-        S::load_n(p, n)
-    }
+pub unsafe fn get<S: Simd>(p: *const impl Element, n: usize) -> S::V {
+    Element::get::<S>(p, n)
 }
 
 #[inline(always)]
-pub unsafe fn put<S: Simd>(p: *mut f32, n: usize, v: S::V) {
-    if n == S::LANES {
-        S::store(p, v)
-    } else {
-        S::store_n(p, n, v)
-    }
+pub unsafe fn put<S: Simd>(p: *mut impl Element, n: usize, v: S::V) {
+    Element::put::<S>(p, n, v)
 }
 
 /// As `put`, or added to what is there.
 #[inline(always)]
-pub unsafe fn put_or_add<S: Simd>(p: *mut f32, n: usize, v: S::V, add: bool) {
-    put::<S>(p, n, if add { S::add(get::<S>(p, n), v) } else { v });
+pub unsafe fn put_or_add<S: Simd>(p: *mut impl Element, n: usize, v: S::V, add: bool) {
+    let v = if add {
+        S::add(Element::get::<S>(p, n), v)
+    } else {
+        v
+    };
+    Element::put::<S>(p, n, v);
 }
 
 /// Walks `n` elements a vector at a time: `body` sees where it is and how many elements are left for it, LANES but at
@@ -208,7 +220,17 @@ impl<const P: usize, const ROWS: usize> Simd for Plain<P, ROWS> {
     }
     #[inline(always)]
     unsafe fn bf16(a: Self::V) -> Self::V {
-        std::array::from_fn(|i| bf16(a[i]))
+        std::array::from_fn(|i| Bf16::new(a[i]).value())
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(p: *const Bf16) -> Self::V {
+        std::array::from_fn(|i| (*p.add(i)).value())
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut Bf16, v: Self::V) {
+        for i in 0..P {
+            *p.add(i) = Bf16::new(v[i]);
+        }
     }
     #[inline(always)]
     unsafe fn sum(a: Self::V) -> f32 {
@@ -221,47 +243,100 @@ impl<const P: usize, const ROWS: usize> Simd for Plain<P, ROWS> {
     }
 }
 
-/// One f32 rounded to bf16 (nearest, ties to even); not-a-number stays.
-pub fn bf16(x: f32) -> f32 {
-    if x.is_nan() {
-        return x;
+impl<const P: usize, const ROWS: usize> Pairs for Plain<P, ROWS> {
+    #[inline(always)]
+    unsafe fn dot(sum: Self::V, a: *const Bf16, b: Self::V) -> Self::V {
+        let (low, high) = ((*a).value(), (*a.add(1)).value());
+        std::array::from_fn(|i| {
+            let bits = b[i].to_bits();
+            let (x, y) = (f32::from_bits(bits << 16), f32::from_bits(bits & !0xffff));
+            sum[i] + (low * x + high * y)
+        })
     }
-    let bits = x.to_bits();
-    f32::from_bits((bits.wrapping_add(0x7fff + ((bits >> 16) & 1))) & 0xffff_0000)
+    #[inline(always)]
+    unsafe fn pair(low: Self::V, high: Self::V) -> Self::V {
+        std::array::from_fn(|i| {
+            let (low, high) = (Bf16::new(low[i]).0 as u32, Bf16::new(high[i]).0 as u32);
+            f32::from_bits(low | (high << 16))
+        })
+    }
+    #[inline(always)]
+    unsafe fn join(first: Self::V, second: Self::V) -> Self::V {
+        let at = |i: usize| if i < P { first[i] } else { second[i - P] };
+        let low = std::array::from_fn(|i| at(2 * i));
+        Self::pair(low, std::array::from_fn(|i| at(2 * i + 1)))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
-pub use x86::{Avx2, Avx512};
+pub use x86::{Avx2, Avx512, Avx512Bf16};
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 /// Compiles generic bodies for every instruction set and picks one at run time:
-/// `kernels! { pub fn name(x: &[f32]) -> f32 = body; }` makes `name(isa, x)` out of `body::<S>(x)`.
+/// `kernels! { pub fn name(x: &[f32]) -> f32 = body; }` makes `name(isa, x)` out of `body::<S>(x)`, and
+/// `fn name<E>(x: &[E]) = body` makes it out of `body::<S, E>(x)` for any stored `Element`.
 #[macro_export]
 macro_rules! kernels {
-    ($( $(#[$meta:meta])* $visible:vis fn $name:ident ( $($arg:ident : $type:ty),* $(,)? ) $(-> $result:ty)? = $body:ident; )*) => { $(
+    ($( $(#[$meta:meta])* $visible:vis fn $name:ident $(<$($E:ident),*>)? ( $($arg:ident : $type:ty),* $(,)? ) $(-> $result:ty)? = $body:ident; )*) => { $(
         $(#[$meta])*
-        $visible unsafe fn $name(isa: $crate::isa::Isa, $($arg: $type),*) $(-> $result)? {
+        $visible unsafe fn $name $(<$($E: $crate::element::Element),*>)? (isa: $crate::isa::Isa, $($arg: $type),*) $(-> $result)? {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2,fma")]
-                unsafe fn avx2($($arg: $type),*) $(-> $result)? { $body::<$crate::simd::Avx2>($($arg),*) }
-                #[target_feature(enable = "avx512f,avx2,fma")]
-                unsafe fn avx512($($arg: $type),*) $(-> $result)? { $body::<$crate::simd::Avx512>($($arg),*) }
+                unsafe fn avx2 $(<$($E: $crate::element::Element),*>)? ($($arg: $type),*) $(-> $result)? {
+                    $body::<$crate::simd::Avx2 $(, $($E),*)?>($($arg),*)
+                }
+                #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
+                unsafe fn avx512 $(<$($E: $crate::element::Element),*>)? ($($arg: $type),*) $(-> $result)? {
+                    $body::<$crate::simd::Avx512 $(, $($E),*)?>($($arg),*)
+                }
+                #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")]
+                unsafe fn avx512_bf16 $(<$($E: $crate::element::Element),*>)? ($($arg: $type),*) $(-> $result)? {
+                    $body::<$crate::simd::Avx512Bf16 $(, $($E),*)?>($($arg),*)
+                }
                 match isa {
-                    $crate::isa::Isa::Avx2 => return avx2($($arg),*),
-                    $crate::isa::Isa::Avx512 => return avx512($($arg),*),
+                    $crate::isa::Isa::Avx2 => return avx2 $(::<$($E),*>)? ($($arg),*),
+                    $crate::isa::Isa::Avx512 => return avx512 $(::<$($E),*>)? ($($arg),*),
+                    $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx => {
+                        return avx512_bf16 $(::<$($E),*>)? ($($arg),*)
+                    }
                     _ => {}
                 }
             }
             #[cfg(test)]
             if isa == $crate::isa::Isa::Wide {
-                return $body::<$crate::simd::Wide>($($arg),*);
+                return $body::<$crate::simd::Wide $(, $($E),*)?>($($arg),*);
             }
             #[cfg(not(target_arch = "x86_64"))]
             let _ = isa;
-            $body::<$crate::simd::Portable>($($arg),*)
+            $body::<$crate::simd::Portable $(, $($E),*)?>($($arg),*)
+        }
+    )* };
+}
+
+/// As `kernels!` for bodies over `Pairs`, on the instruction sets that have them: the caller asks `Isa::has_pairs` first.
+#[macro_export]
+macro_rules! pair_kernels {
+    ($( $(#[$meta:meta])* $visible:vis fn $name:ident $(<$($E:ident),*>)? ( $($arg:ident : $type:ty),* $(,)? ) = $body:ident; )*) => { $(
+        $(#[$meta])*
+        $visible unsafe fn $name $(<$($E: $crate::element::Element),*>)? (isa: $crate::isa::Isa, $($arg: $type),*) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")]
+                unsafe fn avx512_bf16 $(<$($E: $crate::element::Element),*>)? ($($arg: $type),*) {
+                    $body::<$crate::simd::Avx512Bf16 $(, $($E),*)?>($($arg),*)
+                }
+                if matches!(isa, $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx) {
+                    return avx512_bf16 $(::<$($E),*>)? ($($arg),*);
+                }
+            }
+            #[cfg(test)]
+            if isa == $crate::isa::Isa::Wide {
+                return $body::<$crate::simd::Wide $(, $($E),*)?>($($arg),*);
+            }
+            unreachable!("{} has no products of pairs", isa.name())
         }
     )* };
 }

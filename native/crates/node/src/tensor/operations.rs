@@ -3,8 +3,9 @@
 use super::{call, size};
 use napi::{Error, Result};
 use napi_derive::napi;
+use smolforge_tensor::element::Floats;
 use smolforge_tensor::elementwise::{Binary, Unary};
-use smolforge_tensor::gemm::Matrix;
+use smolforge_tensor::gemm::{Matrix, Output};
 use smolforge_tensor::{elementwise, gemm, reduce};
 
 fn unary_of(f: u32) -> Result<Unary> {
@@ -210,25 +211,22 @@ pub fn tensor_matmul(
         _ => "matmul",
     };
     call(name, |engine| {
-        let left = engine.input(a, size(&[batch, m, k])?)?;
-        let right = engine.input(b, size(&[batch, k, n])?)?;
-        let out = engine.output(c, size(&[batch, m, n])?, &[a, b])?;
+        let left = engine.floats(a, size(&[batch, m, k])?)?;
+        let right = engine.floats(b, size(&[batch, k, n])?)?;
+        let out = engine.floats_output(c, size(&[batch, m, n])?, &[a, b])?;
         let [m, n, k] = [m, n, k].map(|size| size as usize);
+        let matrix = |data: Floats<'static>, rows: usize, columns: usize, turned: bool| {
+            if turned {
+                Matrix::columns(data, rows)
+            } else {
+                Matrix::rows(data, columns)
+            }
+        };
+        let mut rest = out;
         for i in 0..batch as usize {
-            let (left, right) = (
-                &left[i * m * k..(i + 1) * m * k],
-                &right[i * k * n..(i + 1) * k * n],
-            );
-            let left = if transpose_a {
-                Matrix::columns(left, m)
-            } else {
-                Matrix::rows(left, k)
-            };
-            let right = if transpose_b {
-                Matrix::columns(right, k)
-            } else {
-                Matrix::rows(right, n)
-            };
+            let left = matrix(left.from(i * m * k), m, k, transpose_a);
+            let right = matrix(right.from(i * k * n), k, n, transpose_b);
+            let (c, after) = rest.split(m * n);
             gemm::gemm(
                 &engine.context,
                 m,
@@ -236,10 +234,9 @@ pub fn tensor_matmul(
                 k,
                 left,
                 right,
-                &mut out[i * m * n..(i + 1) * m * n],
-                n,
-                add,
+                Output::new(c, n, add),
             );
+            rest = after;
         }
         Ok(())
     })

@@ -1,7 +1,8 @@
 //! Products with a few rows of A, as in generation one token at a time.
 
-use super::Matrix;
+use super::{Matrix, Output, Plus};
 use crate::context::{Context, Precision, Shared};
+use crate::element::{Element, Floats, FloatsMut};
 use crate::simd::{self, Simd};
 use crate::{kernels, vectors};
 
@@ -16,72 +17,171 @@ pub fn few_rows(
     k: usize,
     a: Matrix,
     b: Matrix,
-    c: &mut [f32],
-    c_stride: usize,
-    add: bool,
+    out: Output,
 ) {
-    let round = context.precision == Precision::Bf16;
-    let out = Shared::new(c);
-    context.split(n, k, &|from, to| unsafe {
-        let columns = b.data.as_ptr().add(from * b.column_stride);
-        let rows = Dots {
-            a: a.data.as_ptr(),
-            a_stride: a.row_stride,
-            b: columns,
-            b_stride: b.column_stride,
-            c: out.pointer().add(from),
-            c_stride,
-            depth: k,
-            columns: to - from,
-            add,
-            round,
+    match (a.data, b.data) {
+        (Floats::F32(x), Floats::F32(y)) => with_inputs(context, m, n, k, a, x, b, y, out),
+        (Floats::F32(x), Floats::Bf16(y)) => with_inputs(context, m, n, k, a, x, b, y, out),
+        (Floats::Bf16(x), Floats::F32(y)) => with_inputs(context, m, n, k, a, x, b, y, out),
+        (Floats::Bf16(x), Floats::Bf16(y)) => with_inputs(context, m, n, k, a, x, b, y, out),
+    }
+}
+
+fn with_inputs<A: Element, B: Element>(
+    context: &Context,
+    m: usize,
+    n: usize,
+    k: usize,
+    a: Matrix,
+    x: &[A],
+    b: Matrix,
+    y: &[B],
+    out: Output,
+) {
+    let inputs = Inputs {
+        a: x.as_ptr(),
+        a_stride: a.row_stride,
+        b: y.as_ptr(),
+        b_stride: b.column_stride,
+        depth: k,
+        round: context.precision == Precision::Bf16,
+    };
+    match out.c {
+        FloatsMut::F32(c) => {
+            let plus = match out.plus {
+                Plus::Nothing => None,
+                Plus::Itself => Some(c.as_ptr()),
+                Plus::Rows(Floats::F32(rows)) => Some(rows.as_ptr()),
+                Plus::Rows(Floats::Bf16(_)) => unreachable!("checked by the caller"),
+            };
+            all_columns(context, m, n, inputs, Shared::new(c), out.stride, plus);
+        }
+        FloatsMut::Bf16(c) => {
+            let plus = match out.plus {
+                Plus::Nothing => None,
+                Plus::Itself => Some(c.as_ptr()),
+                Plus::Rows(Floats::Bf16(rows)) => Some(rows.as_ptr()),
+                Plus::Rows(Floats::F32(_)) => unreachable!("checked by the caller"),
+            };
+            all_columns(context, m, n, inputs, Shared::new(c), out.stride, plus);
+        }
+    }
+}
+
+fn all_columns<A: Element, B: Element, Out: Element>(
+    context: &Context,
+    m: usize,
+    n: usize,
+    inputs: Inputs<A, B>,
+    c: Shared<Out>,
+    stride: usize,
+    plus: Option<*const Out>,
+) {
+    let place = Place {
+        c: c.pointer(),
+        plus: plus.unwrap_or(std::ptr::null()),
+        stride,
+    };
+    context.split(n, inputs.depth, &|from, to| unsafe {
+        let (inputs, place) = (&inputs, &place);
+        let part = Inputs {
+            b: inputs.b.add(from * inputs.b_stride),
+            ..*inputs
         };
-        dots(context.isa, m, rows);
+        dots(context.isa, m, to - from, part, place.from_column(from));
     });
 }
 
 #[derive(Clone, Copy)]
-struct Dots {
-    a: *const f32,
+struct Inputs<A, B> {
+    a: *const A,
     a_stride: usize,
-    b: *const f32,
+    b: *const B,
     b_stride: usize,
-    c: *mut f32,
-    c_stride: usize,
     depth: usize,
-    columns: usize,
-    add: bool,
     round: bool,
 }
 
+#[derive(Clone, Copy)]
+struct Place<Out> {
+    c: *mut Out,
+    /// Null for nothing.
+    plus: *const Out,
+    stride: usize,
+}
+
+unsafe impl<A, B> Sync for Inputs<A, B> {}
+unsafe impl<Out> Sync for Place<Out> {}
+
+impl<Out: Copy> Place<Out> {
+    unsafe fn from_column(self, column: usize) -> Self {
+        Self {
+            c: self.c.add(column),
+            plus: if self.plus.is_null() {
+                self.plus
+            } else {
+                self.plus.add(column)
+            },
+            ..self
+        }
+    }
+}
+
 kernels! {
-    fn dots(rows: usize, dots: Dots) = dots_body;
+    fn dots<A, B, Out>(rows: usize, columns: usize, inputs: Inputs<A, B>, place: Place<Out>) = dots_body;
 }
 
 #[inline(always)]
-unsafe fn dots_body<S: Simd>(rows: usize, d: Dots) {
+unsafe fn dots_body<S: Simd, A: Element, B: Element, Out: Element>(
+    rows: usize,
+    columns: usize,
+    inputs: Inputs<A, B>,
+    place: Place<Out>,
+) {
     match rows {
-        1 => dot_rows::<S, 1, 4>(d),
-        2 => dot_rows::<S, 2, 4>(d),
-        3 => dot_rows::<S, 3, 2>(d),
-        _ => dot_rows::<S, 4, 2>(d),
+        1 => dot_rows::<S, A, B, Out, 1, 4>(columns, inputs, place),
+        2 => dot_rows::<S, A, B, Out, 2, 4>(columns, inputs, place),
+        3 => dot_rows::<S, A, B, Out, 3, 2>(columns, inputs, place),
+        _ => dot_rows::<S, A, B, Out, 4, 2>(columns, inputs, place),
     }
 }
 
 /// ROWS x COLUMNS dot products at a time.
 #[inline(always)]
-unsafe fn dot_rows<S: Simd, const ROWS: usize, const COLUMNS: usize>(d: Dots) {
-    let whole = d.columns / COLUMNS * COLUMNS;
+unsafe fn dot_rows<
+    S: Simd,
+    A: Element,
+    B: Element,
+    Out: Element,
+    const ROWS: usize,
+    const COLUMNS: usize,
+>(
+    columns: usize,
+    inputs: Inputs<A, B>,
+    place: Place<Out>,
+) {
+    let whole = columns / COLUMNS * COLUMNS;
     for column in (0..whole).step_by(COLUMNS) {
-        dot_block::<S, ROWS, COLUMNS>(d, column);
+        dot_block::<S, A, B, Out, ROWS, COLUMNS>(inputs, place, column);
     }
-    for column in whole..d.columns {
-        dot_block::<S, ROWS, 1>(d, column);
+    for column in whole..columns {
+        dot_block::<S, A, B, Out, ROWS, 1>(inputs, place, column);
     }
 }
 
 #[inline(always)]
-unsafe fn dot_block<S: Simd, const ROWS: usize, const COLUMNS: usize>(d: Dots, column: usize) {
+unsafe fn dot_block<
+    S: Simd,
+    A: Element,
+    B: Element,
+    Out: Element,
+    const ROWS: usize,
+    const COLUMNS: usize,
+>(
+    d: Inputs<A, B>,
+    place: Place<Out>,
+    column: usize,
+) {
     let mut sums = [[S::splat(0.0); COLUMNS]; ROWS];
     vectors!(S, d.depth, |p, left| {
         for j in 0..COLUMNS {
@@ -100,9 +200,12 @@ unsafe fn dot_block<S: Simd, const ROWS: usize, const COLUMNS: usize>(d: Dots, c
     });
     for i in 0..ROWS {
         for j in 0..COLUMNS {
-            let to = d.c.add(i * d.c_stride + column + j);
-            let sum = S::sum(sums[i][j]);
-            *to = if d.add { *to + sum } else { sum };
+            let at = i * place.stride + column + j;
+            let mut sum = S::sum(sums[i][j]);
+            if !place.plus.is_null() {
+                sum += (*place.plus.add(at)).value();
+            }
+            *place.c.add(at) = Out::of(sum);
         }
     }
 }

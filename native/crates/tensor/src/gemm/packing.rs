@@ -1,12 +1,55 @@
-//! Matrices in the order in which the product reads them.
+//! Matrices in the order in which the product reads them: as f32, or as pairs of bf16 along K.
 
 use super::Matrix;
 use crate::context::{Context, Precision, Purpose, Shared};
+use crate::element::{Bf16, Element, Floats};
 use crate::isa::Isa;
-use crate::kernels;
-use crate::simd::Simd;
+use crate::simd::{self, Pairs, Simd};
+use crate::{kernels, pair_kernels};
 
-/// B packed whole, to be used by several products.
+/// What the inner loop of a product multiplies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Inputs {
+    /// f32, rounded to bf16 before where that is the precision.
+    Floats,
+    /// Pairs of bf16, one product instruction for both.
+    Pairs,
+    /// Tiles of bf16, 32 deep (AMX).
+    Tiles,
+}
+
+impl Inputs {
+    pub fn of(context: &Context) -> Self {
+        match (context.precision, context.isa) {
+            (Precision::F32, _) => Inputs::Floats,
+            (Precision::Bf16, Isa::Amx) => Inputs::Tiles,
+            (Precision::Bf16, isa) if isa.has_pairs() => Inputs::Pairs,
+            _ => Inputs::Floats,
+        }
+    }
+
+    /// K is filled up with zeros to a multiple of this.
+    pub fn depth_step(self) -> usize {
+        match self {
+            Inputs::Floats => 1,
+            Inputs::Pairs => 2,
+            Inputs::Tiles => 32,
+        }
+    }
+
+    /// f32 of scratch memory that `depth` rows of one column take.
+    pub fn words(self, depth: usize) -> usize {
+        let depth = depth.next_multiple_of(self.depth_step());
+        if self == Inputs::Floats {
+            depth
+        } else {
+            depth / 2
+        }
+    }
+}
+
+/// B packed whole, to be used by several products: panels of `panel_columns`, `[panel][k][column]` of f32, or
+/// `[panel][k / 2][column][2]` of bf16.
 #[derive(Clone, Copy)]
 pub struct Packed<'a> {
     pub(super) data: &'a [f32],
@@ -24,11 +67,12 @@ pub fn pack<'c>(
     purpose: Purpose,
 ) -> Packed<'c> {
     assert!(b.holds(k, n));
+    let inputs = Inputs::of(context);
     let columns = panel_columns(context.isa);
     let panels = n.div_ceil(columns);
-    let packed = unsafe { context.shared_scratch(purpose, panels * columns * k) };
+    let words = inputs.words(k);
+    let packed = unsafe { context.shared_scratch(purpose, panels * columns * words) };
     let out = Shared::new(packed);
-    let round = context.precision == Precision::Bf16;
     // Rows lie together when columns are contiguous: then a task takes some rows of all panels, else whole panels.
     let by_rows = b.column_stride == 1;
     let parts = if by_rows {
@@ -39,23 +83,33 @@ pub fn pack<'c>(
     let cost = if by_rows { PACK_ROWS * n } else { columns * k };
     let one = |panel: usize, top: usize, bottom: usize| unsafe {
         let start = panel * columns;
-        let to = out.part(start * k + top * columns, start * k + bottom * columns);
-        let from = b
-            .data
-            .as_ptr()
-            .add(start * b.column_stride + top * b.row_stride);
         let width = columns.min(n - start);
-        pack_panel(
-            context.isa,
-            from,
-            b.row_stride,
-            b.column_stride,
-            bottom - top,
-            width,
-            to,
+        let last = if bottom == k {
+            words
+        } else {
+            inputs.words(bottom)
+        };
+        let to = out.part(
+            (panel * words + inputs.words(top)) * columns,
+            (panel * words + last) * columns,
         );
-        if round {
-            round_bf16(context.isa, to);
+        let at = start * b.column_stride + top * b.row_stride;
+        let source = Source {
+            row_stride: b.row_stride,
+            column_stride: b.column_stride,
+            rows: bottom - top,
+            columns: width,
+            round: context.precision == Precision::Bf16,
+        };
+        match (inputs, b.data) {
+            (Inputs::Floats, Floats::F32(x)) => {
+                pack_panel(context.isa, x.as_ptr().add(at), source, to)
+            }
+            (Inputs::Floats, Floats::Bf16(x)) => {
+                pack_panel(context.isa, x.as_ptr().add(at), source, to)
+            }
+            (_, Floats::F32(x)) => pack_pairs(context.isa, x.as_ptr().add(at), source, to),
+            (_, Floats::Bf16(x)) => pack_pairs(context.isa, x.as_ptr().add(at), source, to),
         }
     };
     context.split(parts, cost, &|from, to| {
@@ -76,54 +130,97 @@ pub fn panel_columns(isa: Isa) -> usize {
     match isa {
         Isa::Portable => 8,
         Isa::Avx2 => 16,
-        Isa::Avx512 => 32,
+        Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => 32,
         #[cfg(test)]
         Isa::Wide => 32,
     }
 }
 
-/// Rows of B that are packed together for all panels.
+/// Rows of B that are packed together for all panels: a multiple of every depth step.
 const PACK_ROWS: usize = 32;
+
+/// What part of a matrix is packed.
+#[derive(Clone, Copy)]
+pub struct Source {
+    pub row_stride: usize,
+    pub column_stride: usize,
+    pub rows: usize,
+    pub columns: usize,
+    /// Round f32 to bf16 on the way.
+    pub round: bool,
+}
+
 kernels! {
-    /// Packs `width` columns of a matrix into one panel, zeros after them.
-    pub fn pack_panel(from: *const f32, row_stride: usize, column_stride: usize, k: usize, width: usize, to: &mut [f32]) = pack_panel_body;
+    /// Packs columns of a matrix into one panel of f32, zeros after them.
+    pub fn pack_panel<E>(from: *const E, source: Source, to: &mut [f32]) = pack_panel_body;
     /// Packs rows whose columns are contiguous into groups of TILE_ROWS: `[group][k][TILE_ROWS]`.
-    pub fn pack_rows(from: *const f32, stride: usize, rows: usize, k: usize, to: &mut [f32]) = pack_rows_body;
-    pub fn copy_rounded(from: *const f32, stride: usize, rows: usize, k: usize, to: &mut [f32], to_stride: usize) = copy_rounded_body;
-    pub fn round_bf16(values: &mut [f32]) = round_body;
+    pub fn pack_rows<E>(from: *const E, stride: usize, rows: usize, k: usize, to: &mut [f32], round: bool) = pack_rows_body;
+    /// Rows of f32, `to_stride` apart.
+    pub fn copy_rows<E>(from: *const E, stride: usize, rows: usize, k: usize, to: &mut [f32], to_stride: usize, round: bool) = copy_rows_body;
+    /// Rows of bf16 with zeros up to `depth`, `to_stride` apart.
+    pub fn copy_bf16<E>(from: *const E, stride: usize, rows: usize, k: usize, to: *mut Bf16, to_stride: usize, depth: usize) = copy_bf16_body;
+}
+
+pair_kernels! {
+    /// Packs columns of a matrix into one panel of pairs, zeros after them to the right and below.
+    pub fn pack_pairs<E>(from: *const E, source: Source, to: &mut [f32]) = pack_pairs_body;
+    /// As `copy_bf16` for the transpose: row i, element p of the result is from[p * stride + i].
+    pub fn turn_bf16<E>(from: *const E, stride: usize, rows: usize, k: usize, to: *mut Bf16, to_stride: usize, depth: usize) = turn_bf16_body;
 }
 
 #[inline(always)]
-unsafe fn pack_panel_body<S: Simd>(
-    from: *const f32,
-    row_stride: usize,
-    column_stride: usize,
-    k: usize,
-    width: usize,
-    to: &mut [f32],
+unsafe fn rounded<S: Simd>(v: S::V, round: bool) -> S::V {
+    if round { S::bf16(v) } else { v }
+}
+
+/// A block of LANES x LANES, turned: `to` gets column after column.
+#[inline(always)]
+unsafe fn turn_block<S: Simd, E: Element>(
+    from: *const E,
+    stride: usize,
+    to: *mut f32,
+    to_stride: usize,
+    round: bool,
 ) {
+    let mut block = [[0.0f32; 16]; 16];
+    for i in 0..S::LANES {
+        let line = rounded::<S>(E::get::<S>(from.add(i * stride), S::LANES), round);
+        S::store(block[i].as_mut_ptr(), line);
+    }
+    S::transpose(block[0].as_ptr(), 16, to, to_stride);
+}
+
+#[inline(always)]
+unsafe fn pack_panel_body<S: Simd, E: Element>(from: *const E, source: Source, to: &mut [f32]) {
+    let Source {
+        row_stride,
+        column_stride,
+        rows: k,
+        columns: width,
+        round,
+    } = source;
     let columns = 2 * S::LANES;
     let to = to.as_mut_ptr();
     if width == columns && column_stride == 1 {
         for p in 0..k {
-            S::store(to.add(p * columns), S::load(from.add(p * row_stride)));
-            S::store(
-                to.add(p * columns + S::LANES),
-                S::load(from.add(p * row_stride + S::LANES)),
-            );
+            for half in [0, S::LANES] {
+                let v = E::get::<S>(from.add(p * row_stride + half), S::LANES);
+                S::store(to.add(p * columns + half), rounded::<S>(v, round));
+            }
         }
         return;
     }
     let mut done = 0;
     if width == columns && row_stride == 1 {
         while done + S::LANES <= k {
-            for half in 0..2 {
-                let block = from.add(half * S::LANES * column_stride + done);
-                S::transpose(
+            for half in [0, S::LANES] {
+                let block = from.add(half * column_stride + done);
+                turn_block::<S, E>(
                     block,
                     column_stride,
-                    to.add(done * columns + half * S::LANES),
+                    to.add(done * columns + half),
                     columns,
+                    round,
                 );
             }
             done += S::LANES;
@@ -131,71 +228,188 @@ unsafe fn pack_panel_body<S: Simd>(
     }
     for p in done..k {
         for j in 0..columns {
-            *to.add(p * columns + j) = if j < width {
-                *from.add(p * row_stride + j * column_stride)
+            let value = if j < width {
+                (*from.add(p * row_stride + j * column_stride)).value()
             } else {
                 0.0
+            };
+            *to.add(p * columns + j) = if round {
+                Bf16::new(value).value()
+            } else {
+                value
             };
         }
     }
 }
 
 #[inline(always)]
-unsafe fn pack_rows_body<S: Simd>(
-    from: *const f32,
+unsafe fn pack_rows_body<S: Simd, E: Element>(
+    from: *const E,
     stride: usize,
     rows: usize,
     k: usize,
     to: &mut [f32],
+    round: bool,
 ) {
     let group = S::TILE_ROWS;
-    let whole = rows / group * group;
     let to = to.as_mut_ptr();
     for p in 0..k {
         let line = from.add(p * stride);
-        for first in (0..whole).step_by(group) {
-            std::ptr::copy_nonoverlapping(line.add(first), to.add(first * k + p * group), group);
-        }
-        if whole < rows {
-            std::ptr::copy_nonoverlapping(
-                line.add(whole),
-                to.add(whole * k + p * group),
-                rows - whole,
-            );
+        for first in (0..rows).step_by(group) {
+            let out = to.add(first * k + p * group);
+            for i in 0..group.min(rows - first) {
+                let value = (*line.add(first + i)).value();
+                *out.add(i) = if round {
+                    Bf16::new(value).value()
+                } else {
+                    value
+                };
+            }
         }
     }
 }
 
 #[inline(always)]
-unsafe fn copy_rounded_body<S: Simd>(
-    from: *const f32,
+unsafe fn copy_rows_body<S: Simd, E: Element>(
+    from: *const E,
     stride: usize,
     rows: usize,
     k: usize,
     to: &mut [f32],
     to_stride: usize,
+    round: bool,
 ) {
     for row in 0..rows {
         let (line, out) = (from.add(row * stride), to.as_mut_ptr().add(row * to_stride));
-        let mut p = 0;
-        while p + S::LANES <= k {
-            S::store(out.add(p), S::bf16(S::load(line.add(p))));
-            p += S::LANES;
-        }
-        if p < k {
-            S::store_n(out.add(p), k - p, S::bf16(S::load_n(line.add(p), k - p)));
+        crate::vectors!(S, k, |p, left| {
+            let v = E::get::<S>(line.add(p), left);
+            simd::put::<S>(out.add(p), left, rounded::<S>(v, round));
+        });
+    }
+}
+
+#[inline(always)]
+unsafe fn copy_bf16_body<S: Simd, E: Element>(
+    from: *const E,
+    stride: usize,
+    rows: usize,
+    k: usize,
+    to: *mut Bf16,
+    to_stride: usize,
+    depth: usize,
+) {
+    for row in 0..rows {
+        let (line, out) = (from.add(row * stride), to.add(row * to_stride));
+        crate::vectors!(S, k, |p, left| {
+            simd::put::<S>(out.add(p), left, E::get::<S>(line.add(p), left));
+        });
+        for p in k..depth {
+            *out.add(p) = Bf16(0);
         }
     }
 }
 
 #[inline(always)]
-unsafe fn round_body<S: Simd>(values: &mut [f32]) {
-    let (mut i, n, p) = (0, values.len(), values.as_mut_ptr());
-    while i + S::LANES <= n {
-        S::store(p.add(i), S::bf16(S::load(p.add(i))));
-        i += S::LANES;
+unsafe fn pack_pairs_body<S: Pairs, E: Element>(from: *const E, source: Source, to: &mut [f32]) {
+    let Source {
+        row_stride,
+        column_stride,
+        rows: k,
+        columns: width,
+        ..
+    } = source;
+    let columns = 2 * S::LANES;
+    let pairs = to.len() / columns;
+    let to = to.as_mut_ptr();
+    let mut done = 0;
+    if column_stride == 1 {
+        while done < k / 2 {
+            let line = from.add(2 * done * row_stride);
+            for half in [0, S::LANES] {
+                let n = width.saturating_sub(half).min(S::LANES);
+                let v = if n == 0 {
+                    S::splat(0.0)
+                } else {
+                    let low = E::get::<S>(line.add(half), n);
+                    S::pair(low, E::get::<S>(line.add(half + row_stride), n))
+                };
+                S::store(to.add(done * columns + half), v);
+            }
+            done += 1;
+        }
+    } else if row_stride == 1 && width == columns {
+        let mut block = [[0.0f32; 16]; 16];
+        while 2 * (done + S::LANES) <= k {
+            for half in [0, S::LANES] {
+                for j in 0..S::LANES {
+                    let line = from.add((half + j) * column_stride + 2 * done);
+                    let first = E::get::<S>(line, S::LANES);
+                    let second = E::get::<S>(line.add(S::LANES), S::LANES);
+                    S::store(block[j].as_mut_ptr(), S::join(first, second));
+                }
+                S::transpose(
+                    block[0].as_ptr(),
+                    16,
+                    to.add(done * columns + half),
+                    columns,
+                );
+            }
+            done += S::LANES;
+        }
     }
-    if i < n {
-        S::store_n(p.add(i), n - i, S::bf16(S::load_n(p.add(i), n - i)));
+    let at = |p: usize, j: usize| {
+        if p < k && j < width {
+            Bf16::new((*from.add(p * row_stride + j * column_stride)).value())
+        } else {
+            Bf16(0)
+        }
+    };
+    for q in done..pairs {
+        for j in 0..columns {
+            let out = to.add(q * columns + j) as *mut [Bf16; 2];
+            *out = [at(2 * q, j), at(2 * q + 1, j)];
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn turn_bf16_body<S: Pairs, E: Element>(
+    from: *const E,
+    stride: usize,
+    rows: usize,
+    k: usize,
+    to: *mut Bf16,
+    to_stride: usize,
+    depth: usize,
+) {
+    let mut block = [[0.0f32; 16]; 16];
+    let whole = rows / S::LANES * S::LANES;
+    let mut done = 0;
+    while done + 2 * S::LANES <= k {
+        for i in (0..whole).step_by(S::LANES) {
+            for q in 0..S::LANES {
+                let line = from.add((done + 2 * q) * stride + i);
+                let low = E::get::<S>(line, S::LANES);
+                let high = E::get::<S>(line.add(stride), S::LANES);
+                S::store(block[q].as_mut_ptr(), S::pair(low, high));
+            }
+            let out = to.add(i * to_stride + done) as *mut f32;
+            S::transpose(block[0].as_ptr(), 16, out, to_stride / 2);
+        }
+        for i in whole..rows {
+            for p in done..done + 2 * S::LANES {
+                *to.add(i * to_stride + p) = Bf16::new((*from.add(p * stride + i)).value());
+            }
+        }
+        done += 2 * S::LANES;
+    }
+    for i in 0..rows {
+        for p in done..depth {
+            *to.add(i * to_stride + p) = if p < k {
+                Bf16::new((*from.add(p * stride + i)).value())
+            } else {
+                Bf16(0)
+            };
+        }
     }
 }

@@ -1,40 +1,183 @@
 //! A block of C, tile by tile in registers.
 
-use crate::kernels;
-use crate::simd::Simd;
+use crate::element::{Bf16, Element};
+use crate::simd::{self, Pairs, Simd};
+use crate::{kernels, pair_kernels};
 
-/// A block of C and what it is made of.
+/// A block of C and what it is made of: A and B as `In`, C as `Out`.
 #[derive(Clone, Copy)]
-pub struct Tile {
+pub struct Tile<In, Out> {
+    /// Of K: f32, or bf16 in whole pairs.
     pub depth: usize,
-    /// Row-major rows `a_stride` apart; or, with stride 0, packed by `pack_rows`.
-    pub a: *const f32,
+    /// Row-major rows `a_stride` apart; or, of f32 and with stride 0, packed by `pack_rows`.
+    pub a: *const In,
     pub a_stride: usize,
-    /// Panels of packed B, `b_panel_stride` apart.
+    /// Panels of packed B, `b_panel_stride` f32 apart.
     pub b: *const f32,
     pub b_panel_stride: usize,
-    pub c: *mut f32,
+    pub c: *mut Out,
     pub c_stride: usize,
+    /// What is added to the product, laid out as C; null for nothing.
+    pub plus: *const Out,
     pub rows: usize,
     pub columns: usize,
-    pub add: bool,
+}
+
+impl<In, Out> Tile<In, Out> {
+    /// The same block of C from these rows of A.
+    pub fn with_rows<A>(self, a: *const A, a_stride: usize) -> Tile<A, Out> {
+        let Tile {
+            depth,
+            b,
+            b_panel_stride,
+            c,
+            c_stride,
+            plus,
+            rows,
+            columns,
+            ..
+        } = self;
+        Tile {
+            depth,
+            a,
+            a_stride,
+            b,
+            b_panel_stride,
+            c,
+            c_stride,
+            plus,
+            rows,
+            columns,
+        }
+    }
 }
 
 kernels! {
     /// One block of C on the calling thread.
-    pub fn block_product(tile: Tile) = block_body;
+    pub fn block_product<Out>(tile: Tile<f32, Out>) = block_body;
+}
+
+pair_kernels! {
+    /// One block of C on the calling thread, from pairs of bf16.
+    pub fn pair_product<Out>(tile: Tile<Bf16, Out>) = pair_block_body;
+}
+
+/// Calls $body with the constant number of rows that fits $rows.
+macro_rules! with_rows {
+    ($rows:expr, $body:ident::<$S:ty, $Out:ty>($($arg:expr),*)) => {
+        match $rows {
+            1 => $body::<$S, $Out, 1>($($arg),*),
+            2 => $body::<$S, $Out, 2>($($arg),*),
+            3 => $body::<$S, $Out, 3>($($arg),*),
+            4 => $body::<$S, $Out, 4>($($arg),*),
+            5 => $body::<$S, $Out, 5>($($arg),*),
+            6 => $body::<$S, $Out, 6>($($arg),*),
+            7 => $body::<$S, $Out, 7>($($arg),*),
+            8 => $body::<$S, $Out, 8>($($arg),*),
+            9 => $body::<$S, $Out, 9>($($arg),*),
+            10 => $body::<$S, $Out, 10>($($arg),*),
+            11 => $body::<$S, $Out, 11>($($arg),*),
+            12 => $body::<$S, $Out, 12>($($arg),*),
+            13 => $body::<$S, $Out, 13>($($arg),*),
+            _ => $body::<$S, $Out, 14>($($arg),*),
+        }
+    };
 }
 
 #[inline(always)]
-unsafe fn block_body<S: Simd>(tile: Tile) {
+unsafe fn pair_block_body<S: Pairs, Out: Element>(t: Tile<Bf16, Out>) {
+    let width = 2 * S::LANES;
+    for panel in 0..t.columns.div_ceil(width) {
+        let b = t.b.add(panel * t.b_panel_stride);
+        let columns = width.min(t.columns - panel * width);
+        let mut row = 0;
+        while row < t.rows {
+            // The last rows in two even parts rather than one full tile and a sliver.
+            let left = t.rows - row;
+            let rows = if left > 14 && left < 20 {
+                left / 2
+            } else {
+                left.min(14)
+            };
+            let a = t.a.add(row * t.a_stride);
+            let at = row * t.c_stride + panel * width;
+            let c = Place {
+                to: t.c.add(at),
+                plus: if t.plus.is_null() {
+                    t.plus
+                } else {
+                    t.plus.add(at)
+                },
+                stride: t.c_stride,
+                columns,
+            };
+            with_rows!(rows, pair_rows::<S, Out>(t.depth / 2, a, t.a_stride, b, c));
+            row += rows;
+        }
+    }
+}
+
+/// Where a tile of C goes.
+#[derive(Clone, Copy)]
+struct Place<Out> {
+    to: *mut Out,
+    plus: *const Out,
+    stride: usize,
+    columns: usize,
+}
+
+impl<Out: Element> Place<Out> {
+    #[inline(always)]
+    unsafe fn store<S: Simd, const ROWS: usize>(self, sums: [[S::V; 2]; ROWS]) {
+        for i in 0..ROWS {
+            for half in 0..2 {
+                let at = i * self.stride + half * S::LANES;
+                let left = self.columns.saturating_sub(half * S::LANES).min(S::LANES);
+                if left == 0 {
+                    continue;
+                }
+                let mut sum = sums[i][half];
+                if !self.plus.is_null() {
+                    sum = S::add(simd::get::<S>(self.plus.add(at), left), sum);
+                }
+                simd::put::<S>(self.to.add(at), left, sum);
+            }
+        }
+    }
+}
+
+/// ROWS x two vectors of C in registers.
+#[inline(always)]
+unsafe fn pair_rows<S: Pairs, Out: Element, const ROWS: usize>(
+    pairs: usize,
+    a: *const Bf16,
+    stride: usize,
+    b: *const f32,
+    c: Place<Out>,
+) {
+    let mut sums = [[S::splat(0.0); 2]; ROWS];
+    for q in 0..pairs {
+        let b0 = S::load(b.add(q * 2 * S::LANES));
+        let b1 = S::load(b.add(q * 2 * S::LANES + S::LANES));
+        for i in 0..ROWS {
+            let x = a.add(i * stride + 2 * q);
+            sums[i][0] = S::dot(sums[i][0], x, b0);
+            sums[i][1] = S::dot(sums[i][1], x, b1);
+        }
+    }
+    c.store::<S, ROWS>(sums);
+}
+
+#[inline(always)]
+unsafe fn block_body<S: Simd, Out: Element>(tile: Tile<f32, Out>) {
     match S::TILE_ROWS {
-        14 => block_rows::<S, 14>(tile),
-        _ => block_rows::<S, 6>(tile),
+        14 => block_rows::<S, Out, 14>(tile),
+        _ => block_rows::<S, Out, 6>(tile),
     }
 }
 
 #[inline(always)]
-unsafe fn block_rows<S: Simd, const ROWS: usize>(t: Tile) {
+unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize>(t: Tile<f32, Out>) {
     let width = 2 * S::LANES;
     for panel in 0..t.columns.div_ceil(width) {
         let b = t.b.add(panel * t.b_panel_stride);
@@ -42,27 +185,23 @@ unsafe fn block_rows<S: Simd, const ROWS: usize>(t: Tile) {
         let mut row = 0;
         while row < t.rows {
             let rows = ROWS.min(t.rows - row);
-            let c = t.c.add(row * t.c_stride + panel * width);
+            let at = row * t.c_stride + panel * width;
+            let c = Place {
+                to: t.c.add(at),
+                plus: if t.plus.is_null() {
+                    t.plus
+                } else {
+                    t.plus.add(at)
+                },
+                stride: t.c_stride,
+                columns,
+            };
             if t.a_stride == 0 {
                 let a = t.a.add(row * t.depth);
-                if rows == ROWS {
-                    registers::<S, ROWS, false>(t.depth, a, ROWS, b, c, t.c_stride, columns, t.add);
-                } else {
-                    edge::<S, ROWS, false>(
-                        rows, t.depth, a, ROWS, b, c, t.c_stride, columns, t.add,
-                    );
-                }
+                some_rows::<S, Out, ROWS, false>(rows, t.depth, a, ROWS, b, c);
             } else {
                 let a = t.a.add(row * t.a_stride);
-                if rows == ROWS {
-                    registers::<S, ROWS, true>(
-                        t.depth, a, t.a_stride, b, c, t.c_stride, columns, t.add,
-                    );
-                } else {
-                    edge::<S, ROWS, true>(
-                        rows, t.depth, a, t.a_stride, b, c, t.c_stride, columns, t.add,
-                    );
-                }
+                some_rows::<S, Out, ROWS, true>(rows, t.depth, a, t.a_stride, b, c);
             }
             row += rows;
         }
@@ -100,84 +239,66 @@ unsafe fn turned_rows<S: Simd, const ROWS: usize>(
 ) {
     let width = 2 * S::LANES;
     for first in (0..columns).step_by(width) {
-        let (b, n) = (b.add(first * depth), width.min(columns - first));
+        let b = b.add(first * depth);
         for row in (0..rows).step_by(ROWS) {
-            let (a, c) = (a.add(row), c.add(row * c_stride + first));
-            if rows - row >= ROWS {
-                registers::<S, ROWS, false>(depth, a, a_stride, b, c, c_stride, n, true);
-            } else {
-                edge::<S, ROWS, false>(rows - row, depth, a, a_stride, b, c, c_stride, n, true);
-            }
+            let to = c.add(row * c_stride + first);
+            let place = Place {
+                to,
+                plus: to as *const f32,
+                stride: c_stride,
+                columns: width.min(columns - first),
+            };
+            let n = ROWS.min(rows - row);
+            some_rows::<S, f32, ROWS, false>(n, depth, a.add(row), a_stride, b, place);
         }
     }
 }
 
-/// Fewer rows than a whole tile: in parts of 4, 2 and 1.
+/// A whole tile of ROWS, or fewer in parts of 4, 2 and 1.
 #[inline(always)]
-unsafe fn edge<S: Simd, const ROWS: usize, const DIRECT: bool>(
+unsafe fn some_rows<S: Simd, Out: Element, const ROWS: usize, const DIRECT: bool>(
     rows: usize,
     depth: usize,
     a: *const f32,
     stride: usize,
     b: *const f32,
-    c: *mut f32,
-    c_stride: usize,
-    columns: usize,
-    add: bool,
+    c: Place<Out>,
 ) {
+    if rows == ROWS {
+        return registers::<S, Out, ROWS, DIRECT>(depth, a, stride, b, c);
+    }
     let mut row = 0;
     let at = |row: usize| a.add(if DIRECT { row * stride } else { row });
+    let place = |row: usize| Place {
+        to: c.to.add(row * c.stride),
+        plus: if c.plus.is_null() {
+            c.plus
+        } else {
+            c.plus.add(row * c.stride)
+        },
+        ..c
+    };
     while row + 4 <= rows {
-        registers::<S, 4, DIRECT>(
-            depth,
-            at(row),
-            stride,
-            b,
-            c.add(row * c_stride),
-            c_stride,
-            columns,
-            add,
-        );
+        registers::<S, Out, 4, DIRECT>(depth, at(row), stride, b, place(row));
         row += 4;
     }
     if row + 2 <= rows {
-        registers::<S, 2, DIRECT>(
-            depth,
-            at(row),
-            stride,
-            b,
-            c.add(row * c_stride),
-            c_stride,
-            columns,
-            add,
-        );
+        registers::<S, Out, 2, DIRECT>(depth, at(row), stride, b, place(row));
         row += 2;
     }
     if row < rows {
-        registers::<S, 1, DIRECT>(
-            depth,
-            at(row),
-            stride,
-            b,
-            c.add(row * c_stride),
-            c_stride,
-            columns,
-            add,
-        );
+        registers::<S, Out, 1, DIRECT>(depth, at(row), stride, b, place(row));
     }
 }
 
 /// ROWS x two vectors of C in registers. DIRECT: a[row * stride + p], else a[p * stride + row].
 #[inline(always)]
-unsafe fn registers<S: Simd, const ROWS: usize, const DIRECT: bool>(
+unsafe fn registers<S: Simd, Out: Element, const ROWS: usize, const DIRECT: bool>(
     depth: usize,
     a: *const f32,
     stride: usize,
     b: *const f32,
-    c: *mut f32,
-    c_stride: usize,
-    columns: usize,
-    add: bool,
+    c: Place<Out>,
 ) {
     let mut sums = [[S::splat(0.0); 2]; ROWS];
     for p in 0..depth {
@@ -193,25 +314,5 @@ unsafe fn registers<S: Simd, const ROWS: usize, const DIRECT: bool>(
             sums[i][1] = S::fma(x, b1, sums[i][1]);
         }
     }
-    for i in 0..ROWS {
-        for half in 0..2 {
-            let to = c.add(i * c_stride + half * S::LANES);
-            let left = columns.saturating_sub(half * S::LANES);
-            if left >= S::LANES {
-                let sum = if add {
-                    S::add(S::load(to), sums[i][half])
-                } else {
-                    sums[i][half]
-                };
-                S::store(to, sum);
-            } else if left > 0 {
-                let sum = if add {
-                    S::add(S::load_n(to, left), sums[i][half])
-                } else {
-                    sums[i][half]
-                };
-                S::store_n(to, left, sum);
-            }
-        }
-    }
+    c.store::<S, ROWS>(sums);
 }

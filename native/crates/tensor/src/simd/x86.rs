@@ -1,6 +1,7 @@
 //! AVX2 and AVX-512: thin wrappers of the intrinsics, nothing that could differ in meaning.
 
-use super::Simd;
+use super::{Pairs, Simd};
+use crate::element::Bf16;
 use std::arch::x86_64::*;
 
 /// 8 lanes with fused multiply-add; 6 x 16 of C fills 12 of its 16 registers.
@@ -99,6 +100,17 @@ impl Simd for Avx2 {
         _mm256_blendv_ps(_mm256_castsi256_ps(rounded), a, nan)
     }
     #[inline(always)]
+    unsafe fn load_bf16(p: *const Bf16) -> __m256 {
+        let halves = _mm256_cvtepu16_epi32(_mm_loadu_si128(p as *const __m128i));
+        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(halves))
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut Bf16, v: __m256) {
+        let halves = _mm256_srli_epi32::<16>(_mm256_castps_si256(Self::bf16(v)));
+        let packed = _mm256_permute4x64_epi64::<0b1000>(_mm256_packus_epi32(halves, halves));
+        _mm_storeu_si128(p as *mut __m128i, _mm256_castsi256_si128(packed));
+    }
+    #[inline(always)]
     unsafe fn sum(a: __m256) -> f32 {
         let x = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
         let y = _mm_add_ps(x, _mm_movehl_ps(x, x));
@@ -135,16 +147,20 @@ impl Simd for Avx2 {
     }
 }
 
-/// 16 lanes; 14 x 32 of C fills 28 of its 32 registers. Only AVX-512F is needed.
+/// 16 lanes; 14 x 32 of C fills 28 of its 32 registers. F, BW, VL and DQ are needed, which all but the first have;
+/// NATIVE: and the instructions for bf16.
 #[derive(Clone, Copy)]
-pub struct Avx512;
+pub struct Lanes16<const NATIVE: bool>;
+
+pub type Avx512 = Lanes16<false>;
+pub type Avx512Bf16 = Lanes16<true>;
 
 #[inline(always)]
 fn mask16(n: usize) -> __mmask16 {
     ((1u32 << n) - 1) as __mmask16
 }
 
-impl Simd for Avx512 {
+impl<const NATIVE: bool> Simd for Lanes16<NATIVE> {
     type V = __m512;
     const LANES: usize = 16;
     const TILE_ROWS: usize = 14;
@@ -216,6 +232,9 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn bf16(a: __m512) -> __m512 {
+        if NATIVE {
+            return widen(narrow(a));
+        }
         let bits = _mm512_castps_si512(a);
         let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
         let up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
@@ -224,11 +243,90 @@ impl Simd for Avx512 {
         _mm512_mask_blend_ps(nan, _mm512_castsi512_ps(rounded), a)
     }
     #[inline(always)]
+    unsafe fn load_bf16(p: *const Bf16) -> __m512 {
+        widen(_mm256_loadu_si256(p as *const __m256i))
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut Bf16, v: __m512) {
+        let halves = if NATIVE {
+            narrow(v)
+        } else {
+            let bits = _mm512_castps_si512(Self::bf16(v));
+            _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(bits))
+        };
+        _mm256_storeu_si256(p as *mut __m256i, halves);
+    }
+    #[inline(always)]
     unsafe fn sum(a: __m512) -> f32 {
         _mm512_reduce_add_ps(a)
     }
     #[inline(always)]
     unsafe fn largest(a: __m512) -> f32 {
         _mm512_reduce_max_ps(a)
+    }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, fs: usize, to: *mut f32, ts: usize) {
+        // 4 x 4 blocks inside the quarters of each vector, then the quarters among the vectors.
+        let row = |r: usize| _mm512_loadu_ps(from.add(r * fs));
+        let mut blocks = [_mm512_setzero_ps(); 16];
+        for r in (0..16).step_by(4) {
+            let (a, b, c, d) = (row(r), row(r + 1), row(r + 2), row(r + 3));
+            let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+            let (ef, gh) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+            blocks[r] = _mm512_shuffle_ps::<0x44>(ab, cd);
+            blocks[r + 1] = _mm512_shuffle_ps::<0xee>(ab, cd);
+            blocks[r + 2] = _mm512_shuffle_ps::<0x44>(ef, gh);
+            blocks[r + 3] = _mm512_shuffle_ps::<0xee>(ef, gh);
+        }
+        for c in 0..4 {
+            let (a, b, x, y) = (blocks[c], blocks[c + 4], blocks[c + 8], blocks[c + 12]);
+            let (even, odd) = (
+                _mm512_shuffle_f32x4::<0x88>(a, b),
+                _mm512_shuffle_f32x4::<0xdd>(a, b),
+            );
+            let (even2, odd2) = (
+                _mm512_shuffle_f32x4::<0x88>(x, y),
+                _mm512_shuffle_f32x4::<0xdd>(x, y),
+            );
+            let put = |quarter: usize, v: __m512| {
+                _mm512_storeu_ps(to.add((quarter * 4 + c) * ts), v);
+            };
+            put(0, _mm512_shuffle_f32x4::<0x88>(even, even2));
+            put(1, _mm512_shuffle_f32x4::<0x88>(odd, odd2));
+            put(2, _mm512_shuffle_f32x4::<0xdd>(even, even2));
+            put(3, _mm512_shuffle_f32x4::<0xdd>(odd, odd2));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn widen(halves: __m256i) -> __m512 {
+    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(halves)))
+}
+
+/// Needs the instructions for bf16.
+#[inline(always)]
+unsafe fn narrow(v: __m512) -> __m256i {
+    std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v))
+}
+
+impl Pairs for Avx512Bf16 {
+    #[inline(always)]
+    unsafe fn dot(sum: __m512, a: *const Bf16, b: __m512) -> __m512 {
+        let a = _mm512_set1_epi32((a as *const i32).read_unaligned());
+        let [a, b] =
+            [a, _mm512_castps_si512(b)].map(|v| std::mem::transmute::<__m512i, __m512bh>(v));
+        _mm512_dpbf16_ps(sum, a, b)
+    }
+    #[inline(always)]
+    unsafe fn pair(low: __m512, high: __m512) -> __m512 {
+        let low = _mm512_cvtepu16_epi32(narrow(low));
+        let high = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(narrow(high)));
+        _mm512_castsi512_ps(_mm512_or_si512(low, high))
+    }
+    #[inline(always)]
+    unsafe fn join(first: __m512, second: __m512) -> __m512 {
+        let both = _mm512_cvtne2ps_pbh(second, first);
+        _mm512_castsi512_ps(std::mem::transmute::<__m512bh, __m512i>(both))
     }
 }
