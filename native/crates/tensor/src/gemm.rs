@@ -50,7 +50,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// The matrix from this column on.
-    fn from_column(&self, column: usize) -> Self {
+    fn at_column(&self, column: usize) -> Self {
         Self {
             data: self.data.from(column * self.column_stride),
             ..*self
@@ -131,7 +131,7 @@ pub fn gemm(
         (PACKED_LIMIT / Inputs::of(context).words(k).max(1)).max(columns) / columns * columns;
     for from in (0..n).step_by(at_once) {
         let width = at_once.min(n - from);
-        let packed = pack(context, k, width, b.from_column(from), Purpose::PackedB);
+        let packed = pack(context, k, width, b.at_column(from), Purpose::PackedB);
         multiply(context, m, a, packed, &mut out, from);
     }
 }

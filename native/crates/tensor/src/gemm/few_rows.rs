@@ -88,7 +88,7 @@ fn all_columns<A: Element, B: Element, Out: Element>(
             b: inputs.b.add(from * inputs.b_stride),
             ..*inputs
         };
-        dots(context.isa, m, to - from, part, place.from_column(from));
+        dots(context.isa, m, to - from, part, place.at_column(from));
     });
 }
 
@@ -114,7 +114,7 @@ unsafe impl<A, B> Sync for Inputs<A, B> {}
 unsafe impl<Out> Sync for Place<Out> {}
 
 impl<Out: Copy> Place<Out> {
-    unsafe fn from_column(self, column: usize) -> Self {
+    unsafe fn at_column(self, column: usize) -> Self {
         Self {
             c: self.c.add(column),
             plus: if self.plus.is_null() {
