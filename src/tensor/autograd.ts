@@ -1,5 +1,5 @@
 import { SmolforgeError } from '../errors.ts'
-import { type Handle, NONE } from './backend.ts'
+import { type DType, type Handle, NONE } from './backend.ts'
 import { backend } from './engine.ts'
 import { Buffer } from './scope.ts'
 
@@ -12,6 +12,8 @@ export type BackwardRule = (gradient: Buffer, node: GraphNode) => void
  */
 export class GraphNode {
   readonly size: number
+  /** Of the gradient: that of the tensor. */
+  readonly dtype: DType
   readonly order: number
   readonly inputs: readonly GraphNode[]
   rule: BackwardRule | undefined
@@ -19,8 +21,9 @@ export class GraphNode {
   /** A leaf's buffer after zeroGrad: its memory is kept, what it holds counts for nothing. */
   spare: Buffer | undefined
 
-  constructor(size: number, inputs: readonly GraphNode[], rule?: BackwardRule) {
+  constructor(size: number, dtype: DType, inputs: readonly GraphNode[], rule?: BackwardRule) {
     this.size = size
+    this.dtype = dtype
     this.inputs = inputs
     this.rule = rule
     this.order = made++
@@ -42,9 +45,10 @@ export function runBackward(root: GraphNode): void {
   }
   accumulate(root, (gradient) => backend().fill(gradient.handle, root.size, 1))
   for (const node of reachable(root)) {
-    const gradient = node.gradient
-    if (gradient !== undefined && node.rule !== undefined) node.rule(gradient.buffer, node)
+    if (node.gradient !== undefined && node.rule !== undefined) node.rule(node.gradient.buffer, node)
     node.rule = undefined
+    // The rule may have put another buffer in its place.
+    const gradient: SharedGradient | undefined = node.gradient
     node.gradient = undefined
     if (gradient !== undefined) letGo(gradient)
   }
@@ -71,6 +75,7 @@ export function accumulateAll<Nodes extends readonly (GraphNode | undefined)[]>(
   nodes: Nodes,
   launch: (...places: { [i in keyof Nodes]: Place }) => void,
 ): void {
+  if (nodes.every((node) => node === undefined)) return
   // An input that comes twice gets two places of its own: one kernel does not write the same buffer twice.
   const extra: { node: GraphNode; buffer: Buffer }[] = []
   const places = nodes.map((node, i): Place => {
@@ -79,7 +84,7 @@ export function accumulateAll<Nodes extends readonly (GraphNode | undefined)[]>(
       const { buffer, add } = prepareGradient(node)
       return { handle: buffer.handle, add }
     }
-    const buffer = new Buffer(node.size, 'f32', false)
+    const buffer = new Buffer(node.size, node.dtype, false)
     extra.push({ node, buffer })
     return { handle: buffer.handle, add: false }
   })
@@ -93,17 +98,12 @@ export function accumulateAll<Nodes extends readonly (GraphNode | undefined)[]>(
 function prepareGradient(node: GraphNode): { buffer: Buffer; add: boolean } {
   const held = node.gradient
   if (held === undefined) {
-    const buffer = node.spare ?? new Buffer(node.size, 'f32', isLeaf(node))
+    const buffer = node.spare ?? new Buffer(node.size, node.dtype, isLeaf(node))
     node.spare = undefined
     node.gradient = { buffer, holders: 1 }
     return { buffer, add: false }
   }
-  if (held.holders === 1) return { buffer: held.buffer, add: true }
-  const buffer = new Buffer(node.size, 'f32', false)
-  backend().copy(held.buffer.handle, 0, buffer.handle, 0, node.size, false)
-  held.holders--
-  node.gradient = { buffer, holders: 1 }
-  return { buffer, add: true }
+  return { buffer: ownGradient(node) ?? held.buffer, add: true }
 }
 
 /** Hands the output's gradient to an input unchanged, sharing the memory where it can. */
@@ -116,6 +116,36 @@ export function passGradient(from: GraphNode, to: GraphNode | undefined): void {
     return
   }
   accumulate(to, (into, add) => backend().copy(gradient.buffer.handle, 0, into.handle, 0, from.size, add))
+}
+
+/**
+ * A buffer for a gradient that an operation computes ahead of `backward`; `offerGradient` hands it over then. A
+ * parameter gives the memory in which its gradient is to stay, so that nothing is copied.
+ */
+export function claimGradient(node: GraphNode): Buffer {
+  const buffer = node.spare ?? new Buffer(node.size, node.dtype, isLeaf(node))
+  node.spare = undefined
+  return buffer
+}
+
+export function offerGradient(node: GraphNode, buffer: Buffer): void {
+  if (node.gradient === undefined) {
+    node.gradient = { buffer, holders: 1 }
+    return
+  }
+  accumulate(node, (into, add) => backend().copy(buffer.handle, 0, into.handle, 0, node.size, add))
+  buffer.free()
+}
+
+/** The gradient of a node in a buffer that no other node shares, to be changed in place. */
+export function ownGradient(node: GraphNode): Buffer | undefined {
+  const held = node.gradient
+  if (held === undefined || held.holders === 1) return held?.buffer
+  const buffer = new Buffer(node.size, node.dtype, false)
+  backend().copy(held.buffer.handle, 0, buffer.handle, 0, node.size, false)
+  held.holders--
+  node.gradient = { buffer, holders: 1 }
+  return buffer
 }
 
 function letGo(gradient: SharedGradient): void {

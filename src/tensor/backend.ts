@@ -35,8 +35,8 @@ export interface Backend {
   binary(op: number, a: Handle, b: Handle, c: Handle, length: number, period: number, add: boolean): void
   /** y = factor * x */
   scale(x: Handle, factor: number, y: Handle, length: number, add: boolean): void
-  /** y = s[0] * x, the factor read on the device. */
-  scaleBy(x: Handle, s: Handle, y: Handle, length: number, add: boolean): void
+  /** x = s[0] * x, the factor read on the device. */
+  scaleInPlace(x: Handle, s: Handle, length: number): void
   /** y[o, i] = factor * sum over a of x[o, a, i] */
   sumAxis(
     x: Handle,
@@ -77,6 +77,40 @@ export interface Backend {
     add: boolean,
   ): void
 
+  /**
+   * Linear layers that share their input: y[rows, sum of sizes] = x[rows, inputs] times the transpose of each weight
+   * [size, inputs], side by side, plus `plus` (laid out and stored as y, or `NONE`). x and y are f32 or bf16.
+   */
+  linears(
+    x: Handle,
+    weights: Int32Array,
+    sizes: Int32Array,
+    plus: Handle,
+    y: Handle,
+    rows: number,
+    inputs: number,
+  ): void
+  /** dx[rows, inputs] = dy[rows, sum of sizes] times the weights. dy and dx are f32 or bf16. */
+  linearsInputGradient(
+    dy: Handle,
+    weights: Int32Array,
+    sizes: Int32Array,
+    dx: Handle,
+    rows: number,
+    inputs: number,
+    add: boolean,
+  ): void
+  /** The gradient of every weight, into a handle each or `NONE`. dy and x are f32 or bf16. */
+  linearsWeightGradient(
+    dy: Handle,
+    x: Handle,
+    gradients: Int32Array,
+    sizes: Int32Array,
+    adds: boolean[],
+    rows: number,
+    inputs: number,
+  ): void
+
   /** Over the last axis; `log` chooses log-softmax. */
   softmax(x: Handle, y: Handle, rows: number, columns: number, log: boolean): void
   softmaxGradient(
@@ -100,7 +134,7 @@ export interface Backend {
     tableRows: number,
     add: boolean,
   ): void
-  /** y = x / rms(x) * weight; inverse[row] = 1 / rms, kept for the gradient. */
+  /** y = x / rms(x) * weight, f32 or bf16; inverse[row] = 1 / rms, kept for the gradient. */
   rmsNorm(
     x: Handle,
     weight: Handle,
@@ -123,7 +157,7 @@ export interface Backend {
     addX: boolean,
     addWeight: boolean,
   ): void
-  /** y = silu(gate) * up */
+  /** y = silu(gate) * up; all f32 or all bf16, and so in the three below. */
   swiglu(gate: Handle, up: Handle, y: Handle, length: number): void
   swigluGradient(
     gate: Handle,
@@ -135,6 +169,9 @@ export interface Backend {
     addGate: boolean,
     addUp: boolean,
   ): void
+  /** As swiglu, of gate and up side by side: x[rows, 2 * width] gives y[rows, width]. */
+  swigluRows(x: Handle, y: Handle, rows: number, width: number): void
+  swigluRowsGradient(x: Handle, dy: Handle, dx: Handle, rows: number, width: number, add: boolean): void
   /** Rotates the halves of each head by position * theta^(-2i/headDim); `inverse` turns back (the gradient). */
   rope(
     x: Handle,
@@ -147,6 +184,18 @@ export interface Backend {
     start: number,
     inverse: boolean,
     add: boolean,
+  ): void
+  /** As rope in place, f32 or bf16, for the first `heads` heads of x[batch, time, width]; the rest stays. */
+  ropeInPlace(
+    x: Handle,
+    batch: number,
+    time: number,
+    width: number,
+    heads: number,
+    headDim: number,
+    theta: number,
+    start: number,
+    inverse: boolean,
   ): void
   /** Causal attention; logSumExp[b, h, t] is kept for the gradient; segments may be `NONE`. */
   attention(q: Handle, k: Handle, v: Handle, y: Handle, logSumExp: Handle, shape: AttentionShape): void

@@ -17,6 +17,11 @@ export function engineInfo(): EngineInfo {
   return backend().info()
 }
 
+/** What a model should store its activations as: bf16 where matmul inputs are bf16 by the engine's precision. */
+export function activationType(): 'f32' | 'bf16' {
+  return engineInfo().precision
+}
+
 /** Milliseconds and calls by kernel since the last reset, longest first. */
 export function engineProfile({ reset = false } = {}): ProfileEntry[] {
   return backend()

@@ -9,7 +9,7 @@ export type {
   Precision,
   ProfileEntry,
 } from './backend.ts'
-export { configure, engineInfo, engineMemory, engineProfile } from './engine.ts'
+export { activationType, configure, engineInfo, engineMemory, engineProfile } from './engine.ts'
 export { type AttentionOptions, attention } from './operations/attention.ts'
 export {
   add,
@@ -25,10 +25,11 @@ export {
   sub,
 } from './operations/elementwise.ts'
 export { headLoss, tokenLogProbs } from './operations/head.ts'
-export { linear, matmul, reshape, transpose } from './operations/matrix.ts'
+export { type LinearOptions, linear, normLinears, swigluLinear } from './operations/linears.ts'
+export { matmul, reshape, transpose } from './operations/matrix.ts'
 export { rmsNorm } from './operations/normalise.ts'
 export { mean, sum } from './operations/reduce.ts'
-export { type RopeOptions, rope } from './operations/rope.ts'
+export { type RopeInPlaceOptions, type RopeOptions, rope, ropeInPlace } from './operations/rope.ts'
 export { concat, embedding, gatherRows, slice, writeRows } from './operations/rows.ts'
 export { logSoftmax, softmax } from './operations/softmax.ts'
 export { swiglu } from './operations/swiglu.ts'

@@ -31,7 +31,7 @@ export class Tensor {
   /** What backward() summed up for this parameter since the last zeroGrad; undefined when nothing did. */
   get grad(): Tensor | undefined {
     const gradient = this.node?.gradient
-    return gradient === undefined ? undefined : new Tensor(this.shape, 'f32', gradient.buffer)
+    return gradient === undefined ? undefined : new Tensor(this.shape, this.dtype, gradient.buffer)
   }
 
   /** The buffer's name for the backend. */
@@ -125,7 +125,7 @@ export function parameter(data: Float32Array, shape: readonly number[]): Tensor 
     [...shape],
     'f32',
     new Buffer(sizeOf(shape), 'f32', true),
-    new GraphNode(sizeOf(shape), []),
+    new GraphNode(sizeOf(shape), 'f32', []),
   )
   made.write(data)
   return made
@@ -145,7 +145,12 @@ export function needsGradient(...inputs: readonly (Tensor | undefined)[]): boole
 export function record(output: Tensor, inputs: readonly Tensor[], rule: BackwardRule): Tensor {
   if (!needsGradient(...inputs)) return output
   const nodes = inputs.flatMap((input) => (input.node === undefined ? [] : [input.node]))
-  return new Tensor(output.shape, output.dtype, output.buffer, new GraphNode(output.size, nodes, rule))
+  return new Tensor(
+    output.shape,
+    output.dtype,
+    output.buffer,
+    new GraphNode(output.size, output.dtype, nodes, rule),
+  )
 }
 
 /** `[2, 3]`, for messages. */

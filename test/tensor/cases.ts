@@ -124,6 +124,54 @@ const matrices: Case[] = [
     },
   ]),
   {
+    name: 'linear plus a residual',
+    inputs: [
+      [7, 5],
+      [9, 5],
+      [7, 9],
+    ],
+    run: ([x, weight, plus]) => t.linear(x, weight, { plus }),
+    wanted: ([x, weight, plus]) =>
+      reference.map(
+        reference.matmul(x, reference.transpose(weight, 9, 5), 7, 9, 5),
+        (value, i) => value + plus[i],
+      ),
+  },
+  {
+    name: 'three linear layers over one norm',
+    inputs: [[2, 5, 7], [7], [6, 7], [3, 7], [9, 7]],
+    run: ([x, norm, ...weights]) => t.normLinears(x, norm, 1e-5, weights),
+    wanted: ([x, norm, ...weights]) => {
+      const h = reference.rmsNorm(x, norm, 1e-5)
+      const sizes = [6, 3, 9]
+      const parts = weights.map((weight, i) =>
+        reference.matmul(h, reference.transpose(weight, sizes[i], 7), 10, sizes[i], 7),
+      )
+      const row = (r: number) =>
+        parts.flatMap((part, i) => [...part.subarray(r * sizes[i], (r + 1) * sizes[i])])
+      return Float64Array.from(Array.from({ length: 10 }, (_, r) => row(r)).flat())
+    },
+  },
+  {
+    name: 'the second half of a SwiGLU block',
+    inputs: [
+      [3, 10],
+      [7, 5],
+      [3, 7],
+    ],
+    run: ([gateUp, down, plus]) => t.swigluLinear(gateUp, down, plus),
+    wanted: ([gateUp, down, plus]) => {
+      const product = Float64Array.from({ length: 15 }, (_, i) => {
+        const at = Math.floor(i / 5) * 10 + (i % 5)
+        return gateUp[at] * reference.sigmoid(gateUp[at]) * gateUp[at + 5]
+      })
+      return reference.map(
+        reference.matmul(product, reference.transpose(down, 7, 5), 3, 7, 5),
+        (value, i) => value + plus[i],
+      )
+    },
+  },
+  {
     name: 'matmul of a batch',
     inputs: [
       [2, 3, 5],
@@ -192,6 +240,28 @@ const rows: Case[] = [
     }),
   ),
 ]
+
+/** Turned heads beside columns that stay, used once more to share the gradient. */
+const ropeInPlaceCase: Case = {
+  name: 'rope in place on the first heads of wider rows',
+  inputs: [
+    [2, 3, 20],
+    [2, 3, 20],
+  ],
+  run: ([x, y]) => {
+    const sum = t.add(x, y)
+    const turned = t.ropeInPlace(sum, { heads: 2, headDim: 6, theta: 10000, start: 5 })
+    return t.add(turned, turned)
+  },
+  wanted: ([x, y]) => {
+    const sum = reference.map(x, (value, i) => value + y[i])
+    const rows = Array.from({ length: 6 }, (_, r) => sum.subarray(20 * r, 20 * r + 20))
+    const heads = Float64Array.from(rows.flatMap((row) => [...row.subarray(0, 12)]))
+    const turned = reference.rope(heads, 3, 2, 6, 10000, 5)
+    const result = rows.flatMap((row, r) => [...turned.subarray(12 * r, 12 * r + 12), ...row.subarray(12)])
+    return Float64Array.from(result, (value) => 2 * value)
+  },
+}
 
 const attentionCase = (
   name: string,
@@ -307,6 +377,7 @@ const sameTwice: Case[] = [
 
 export const cases: Case[] = [
   ...sameTwice,
+  ropeInPlaceCase,
   ...elementwise,
   ...reductions,
   ...matrices,

@@ -3,7 +3,7 @@ import * as t from '../../src/tensor/index.ts'
 import { type Case, cases, noise } from './cases.ts'
 
 // The instruction sets that this machine runs; the wider ones differ from these in their vector type only.
-const isas = (['portable', 'avx2', 'avx512'] as const).filter((isa) => {
+const isas = (['portable', 'avx2', 'avx512', 'avx512bf16', 'amx'] as const).filter((isa) => {
   try {
     t.configure({ isa })
     return true

@@ -1,5 +1,5 @@
 import { SmolforgeError } from '../../errors.ts'
-import { accumulate, accumulateAll } from '../autograd.ts'
+import { accumulateAll, claimGradient, offerGradient } from '../autograd.ts'
 import { Binary, NONE } from '../backend.ts'
 import { backend } from '../engine.ts'
 import { empty, needsGradient, record, shapeError, type Tensor, tensor } from '../tensor.ts'
@@ -24,8 +24,8 @@ export function headLoss(
   const nll = empty([rows])
   const loss = empty([])
   const products = empty([rows])
-  const dx = needsGradient(x) ? empty(x.shape) : undefined
-  const dw = needsGradient(weight) ? empty(weight.shape) : undefined
+  const dx = x.node && needsGradient(x) ? claimGradient(x.node) : undefined
+  const dw = weight.node && needsGradient(weight) ? claimGradient(weight.node) : undefined
   const engine = backend()
   if (dx === undefined && dw === undefined) {
     engine.headLogProbs(x.handle, weight.handle, targets.handle, nll.handle, rows, hidden, vocab)
@@ -48,11 +48,10 @@ export function headLoss(
   engine.binary(Binary.mul, nll.handle, scales.handle, products.handle, rows, rows, false)
   engine.sumAxis(products.handle, loss.handle, 1, rows, 1, 1, false)
   const recorded = record(loss, [x, weight], (dy) => {
-    for (const [input, gradient] of [[x, dx] as const, [weight, dw] as const]) {
-      if (gradient === undefined) continue
-      accumulate(input.node, (into, add) =>
-        engine.scaleBy(gradient.handle, dy.handle, into.handle, gradient.size, add),
-      )
+    for (const [{ node, size }, gradient] of [[x, dx] as const, [weight, dw] as const]) {
+      if (node === undefined || gradient === undefined) continue
+      engine.scaleInPlace(gradient.handle, dy.handle, size)
+      offerGradient(node, gradient)
     }
   })
   return { loss: recorded, nll }

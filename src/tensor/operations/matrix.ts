@@ -25,25 +25,6 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   })
 }
 
-/** x[.., in] times the transpose of weight[out, in], as a linear layer without bias. */
-export function linear(x: Tensor, weight: Tensor): Tensor {
-  const [outputs, inputs] = weight.shape
-  if (weight.shape.length !== 2 || x.shape.length < 1 || x.shape.at(-1) !== inputs) {
-    throw shapeError('linear', 'x [.., in] and weight [out, in] are needed', x, weight)
-  }
-  const rows = sizeOf(x.shape.slice(0, -1))
-  const y = empty([...x.shape.slice(0, -1), outputs])
-  backend().matmul(x.handle, weight.handle, y.handle, 1, rows, outputs, inputs, false, true, false)
-  return record(y, [x, weight], (dy) => {
-    accumulate(x.node, (dx, add) =>
-      backend().matmul(dy.handle, weight.handle, dx.handle, 1, rows, inputs, outputs, false, false, add),
-    )
-    accumulate(weight.node, (dw, add) =>
-      backend().matmul(dy.handle, x.handle, dw.handle, 1, outputs, inputs, rows, true, false, add),
-    )
-  })
-}
-
 /** The same values in another shape; the memory is shared. */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
   if (sizeOf(shape) !== x.size) throw shapeError('reshape', `the size must stay, not become [${shape}]`, x)

@@ -2,6 +2,7 @@
 //! sees it.
 
 mod layers;
+mod linears;
 mod operations;
 mod optimizers;
 
@@ -225,6 +226,21 @@ impl Engine {
             Ok(None)
         } else {
             self.output(handle, length, others).map(Some)
+        }
+    }
+
+    fn optional_bf16<'a>(
+        &self,
+        handle: i32,
+        length: usize,
+        others: &[i32],
+    ) -> Result<Option<&'a mut [Bf16]>> {
+        if handle < 0 {
+            return Ok(None);
+        }
+        match self.floats_output(handle, length, others)? {
+            FloatsMut::Bf16(out) => Ok(Some(out)),
+            FloatsMut::F32(_) => Err(Error::from_reason("a tensor of f32 where bf16 is needed")),
         }
     }
 

@@ -166,6 +166,27 @@ impl<'a, E> Shared<'a, E> {
         std::slice::from_raw_parts_mut(self.pointer.add(from), to - from)
     }
 
+    /// The rest from this element on, beside the whole.
+    ///
+    /// # Safety
+    /// As `part`.
+    pub unsafe fn rest(&self, at: usize) -> Self {
+        assert!(at <= self.length);
+        Self {
+            pointer: self.pointer.add(at),
+            length: self.length - at,
+            ..*self
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
     pub fn pointer(&self) -> *mut E {
         self.pointer
     }

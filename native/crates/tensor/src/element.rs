@@ -1,6 +1,6 @@
 //! What numbers are stored as: f32 or bf16. Kernels compute in f32 and are generic over what they load and store.
 
-use crate::simd::Simd;
+use crate::simd::{Pairs, Simd};
 
 /// The upper half of an f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,22 @@ pub trait Element: Copy + Default + Send + Sync + 'static {
     /// The next `n` elements, at most LANES, zeros after them.
     unsafe fn get<S: Simd>(p: *const Self, n: usize) -> S::V;
     unsafe fn put<S: Simd>(p: *mut Self, n: usize, v: S::V);
+    /// The next LANES elements of both as pairs of bf16, rounded where they are more.
+    #[inline(always)]
+    unsafe fn pair<S: Pairs>(low: *const Self, high: *const Self) -> S::V {
+        S::pair(
+            Self::get::<S>(low, S::LANES),
+            Self::get::<S>(high, S::LANES),
+        )
+    }
+    /// The next 2 * LANES elements as LANES pairs.
+    #[inline(always)]
+    unsafe fn join<S: Pairs>(p: *const Self) -> S::V {
+        S::join(
+            Self::get::<S>(p, S::LANES),
+            Self::get::<S>(p.add(S::LANES), S::LANES),
+        )
+    }
 }
 
 impl Element for f32 {
@@ -85,6 +101,14 @@ impl Element for Bf16 {
         S::store_bf16(line.as_mut_ptr(), v);
         std::ptr::copy_nonoverlapping(line.as_ptr(), p, n);
     }
+    #[inline(always)]
+    unsafe fn pair<S: Pairs>(low: *const Bf16, high: *const Bf16) -> S::V {
+        S::pair_bf16(low, high)
+    }
+    #[inline(always)]
+    unsafe fn join<S: Pairs>(p: *const Bf16) -> S::V {
+        S::load(p as *const f32)
+    }
 }
 
 /// An input stored as one or the other.
@@ -122,6 +146,14 @@ pub enum FloatsMut<'a> {
 }
 
 impl<'a> FloatsMut<'a> {
+    /// The rest from this element on, borrowed.
+    pub fn rest(&mut self, at: usize) -> FloatsMut<'_> {
+        match self {
+            FloatsMut::F32(x) => FloatsMut::F32(&mut x[at..]),
+            FloatsMut::Bf16(x) => FloatsMut::Bf16(&mut x[at..]),
+        }
+    }
+
     /// The first elements, and the rest.
     pub fn split(self, at: usize) -> (FloatsMut<'a>, FloatsMut<'a>) {
         match self {

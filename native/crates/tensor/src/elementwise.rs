@@ -101,6 +101,17 @@ pub fn scale(context: &Context, x: &[f32], factor: f32, y: &mut [f32], add: bool
     });
 }
 
+/// x = factor x; by 1, as most losses want it, nothing is touched.
+pub fn scale_in_place(context: &Context, x: &mut [f32], factor: f32) {
+    if factor == 1.0 {
+        return;
+    }
+    let out = Shared::new(x);
+    context.split(out.len(), 1, &|from, to| unsafe {
+        scale_in_place_part(context.isa, out.part(from, to), factor);
+    });
+}
+
 /// y = a x + b y
 pub fn combine(context: &Context, x: &[f32], a: f32, y: &mut [f32], b: f32) {
     assert!(x.len() == y.len());
@@ -128,47 +139,91 @@ pub fn narrow(context: &Context, x: &[f32], y: &mut [Bf16]) {
     });
 }
 
-/// y = silu(gate) up
-pub fn swiglu(context: &Context, gate: &[f32], up: &[f32], y: &mut [f32]) {
-    assert!(gate.len() == up.len() && up.len() == y.len());
+/// Where gate and up lie: rows of one width each, `stride` apart; two buffers of equal layout, or one with both.
+#[derive(Clone, Copy)]
+pub struct Gates {
+    pub rows: usize,
+    pub width: usize,
+    pub stride: usize,
+}
+
+impl Gates {
+    /// Two whole buffers.
+    pub fn whole(length: usize) -> Self {
+        Self {
+            rows: 1,
+            width: length,
+            stride: length,
+        }
+    }
+
+    /// Runs `part(at, at in the product, n)` on stretches of gates that lie together.
+    fn split(&self, context: &Context, cost: usize, part: &(dyn Fn(usize, usize, usize) + Sync)) {
+        let Gates {
+            rows,
+            width,
+            stride,
+        } = *self;
+        context.split(rows * width, cost, &|from, to| {
+            let mut at = from;
+            while at < to {
+                let (row, column) = (at / width, at % width);
+                let n = (width - column).min(to - at);
+                part(row * stride + column, at, n);
+                at += n;
+            }
+        });
+    }
+}
+
+/// y = silu(gate) up, y without gaps.
+pub fn swiglu<E: Element>(context: &Context, gate: &[E], up: &[E], y: &mut [E], gates: Gates) {
+    let Gates {
+        rows,
+        width,
+        stride,
+    } = gates;
+    let held = if rows == 0 {
+        0
+    } else {
+        (rows - 1) * stride + width
+    };
+    assert!(gate.len() >= held && up.len() >= held && y.len() == rows * width);
     let out = Shared::new(y);
-    context.split(gate.len(), 4, &|from, to| unsafe {
-        swiglu_part(
-            context.isa,
-            &gate[from..to],
-            &up[from..to],
-            out.part(from, to),
-        );
+    gates.split(context, 4, &|at, to, n| unsafe {
+        let (gate, up) = (&gate[at..at + n], &up[at..at + n]);
+        swiglu_part(context.isa, gate, up, out.part(to, to + n));
     });
 }
 
-/// The gradients by gate and up, each into its output when there is one; the flags say to add.
-pub fn swiglu_gradient(
+/// The gradients by gate and up, laid out as they are, each into its output when there is one; the flags say to add.
+pub fn swiglu_gradient<E: Element>(
     context: &Context,
-    gate: &[f32],
-    up: &[f32],
-    dy: &[f32],
-    dgate: Option<&mut [f32]>,
-    dup: Option<&mut [f32]>,
+    gate: &[E],
+    up: &[E],
+    dy: &[E],
+    dgate: Option<Shared<E>>,
+    dup: Option<Shared<E>>,
+    gates: Gates,
     adds: [bool; 2],
 ) {
-    let n = gate.len();
-    assert!(up.len() == n && dy.len() == n);
-    let (dgate, dup) = (dgate.map(Shared::new), dup.map(Shared::new));
-    context.split(n, 8, &|from, to| unsafe {
-        let part = |out: &Option<Shared>| match out {
-            Some(out) => out.part(from, to).as_mut_ptr(),
+    let held = if gates.rows == 0 {
+        0
+    } else {
+        (gates.rows - 1) * gates.stride + gates.width
+    };
+    assert!(gate.len() >= held && up.len() >= held && dy.len() == gates.rows * gates.width);
+    gates.split(context, 8, &|at, to, n| unsafe {
+        let part = |out: &Option<Shared<E>>| match out {
+            Some(out) => out.part(at, at + n).as_mut_ptr(),
             None => std::ptr::null_mut(),
         };
-        let inputs = [gate, up, dy].map(|x| x[from..to].as_ptr());
-        swiglu_gradient_part(
-            context.isa,
-            inputs,
-            part(&dgate),
-            part(&dup),
-            to - from,
-            adds,
-        );
+        let inputs = [
+            gate[at..at + n].as_ptr(),
+            up[at..at + n].as_ptr(),
+            dy[to..to + n].as_ptr(),
+        ];
+        swiglu_gradient_part(context.isa, inputs, part(&dgate), part(&dup), n, adds);
     });
 }
 
@@ -177,10 +232,11 @@ kernels! {
     fn unary_gradient_part(f: Unary, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32], add: bool) = unary_gradient_body;
     fn binary_part(op: Binary, a: &[f32], b: &[f32], c: &mut [f32], add: bool) = binary_body;
     fn scale_part(x: &[f32], factor: f32, y: &mut [f32], add: bool) = scale_body;
+    fn scale_in_place_part(x: &mut [f32], factor: f32) = scale_in_place_body;
     fn combine_part(x: &[f32], a: f32, y: &mut [f32], b: f32) = combine_body;
     fn convert_part<A, B>(x: &[A], y: &mut [B]) = convert_body;
-    fn swiglu_part(gate: &[f32], up: &[f32], y: &mut [f32]) = swiglu_body;
-    fn swiglu_gradient_part(inputs: [*const f32; 3], dgate: *mut f32, dup: *mut f32, n: usize, adds: [bool; 2]) = swiglu_gradient_body;
+    fn swiglu_part<E>(gate: &[E], up: &[E], y: &mut [E]) = swiglu_body;
+    fn swiglu_gradient_part<E>(inputs: [*const E; 3], dgate: *mut E, dup: *mut E, n: usize, adds: [bool; 2]) = swiglu_gradient_body;
 }
 
 /// out[i] = expression over vectors of the inputs.
@@ -279,6 +335,12 @@ unsafe fn scale_body<S: Simd>(x: &[f32], factor: f32, y: &mut [f32], add: bool) 
 }
 
 #[inline(always)]
+unsafe fn scale_in_place_body<S: Simd>(x: &mut [f32], factor: f32) {
+    let (to, n, by) = (x.as_mut_ptr(), x.len(), S::splat(factor));
+    each!(S, (x = to) -> to, n, false, S::mul(x, by));
+}
+
+#[inline(always)]
 unsafe fn combine_body<S: Simd>(x: &[f32], a: f32, y: &mut [f32], b: f32) {
     let (from, to, n) = (x.as_ptr(), y.as_mut_ptr(), x.len());
     let (a, b) = (S::splat(a), S::splat(b));
@@ -292,17 +354,17 @@ unsafe fn convert_body<S: Simd, A: Element, B: Element>(x: &[A], y: &mut [B]) {
 }
 
 #[inline(always)]
-unsafe fn swiglu_body<S: Simd>(gate: &[f32], up: &[f32], y: &mut [f32]) {
+unsafe fn swiglu_body<S: Simd, E: Element>(gate: &[E], up: &[E], y: &mut [E]) {
     each!(S, (g = gate.as_ptr(), u = up.as_ptr()) -> y.as_mut_ptr(), y.len(), false, {
         S::mul(S::mul(g, simd::sigmoid::<S>(g)), u)
     });
 }
 
 #[inline(always)]
-unsafe fn swiglu_gradient_body<S: Simd>(
-    [gate, up, dy]: [*const f32; 3],
-    dgate: *mut f32,
-    dup: *mut f32,
+unsafe fn swiglu_gradient_body<S: Simd, E: Element>(
+    [gate, up, dy]: [*const E; 3],
+    dgate: *mut E,
+    dup: *mut E,
     n: usize,
     adds: [bool; 2],
 ) {

@@ -11,7 +11,8 @@ mod packing;
 mod tile;
 
 pub use packing::{
-    Inputs, Packed, Source, copy_bf16, pack, pack_pairs, pack_panel, panel_columns, turn_bf16,
+    Inputs, Packed, Source, copy_bf16, pack, pack_pairs, pack_panel, pack_stacked, panel_columns,
+    turn_bf16,
 };
 pub use tile::{Tile, block_product, pair_product, turned_block};
 
@@ -446,7 +447,15 @@ fn block_sizes(context: &Context, m: usize, n: usize, k: usize, direct: bool) ->
     // Rows that have to be packed are packed by one task only, unless that makes many tasks read a large B.
     let whole_rows = !direct && m > n;
     let row_parts = context.threads * if whole_rows { 4 } else { 2 };
-    let row_block = cached.min(m.div_ceil(row_parts)).next_multiple_of(rows);
+    let row_block = match Inputs::of(context) {
+        Inputs::Floats => cached.min(m.div_ceil(row_parts)).next_multiple_of(rows),
+        // Its tiles may be of any height: tasks of one size keep the threads together.
+        _ => m.div_ceil(
+            m.div_ceil(cached)
+                .next_multiple_of(row_parts)
+                .min(m.div_ceil(rows)),
+        ),
+    };
     let wanted = (context.threads * 4).div_ceil(m.div_ceil(row_block));
     let panel_block = if whole_rows {
         panels

@@ -2,15 +2,16 @@
 //! in place, from which the gradients of input and weight are made before the next chunk.
 
 use crate::context::{Context, Purpose, Shared};
-use crate::gemm::{Matrix, Output, Packed, gemm, gemm_packed, pack};
+use crate::element::{Bf16, Element, Floats};
+use crate::gemm::{Inputs, Matrix, Output, Packed, gemm, gemm_packed, pack};
 use crate::normalise::{largest_and_sum_body, largest_body};
 use crate::simd::{self, Simd};
 use crate::{kernels, vectors};
 
 /// Logits of a chunk: 8 MB, which stay in the last cache of most machines.
 const CHUNK_ELEMENTS: usize = 2 << 20;
-/// Weights up to 32 MB are kept packed.
-const PACKED_ELEMENTS: usize = 8 << 20;
+/// Weights are kept packed up to 64 MB.
+const PACKED_WORDS: usize = 16 << 20;
 
 pub struct Gradients<'a> {
     /// What each row's nll is multiplied by in the loss.
@@ -148,6 +149,8 @@ fn all_rows(
         gradients.as_ref().is_some_and(|g| g.dx.is_some()),
     );
     let nll = Shared::new(nll);
+    // Where bf16 is multiplied, the gradients of the logits are stored as it: half to read, and nothing to pack.
+    let narrow = Inputs::of(context) != Inputs::Floats;
     for from in (0..rows).step_by(chunk) {
         let n = chunk.min(rows - from);
         let input = &x[from * hidden..(from + n) * hidden];
@@ -161,27 +164,24 @@ fn all_rows(
                 let line = shared.part(row * stride, row * stride + vocab);
                 let target = targets[from + row] as usize;
                 let scale = scales.map(|scales| scales[row]);
-                nll.part(from + row, from + row + 1)[0] =
-                    loss_row(context.isa, line, target, scale);
+                let nll = nll.part(from + row, from + row + 1);
+                nll[0] = if narrow {
+                    narrow_loss_row(context.isa, line, target, scale)
+                } else {
+                    loss_row(context.isa, line, target, scale)
+                };
             }
         });
         let Some(gradients) = &mut gradients else {
             continue;
         };
+        let (slopes, stride) = slopes(logits, stride, narrow);
         if let Some(dx) = &mut gradients.dx {
-            heads.input_gradient(
-                n,
-                logits,
-                stride,
-                &mut dx[from * hidden..(from + n) * hidden],
-                gradients.add_x,
-            );
+            let dx = &mut dx[from * hidden..(from + n) * hidden];
+            heads.input_gradient(n, slopes, stride, dx, gradients.add_x);
         }
         if let Some(dweight) = &mut gradients.dweight {
-            let (left, right) = (
-                Matrix::columns(&*logits, stride),
-                Matrix::rows(input, hidden),
-            );
+            let (left, right) = (Matrix::columns(slopes, stride), Matrix::rows(input, hidden));
             gemm(
                 context,
                 vocab,
@@ -200,6 +200,16 @@ fn all_rows(
     {
         dweight.fill(0.0);
     }
+}
+
+/// The gradients of the logits, which took their place, and the stride of their rows.
+fn slopes(logits: &[f32], stride: usize, narrow: bool) -> (Floats<'_>, usize) {
+    if !narrow {
+        return (logits.into(), stride);
+    }
+    let halves =
+        unsafe { std::slice::from_raw_parts(logits.as_ptr() as *const Bf16, 2 * logits.len()) };
+    (halves.into(), 2 * stride)
 }
 
 /// The weight, packed once for all chunks where it is not too large to keep twice.
@@ -221,7 +231,8 @@ impl<'a> Heads<'a> {
         backward: bool,
     ) -> Self {
         let vocab = weight.len() / hidden;
-        let keep = chunks && weight.len() <= PACKED_ELEMENTS;
+        let words = Inputs::of(context).words(hidden) * vocab;
+        let keep = chunks && words <= PACKED_WORDS;
         let turned = Matrix::columns(weight, hidden);
         let straight = Matrix::rows(weight, hidden);
         let forward = keep.then(|| pack(context, hidden, vocab, turned, Purpose::HeadForward));
@@ -264,7 +275,7 @@ impl<'a> Heads<'a> {
     }
 
     /// dx = dlogits weight
-    fn input_gradient(&self, n: usize, dlogits: &[f32], stride: usize, dx: &mut [f32], add: bool) {
+    fn input_gradient(&self, n: usize, dlogits: Floats, stride: usize, dx: &mut [f32], add: bool) {
         let (left, right) = (
             Matrix::rows(dlogits, stride),
             Matrix::rows(self.weight, self.hidden),
@@ -292,11 +303,27 @@ impl<'a> Heads<'a> {
 
 kernels! {
     /// The negative log-probability of the target; with a scale, the logits become scale * (softmax - one-hot).
-    fn loss_row(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 = loss_body;
+    fn loss_row(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 = wide_loss_body;
+    /// The same with the gradients as bf16, in the first half of the row's memory.
+    fn narrow_loss_row(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 = narrow_loss_body;
 }
 
 #[inline(always)]
-unsafe fn loss_body<S: Simd>(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 {
+unsafe fn wide_loss_body<S: Simd>(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 {
+    loss_body::<S, f32>(logits, target, scale)
+}
+
+#[inline(always)]
+unsafe fn narrow_loss_body<S: Simd>(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 {
+    loss_body::<S, Bf16>(logits, target, scale)
+}
+
+#[inline(always)]
+unsafe fn loss_body<S: Simd, E: Element>(
+    logits: &mut [f32],
+    target: usize,
+    scale: Option<f32>,
+) -> f32 {
     let own = logits[target];
     let Some(scale) = scale else {
         let (largest, sum) = largest_and_sum_body::<S>(logits);
@@ -318,13 +345,13 @@ unsafe fn loss_body<S: Simd>(logits: &mut [f32], target: usize, scale: Option<f3
         sum += *p.add(i);
     }
     let factor = S::splat(scale / sum);
+    let slope = *p.add(target) * (scale / sum) - scale;
+    // What is stored lies behind what is read, or at the same place.
+    let to = p as *mut E;
     vectors!(S, n, |i, left| {
-        simd::put::<S>(
-            p.add(i),
-            left,
-            S::mul(simd::get::<S>(p.add(i), left), factor),
-        );
+        let e = simd::get::<S>(p.add(i), left);
+        simd::put::<S>(to.add(i), left, S::mul(e, factor));
     });
-    logits[target] -= scale;
+    *to.add(target) = E::of(slope);
     largest + sum.ln() - own
 }

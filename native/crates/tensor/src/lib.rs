@@ -14,6 +14,7 @@ pub mod gather;
 pub mod gemm;
 pub mod head;
 pub mod isa;
+pub mod linears;
 pub mod muon;
 pub mod normalise;
 pub mod optimizer;

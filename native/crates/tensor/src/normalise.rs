@@ -1,6 +1,7 @@
 //! Softmax and RMSNorm over the last axis.
 
 use crate::context::{Context, Purpose, Shared};
+use crate::element::{Element, Floats, FloatsMut};
 use crate::simd::{self, Simd};
 use crate::{kernels, vectors};
 
@@ -52,7 +53,21 @@ pub fn rms_norm(
     context: &Context,
     x: &[f32],
     weight: &[f32],
-    y: &mut [f32],
+    y: FloatsMut,
+    inverse: &mut [f32],
+    eps: f32,
+) {
+    match y {
+        FloatsMut::F32(y) => rms_norm_into(context, x, weight, y, inverse, eps),
+        FloatsMut::Bf16(y) => rms_norm_into(context, x, weight, y, inverse, eps),
+    }
+}
+
+fn rms_norm_into<E: Element>(
+    context: &Context,
+    x: &[f32],
+    weight: &[f32],
+    y: &mut [E],
     inverse: &mut [f32],
     eps: f32,
 ) {
@@ -80,7 +95,23 @@ pub fn rms_norm_gradient(
     x: &[f32],
     weight: &[f32],
     inverse: &[f32],
-    dy: &[f32],
+    dy: Floats,
+    dx: Option<&mut [f32]>,
+    dweight: Option<&mut [f32]>,
+    adds: [bool; 2],
+) {
+    match dy {
+        Floats::F32(dy) => rms_gradient_of(context, x, weight, inverse, dy, dx, dweight, adds),
+        Floats::Bf16(dy) => rms_gradient_of(context, x, weight, inverse, dy, dx, dweight, adds),
+    }
+}
+
+fn rms_gradient_of<E: Element>(
+    context: &Context,
+    x: &[f32],
+    weight: &[f32],
+    inverse: &[f32],
+    dy: &[E],
     dx: Option<&mut [f32]>,
     dweight: Option<&mut [f32]>,
     adds: [bool; 2],
@@ -119,17 +150,17 @@ pub fn rms_norm_gradient(
 kernels! {
     fn softmax_row(x: &[f32], y: &mut [f32], log: bool) = softmax_body;
     fn softmax_gradient_row(y: &[f32], dy: &[f32], dx: &mut [f32], log: bool, add: bool) = softmax_gradient_body;
-    fn rms_row(x: &[f32], weight: &[f32], y: &mut [f32], eps: f32) -> f32 = rms_body;
-    fn rms_gradient_row(x: &[f32], weight: &[f32], inverse: f32, dy: &[f32], dx: Option<&mut [f32]>, sum: &mut [f32], add: bool) = rms_gradient_body;
+    fn rms_row<E>(x: &[f32], weight: &[f32], y: &mut [E], eps: f32) -> f32 = rms_body;
+    fn rms_gradient_row<E>(x: &[f32], weight: &[f32], inverse: f32, dy: &[E], dx: Option<&mut [f32]>, sum: &mut [f32], add: bool) = rms_gradient_body;
 }
 
 #[inline(always)]
-unsafe fn get<S: Simd>(x: &[f32], i: usize, left: usize) -> S::V {
+unsafe fn get<S: Simd>(x: &[impl Element], i: usize, left: usize) -> S::V {
     simd::get::<S>(x.as_ptr().add(i), left)
 }
 
 #[inline(always)]
-unsafe fn put<S: Simd>(y: &mut [f32], i: usize, left: usize, v: S::V) {
+unsafe fn put<S: Simd>(y: &mut [impl Element], i: usize, left: usize, v: S::V) {
     simd::put::<S>(y.as_mut_ptr().add(i), left, v);
 }
 
@@ -212,7 +243,7 @@ unsafe fn softmax_gradient_body<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn rms_body<S: Simd>(x: &[f32], weight: &[f32], y: &mut [f32], eps: f32) -> f32 {
+unsafe fn rms_body<S: Simd, E: Element>(x: &[f32], weight: &[f32], y: &mut [E], eps: f32) -> f32 {
     let n = x.len();
     let mut sums = S::splat(0.0);
     vectors!(S, n, |i, left| {
@@ -230,11 +261,11 @@ unsafe fn rms_body<S: Simd>(x: &[f32], weight: &[f32], y: &mut [f32], eps: f32) 
 
 /// dx = inverse (weight dy - x inverse² mean(weight dy x)); sum += dy x inverse
 #[inline(always)]
-unsafe fn rms_gradient_body<S: Simd>(
+unsafe fn rms_gradient_body<S: Simd, E: Element>(
     x: &[f32],
     weight: &[f32],
     inverse: f32,
-    dy: &[f32],
+    dy: &[E],
     dx: Option<&mut [f32]>,
     sum: &mut [f32],
     add: bool,

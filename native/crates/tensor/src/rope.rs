@@ -1,6 +1,7 @@
 //! Rotary positions in the half-split form: element i of a head turns with element i + head_dim / 2.
 
 use crate::context::{Context, Shared};
+use crate::element::Element;
 use crate::simd::{self, Simd};
 use crate::{kernels, vectors};
 
@@ -17,24 +18,72 @@ pub struct Shape {
 
 /// y = x turned by its position; `inverse` turns back. With `add`, y +=.
 pub fn rope(context: &Context, x: &[f32], y: &mut [f32], shape: Shape, inverse: bool, add: bool) {
+    let width = shape.heads * shape.head_dim;
+    assert!(x.len() == shape.batch * shape.time * width && y.len() == x.len());
+    let out = Shared::new(y);
+    turn_rows(
+        context,
+        shape,
+        width,
+        inverse,
+        &|row, angles, sign| unsafe {
+            let span = row * width..(row + 1) * width;
+            let y = out.part(span.start, span.end);
+            rope_row(
+                context.isa,
+                x[span].as_ptr(),
+                y.as_mut_ptr(),
+                width,
+                angles,
+                sign,
+                add,
+            );
+        },
+    );
+}
+
+/// The first `shape.heads` heads of every row turned in place; rows are `width` apart.
+pub fn rope_in_place<E: Element>(
+    context: &Context,
+    x: &mut [E],
+    width: usize,
+    shape: Shape,
+    inverse: bool,
+) {
+    let turned = shape.heads * shape.head_dim;
+    assert!(x.len() == shape.batch * shape.time * width && turned <= width);
+    let out = Shared::new(x);
+    turn_rows(
+        context,
+        shape,
+        turned,
+        inverse,
+        &|row, angles, sign| unsafe {
+            let p = out.part(row * width, row * width + turned).as_mut_ptr();
+            rope_row(context.isa, p as *const E, p, turned, angles, sign, false);
+        },
+    );
+}
+
+fn turn_rows(
+    context: &Context,
+    shape: Shape,
+    width: usize,
+    inverse: bool,
+    turn: &(dyn Fn(usize, &[f32], f32) + Sync),
+) {
     let Shape {
         batch,
         time,
-        heads,
         head_dim,
         ..
     } = shape;
-    let width = heads * head_dim;
-    assert!(x.len() == batch * time * width && y.len() == x.len() && head_dim.is_multiple_of(2));
+    assert!(head_dim.is_multiple_of(2));
     let table = context.angles(&shape);
     let sign = if inverse { -1.0 } else { 1.0 };
-    let out = Shared::new(y);
-    context.split(batch * time, 2 * width, &|from, to| unsafe {
+    context.split(batch * time, 2 * width, &|from, to| {
         for row in from..to {
-            let angles = &table[row % time * head_dim..][..head_dim];
-            let span = row * width..(row + 1) * width;
-            let y = out.part(span.start, span.end);
-            rope_row(context.isa, &x[span], y, angles, sign, add);
+            turn(row, &table[row % time * head_dim..][..head_dim], sign);
         }
     });
 }
@@ -58,14 +107,22 @@ pub fn angles(shape: &Shape) -> Vec<f32> {
 }
 
 kernels! {
-    fn rope_row(x: &[f32], y: &mut [f32], angles: &[f32], sign: f32, add: bool) = rope_body;
+    fn rope_row<E>(x: *const E, y: *mut E, width: usize, angles: &[f32], sign: f32, add: bool) = rope_body;
 }
 
+/// x and y may be the same.
 #[inline(always)]
-unsafe fn rope_body<S: Simd>(x: &[f32], y: &mut [f32], angles: &[f32], sign: f32, add: bool) {
+unsafe fn rope_body<S: Simd, E: Element>(
+    x: *const E,
+    y: *mut E,
+    width: usize,
+    angles: &[f32],
+    sign: f32,
+    add: bool,
+) {
     let half = angles.len() / 2;
-    for (x, y) in x.chunks_exact(2 * half).zip(y.chunks_exact_mut(2 * half)) {
-        let (p, to) = (x.as_ptr(), y.as_mut_ptr());
+    for head in (0..width).step_by(2 * half) {
+        let (p, to) = (x.add(head), y.add(head));
         vectors!(S, half, |i, n| {
             let (a, b) = (
                 simd::get::<S>(p.add(i), n),

@@ -58,6 +58,7 @@ pub trait Pairs: Simd {
     unsafe fn dot(sum: Self::V, a: *const Bf16, b: Self::V) -> Self::V;
     /// The pairs (low[i], high[i]), rounded.
     unsafe fn pair(low: Self::V, high: Self::V) -> Self::V;
+    unsafe fn pair_bf16(low: *const Bf16, high: *const Bf16) -> Self::V;
     /// first[0], first[1], .., second[LANES - 1], rounded, as LANES pairs.
     unsafe fn join(first: Self::V, second: Self::V) -> Self::V;
 }
@@ -259,6 +260,10 @@ impl<const P: usize, const ROWS: usize> Pairs for Plain<P, ROWS> {
             let (low, high) = (Bf16::new(low[i]).0 as u32, Bf16::new(high[i]).0 as u32);
             f32::from_bits(low | (high << 16))
         })
+    }
+    #[inline(always)]
+    unsafe fn pair_bf16(low: *const Bf16, high: *const Bf16) -> Self::V {
+        Self::pair(Self::load_bf16(low), Self::load_bf16(high))
     }
     #[inline(always)]
     unsafe fn join(first: Self::V, second: Self::V) -> Self::V {

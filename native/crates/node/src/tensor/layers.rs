@@ -3,6 +3,9 @@
 use super::{Engine, call, size};
 use napi::{Error, Result};
 use napi_derive::napi;
+use smolforge_tensor::context::Shared;
+use smolforge_tensor::element::{Floats, FloatsMut};
+use smolforge_tensor::elementwise::Gates;
 use smolforge_tensor::{attention, elementwise, gather, head, normalise, rope};
 
 #[napi]
@@ -101,7 +104,7 @@ pub fn tensor_rms_norm(
     call("rmsNorm", |engine| {
         let n = size(&[rows, columns])?;
         let (input, weights) = (engine.input(x, n)?, engine.input(weight, columns as usize)?);
-        let out = engine.output(y, n, &[x, weight, inverse])?;
+        let out = engine.floats_output(y, n, &[x, weight, inverse])?;
         let inverses = engine.output(inverse, rows as usize, &[x, weight])?;
         if columns > 0 {
             normalise::rms_norm(&engine.context, input, weights, out, inverses, eps as f32);
@@ -126,7 +129,8 @@ pub fn tensor_rms_norm_gradient(
     call("rmsNorm gradient", |engine| {
         let n = size(&[rows, columns])?;
         let (input, weights) = (engine.input(x, n)?, engine.input(weight, columns as usize)?);
-        let (inverses, gradient) = (engine.input(inverse, rows as usize)?, engine.input(dy, n)?);
+        let inverses = engine.input(inverse, rows as usize)?;
+        let gradient = engine.floats(dy, n)?;
         let others = [x, weight, inverse, dy];
         let dx = engine.optional(dx, n, &others)?;
         let dweight = engine.optional(dweight, columns as usize, &others)?;
@@ -151,13 +155,17 @@ pub fn tensor_rms_norm_gradient(
 pub fn tensor_swiglu(gate: i32, up: i32, y: i32, length: u32) -> Result<()> {
     call("swiglu", |engine| {
         let n = length as usize;
-        let out = engine.output(y, n, &[gate, up])?;
-        elementwise::swiglu(
-            &engine.context,
-            engine.input(gate, n)?,
-            engine.input(up, n)?,
-            out,
-        );
+        let gates = Gates::whole(n);
+        let out = engine.floats_output(y, n, &[gate, up])?;
+        match (engine.floats(gate, n)?, engine.floats(up, n)?, out) {
+            (Floats::F32(gate), Floats::F32(up), FloatsMut::F32(y)) => {
+                elementwise::swiglu(&engine.context, gate, up, y, gates)
+            }
+            (Floats::Bf16(gate), Floats::Bf16(up), FloatsMut::Bf16(y)) => {
+                elementwise::swiglu(&engine.context, gate, up, y, gates)
+            }
+            _ => return Err(one_type("gate, up and output")),
+        }
         Ok(())
     })
 }
@@ -176,19 +184,134 @@ pub fn tensor_swiglu_gradient(
     call("swiglu gradient", |engine| {
         let n = length as usize;
         let (g, u, d) = (
-            engine.input(gate, n)?,
-            engine.input(up, n)?,
-            engine.input(dy, n)?,
+            engine.floats(gate, n)?,
+            engine.floats(up, n)?,
+            engine.floats(dy, n)?,
         );
         let others = [gate, up, dy];
         if dgate >= 0 && dgate == dup {
             return Err(Error::from_reason("gate and up must not share a gradient"));
         }
-        let (out, out_up) = (
-            engine.optional(dgate, n, &others)?,
-            engine.optional(dup, n, &others)?,
-        );
-        elementwise::swiglu_gradient(&engine.context, g, u, d, out, out_up, [add_gate, add_up]);
+        let (gates, adds) = (Gates::whole(n), [add_gate, add_up]);
+        let context = &engine.context;
+        match (g, u, d) {
+            (Floats::F32(gate), Floats::F32(up), Floats::F32(dy)) => {
+                let dgate = engine.optional(dgate, n, &others)?.map(Shared::new);
+                let dup = engine.optional(dup, n, &others)?.map(Shared::new);
+                elementwise::swiglu_gradient(context, gate, up, dy, dgate, dup, gates, adds);
+            }
+            (Floats::Bf16(gate), Floats::Bf16(up), Floats::Bf16(dy)) => {
+                let dgate = engine.optional_bf16(dgate, n, &others)?.map(Shared::new);
+                let dup = engine.optional_bf16(dup, n, &others)?.map(Shared::new);
+                elementwise::swiglu_gradient(context, gate, up, dy, dgate, dup, gates, adds);
+            }
+            _ => return Err(one_type("gate, up and dy")),
+        }
+        Ok(())
+    })
+}
+
+/// Gate and up side by side in rows of x.
+#[napi]
+pub fn tensor_swiglu_rows(x: i32, y: i32, rows: u32, width: u32) -> Result<()> {
+    call("swiglu", |engine| {
+        let n = size(&[rows, width])?;
+        let (gates, width) = (joint_gates(rows, width), width as usize);
+        match (engine.floats(x, 2 * n)?, engine.floats_output(y, n, &[x])?) {
+            _ if n == 0 => {}
+            (Floats::F32(x), FloatsMut::F32(y)) => {
+                elementwise::swiglu(&engine.context, x, &x[width..], y, gates)
+            }
+            (Floats::Bf16(x), FloatsMut::Bf16(y)) => {
+                elementwise::swiglu(&engine.context, x, &x[width..], y, gates)
+            }
+            _ => return Err(one_type("input and output")),
+        }
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_swiglu_rows_gradient(
+    x: i32,
+    dy: i32,
+    dx: i32,
+    rows: u32,
+    width: u32,
+    add: bool,
+) -> Result<()> {
+    call("swiglu gradient", |engine| {
+        let n = size(&[rows, width])?;
+        if n == 0 {
+            return Ok(());
+        }
+        let (gates, width, adds) = (joint_gates(rows, width), width as usize, [add; 2]);
+        let context = &engine.context;
+        let out = engine.floats_output(dx, 2 * n, &[x, dy])?;
+        match (engine.floats(x, 2 * n)?, engine.floats(dy, n)?, out) {
+            (Floats::F32(x), Floats::F32(dy), FloatsMut::F32(dx)) => {
+                let dgate = Shared::new(dx);
+                let dup = unsafe { dgate.rest(width) };
+                let (dgate, dup) = (Some(dgate), Some(dup));
+                elementwise::swiglu_gradient(context, x, &x[width..], dy, dgate, dup, gates, adds);
+            }
+            (Floats::Bf16(x), Floats::Bf16(dy), FloatsMut::Bf16(dx)) => {
+                let dgate = Shared::new(dx);
+                let dup = unsafe { dgate.rest(width) };
+                let (dgate, dup) = (Some(dgate), Some(dup));
+                elementwise::swiglu_gradient(context, x, &x[width..], dy, dgate, dup, gates, adds);
+            }
+            _ => return Err(one_type("input and gradients")),
+        }
+        Ok(())
+    })
+}
+
+fn joint_gates(rows: u32, width: u32) -> Gates {
+    let (rows, width) = (rows as usize, width as usize);
+    Gates {
+        rows,
+        width,
+        stride: 2 * width,
+    }
+}
+
+fn one_type(what: &str) -> Error {
+    Error::from_reason(format!("{what} must be stored alike, all f32 or all bf16"))
+}
+
+/// The first `heads` heads of rows of `width`, turned in place.
+#[napi]
+pub fn tensor_rope_in_place(
+    x: i32,
+    batch: u32,
+    time: u32,
+    width: u32,
+    heads: u32,
+    head_dim: u32,
+    theta: f64,
+    start: u32,
+    inverse: bool,
+) -> Result<()> {
+    call("rope", |engine| {
+        let n = size(&[batch, time, width])?;
+        if head_dim % 2 == 1 || heads as u64 * head_dim as u64 > width as u64 {
+            return Err(Error::from_reason("the heads do not fit the rows"));
+        }
+        let [batch, time, width, heads, head_dim, start] =
+            [batch, time, width, heads, head_dim, start].map(|n| n as usize);
+        let shape = rope::Shape {
+            batch,
+            time,
+            heads,
+            head_dim,
+            theta,
+            start,
+        };
+        match engine.floats_output(x, n, &[])? {
+            FloatsMut::F32(x) => rope::rope_in_place(&engine.context, x, width, shape, inverse),
+            FloatsMut::Bf16(x) => rope::rope_in_place(&engine.context, x, width, shape, inverse),
+        }
         Ok(())
     })
 }

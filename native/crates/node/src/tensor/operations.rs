@@ -109,12 +109,11 @@ pub fn tensor_scale(x: i32, factor: f64, y: i32, length: u32, add: bool) -> Resu
 }
 
 #[napi]
-pub fn tensor_scale_by(x: i32, s: i32, y: i32, length: u32, add: bool) -> Result<()> {
+pub fn tensor_scale_in_place(x: i32, s: i32, length: u32) -> Result<()> {
     call("scale", |engine| {
-        let n = length as usize;
         let factor = engine.input(s, 1)?[0];
-        let out = engine.output(y, n, &[x, s])?;
-        elementwise::scale(&engine.context, engine.input(x, n)?, factor, out, add);
+        let values = engine.output(x, length as usize, &[s])?;
+        elementwise::scale_in_place(&engine.context, values, factor);
         Ok(())
     })
 }

@@ -66,13 +66,46 @@ pub fn pack<'c>(
     b: Matrix,
     purpose: Purpose,
 ) -> Packed<'c> {
-    assert!(b.holds(k, n));
+    pack_stacked(context, n, &[(b, k)], purpose)
+}
+
+/// As `pack`, for matrices one below the other; all but the last have a number of rows that `depth_step` divides.
+pub fn pack_stacked<'c>(
+    context: &'c Context,
+    n: usize,
+    parts: &[(Matrix, usize)],
+    purpose: Purpose,
+) -> Packed<'c> {
     let inputs = Inputs::of(context);
+    let k = parts.iter().map(|&(_, k)| k).sum();
+    let words = inputs.words(k);
+    let columns = panel_columns(context.isa);
+    let length = n.div_ceil(columns) * columns * words;
+    let packed = unsafe { context.shared_scratch(purpose, length) };
+    let out = Shared::new(packed);
+    let mut at = 0;
+    for (i, &(b, k)) in parts.iter().enumerate() {
+        assert!(b.holds(k, n));
+        assert!(i + 1 == parts.len() || k.is_multiple_of(inputs.depth_step()));
+        pack_part(context, inputs, k, n, b, out, at, words);
+        at += inputs.words(k);
+    }
+    Packed { data: packed, k, n }
+}
+
+/// Packs b[k, n] into panels of `words` rows, from row `at` on.
+fn pack_part(
+    context: &Context,
+    inputs: Inputs,
+    k: usize,
+    n: usize,
+    b: Matrix,
+    out: Shared,
+    at: usize,
+    words: usize,
+) {
     let columns = panel_columns(context.isa);
     let panels = n.div_ceil(columns);
-    let words = inputs.words(k);
-    let packed = unsafe { context.shared_scratch(purpose, panels * columns * words) };
-    let out = Shared::new(packed);
     // Rows lie together when columns are contiguous: then a task takes some rows of all panels, else whole panels.
     let by_rows = b.column_stride == 1;
     let parts = if by_rows {
@@ -83,33 +116,28 @@ pub fn pack<'c>(
     let cost = if by_rows { PACK_ROWS * n } else { columns * k };
     let one = |panel: usize, top: usize, bottom: usize| unsafe {
         let start = panel * columns;
-        let width = columns.min(n - start);
-        let last = if bottom == k {
-            words
-        } else {
-            inputs.words(bottom)
-        };
+        let first = panel * words + at;
         let to = out.part(
-            (panel * words + inputs.words(top)) * columns,
-            (panel * words + last) * columns,
+            (first + inputs.words(top)) * columns,
+            (first + inputs.words(bottom)) * columns,
         );
-        let at = start * b.column_stride + top * b.row_stride;
+        let from = start * b.column_stride + top * b.row_stride;
         let source = Source {
             row_stride: b.row_stride,
             column_stride: b.column_stride,
             rows: bottom - top,
-            columns: width,
+            columns: columns.min(n - start),
             round: context.precision == Precision::Bf16,
         };
         match (inputs, b.data) {
             (Inputs::Floats, Floats::F32(x)) => {
-                pack_panel(context.isa, x.as_ptr().add(at), source, to)
+                pack_panel(context.isa, x.as_ptr().add(from), source, to)
             }
             (Inputs::Floats, Floats::Bf16(x)) => {
-                pack_panel(context.isa, x.as_ptr().add(at), source, to)
+                pack_panel(context.isa, x.as_ptr().add(from), source, to)
             }
-            (_, Floats::F32(x)) => pack_pairs(context.isa, x.as_ptr().add(at), source, to),
-            (_, Floats::Bf16(x)) => pack_pairs(context.isa, x.as_ptr().add(at), source, to),
+            (_, Floats::F32(x)) => pack_pairs(context.isa, x.as_ptr().add(from), source, to),
+            (_, Floats::Bf16(x)) => pack_pairs(context.isa, x.as_ptr().add(from), source, to),
         }
     };
     context.split(parts, cost, &|from, to| {
@@ -122,7 +150,6 @@ pub fn pack<'c>(
             }
         }
     });
-    Packed { data: packed, k, n }
 }
 
 /// Columns of a panel of packed B.
@@ -327,7 +354,9 @@ unsafe fn pack_pairs_body<S: Pairs, E: Element>(from: *const E, source: Source, 
             let line = from.add(2 * done * row_stride);
             for half in [0, S::LANES] {
                 let n = width.saturating_sub(half).min(S::LANES);
-                let v = if n == 0 {
+                let v = if n == S::LANES {
+                    E::pair::<S>(line.add(half), line.add(half + row_stride))
+                } else if n == 0 {
                     S::splat(0.0)
                 } else {
                     let low = E::get::<S>(line.add(half), n);
@@ -343,9 +372,7 @@ unsafe fn pack_pairs_body<S: Pairs, E: Element>(from: *const E, source: Source, 
             for half in [0, S::LANES] {
                 for j in 0..S::LANES {
                     let line = from.add((half + j) * column_stride + 2 * done);
-                    let first = E::get::<S>(line, S::LANES);
-                    let second = E::get::<S>(line.add(S::LANES), S::LANES);
-                    S::store(block[j].as_mut_ptr(), S::join(first, second));
+                    S::store(block[j].as_mut_ptr(), E::join::<S>(line));
                 }
                 S::transpose(
                     block[0].as_ptr(),
@@ -389,9 +416,8 @@ unsafe fn turn_bf16_body<S: Pairs, E: Element>(
         for i in (0..whole).step_by(S::LANES) {
             for q in 0..S::LANES {
                 let line = from.add((done + 2 * q) * stride + i);
-                let low = E::get::<S>(line, S::LANES);
-                let high = E::get::<S>(line.add(stride), S::LANES);
-                S::store(block[q].as_mut_ptr(), S::pair(low, high));
+                let pairs = E::pair::<S>(line, line.add(stride));
+                S::store(block[q].as_mut_ptr(), pairs);
             }
             let out = to.add(i * to_stride + done) as *mut f32;
             S::transpose(block[0].as_ptr(), 16, out, to_stride / 2);

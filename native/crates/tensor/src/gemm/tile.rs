@@ -90,15 +90,11 @@ unsafe fn pair_block_body<S: Pairs, Out: Element>(t: Tile<Bf16, Out>) {
     for panel in 0..t.columns.div_ceil(width) {
         let b = t.b.add(panel * t.b_panel_stride);
         let columns = width.min(t.columns - panel * width);
+        // Tiles of about one height: one of few rows would wait for its own sums.
+        let tiles = t.rows.div_ceil(14);
         let mut row = 0;
-        while row < t.rows {
-            // The last rows in two even parts rather than one full tile and a sliver.
-            let left = t.rows - row;
-            let rows = if left > 14 && left < 20 {
-                left / 2
-            } else {
-                left.min(14)
-            };
+        for tile in 0..tiles {
+            let rows = (tile + 1) * t.rows / tiles - row;
             let a = t.a.add(row * t.a_stride);
             let at = row * t.c_stride + panel * width;
             let c = Place {

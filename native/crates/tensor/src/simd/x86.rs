@@ -325,6 +325,12 @@ impl Pairs for Avx512Bf16 {
         _mm512_castsi512_ps(_mm512_or_si512(low, high))
     }
     #[inline(always)]
+    unsafe fn pair_bf16(low: *const Bf16, high: *const Bf16) -> __m512 {
+        let [low, high] =
+            [low, high].map(|p| _mm512_cvtepu16_epi32(_mm256_loadu_si256(p as *const __m256i)));
+        _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32::<16>(high)))
+    }
+    #[inline(always)]
     unsafe fn join(first: __m512, second: __m512) -> __m512 {
         let both = _mm512_cvtne2ps_pbh(second, first);
         _mm512_castsi512_ps(std::mem::transmute::<__m512bh, __m512i>(both))

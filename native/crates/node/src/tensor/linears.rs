@@ -1,0 +1,134 @@
+//! Linear layers that share their input.
+
+use super::{Engine, call, size};
+use napi::bindgen_prelude::Int32Array;
+use napi::{Error, Result};
+use napi_derive::napi;
+use smolforge_tensor::element::Floats;
+use smolforge_tensor::gemm::Plus;
+use smolforge_tensor::linears::{self, Weight, WeightGradient};
+
+/// `sizes` holds the outputs of each layer.
+#[napi]
+pub fn tensor_linears(
+    x: i32,
+    weights: Int32Array,
+    sizes: Int32Array,
+    plus: i32,
+    y: i32,
+    rows: u32,
+    inputs: u32,
+) -> Result<()> {
+    call("linear", |engine| {
+        let (outputs, width) = widths(&sizes)?;
+        let layers = layers(engine, &weights, &outputs, inputs)?;
+        let n = size(&[rows, width])?;
+        let added = if plus < 0 {
+            Plus::Nothing
+        } else {
+            Plus::Rows(engine.floats(plus, n)?)
+        };
+        let mut others = weights.to_vec();
+        others.extend([x, plus]);
+        let out = engine.floats_output(y, n, &others)?;
+        if let (Plus::Rows(added), true) = (added, n > 0)
+            && std::mem::discriminant(&added) != std::mem::discriminant(&engine.floats(y, n)?)
+        {
+            return Err(Error::from_reason("plus must be stored as the output"));
+        }
+        let input = engine.floats(x, size(&[rows, inputs])?)?;
+        let (rows, inputs) = (rows as usize, inputs as usize);
+        linears::forward(&engine.context, input, &layers, out, added, rows, inputs);
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_linears_input_gradient(
+    dy: i32,
+    weights: Int32Array,
+    sizes: Int32Array,
+    dx: i32,
+    rows: u32,
+    inputs: u32,
+    add: bool,
+) -> Result<()> {
+    call("linear input gradient", |engine| {
+        let (outputs, width) = widths(&sizes)?;
+        let layers = layers(engine, &weights, &outputs, inputs)?;
+        let gradient = engine.floats(dy, size(&[rows, width])?)?;
+        let mut others = weights.to_vec();
+        others.push(dy);
+        let out = engine.floats_output(dx, size(&[rows, inputs])?, &others)?;
+        let (rows, inputs) = (rows as usize, inputs as usize);
+        linears::input_gradient(&engine.context, gradient, &layers, out, rows, inputs, add);
+        Ok(())
+    })
+}
+
+/// `gradients` holds a handle for each layer, or -1; `adds` says to add to it.
+#[napi]
+pub fn tensor_linears_weight_gradient(
+    dy: i32,
+    x: i32,
+    gradients: Int32Array,
+    sizes: Int32Array,
+    adds: Vec<bool>,
+    rows: u32,
+    inputs: u32,
+) -> Result<()> {
+    call("linear weight gradient", |engine| {
+        let (outputs, width) = widths(&sizes)?;
+        if gradients.len() != outputs.len() || adds.len() != outputs.len() {
+            return Err(Error::from_reason("as many gradients as layers are needed"));
+        }
+        let mut places = Vec::with_capacity(outputs.len());
+        for (i, &outputs) in outputs.iter().enumerate() {
+            let mut others = vec![dy, x];
+            others.extend_from_slice(&gradients[..i]);
+            others.retain(|&other| other >= 0);
+            let n = size(&[outputs, inputs])?;
+            places.push(WeightGradient {
+                to: engine.optional(gradients[i], n, &others)?,
+                outputs: outputs as usize,
+                add: adds[i],
+            });
+        }
+        let gradient = engine.floats(dy, size(&[rows, width])?)?;
+        let input = engine.floats(x, size(&[rows, inputs])?)?;
+        let (rows, inputs) = (rows as usize, inputs as usize);
+        linears::weight_gradient(&engine.context, gradient, input, &mut places, rows, inputs);
+        Ok(())
+    })
+}
+
+fn widths(sizes: &[i32]) -> Result<(Vec<u32>, u32)> {
+    let outputs: Option<Vec<u32>> = sizes.iter().map(|&n| u32::try_from(n).ok()).collect();
+    let total = outputs
+        .as_ref()
+        .and_then(|all| all.iter().try_fold(0u32, |sum, &n| sum.checked_add(n)));
+    match (outputs, total) {
+        (Some(outputs), Some(total)) if !outputs.is_empty() => Ok((outputs, total)),
+        _ => Err(Error::from_reason("the sizes of the layers do not fit")),
+    }
+}
+
+fn layers(
+    engine: &Engine,
+    weights: &[i32],
+    outputs: &[u32],
+    inputs: u32,
+) -> Result<Vec<Weight<'static>>> {
+    if weights.len() != outputs.len() {
+        return Err(Error::from_reason("as many weights as sizes are needed"));
+    }
+    let each = weights.iter().zip(outputs);
+    each.map(|(&weight, &outputs)| {
+        let data: Floats<'static> = engine.floats(weight, size(&[outputs, inputs])?)?;
+        Ok(Weight {
+            data,
+            outputs: outputs as usize,
+        })
+    })
+    .collect()
+}

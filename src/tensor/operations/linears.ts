@@ -1,0 +1,169 @@
+import { accumulate, accumulateAll, type Place, passGradient } from '../autograd.ts'
+import { type DType, NONE } from '../backend.ts'
+import { backend } from '../engine.ts'
+import { empty, record, shapeError, sizeOf, type Tensor } from '../tensor.ts'
+
+export interface LinearOptions {
+  /** What the output is stored as; f32 when left out. */
+  dtype?: DType
+  /** Added to the product on the way: the residual stream. Shaped and stored as the output. */
+  plus?: Tensor
+}
+
+/** x[.., in] times the transpose of weight[out, in], as a linear layer without bias; x f32 or bf16. */
+export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): Tensor {
+  const { dtype = 'f32', plus } = options
+  const layers = checkedLayers('linear', x, [weight])
+  const y = empty([...x.shape.slice(0, -1), layers.width], dtype)
+  if (plus !== undefined && (plus.size !== y.size || plus.dtype !== dtype)) {
+    throw shapeError('linear', 'plus must be shaped and stored as the output', y, plus)
+  }
+  forward(layers, x, y, plus)
+  return record(y, plus === undefined ? [x, weight] : [x, weight, plus], (dy, node) => {
+    weightGradients(layers, dy, x)
+    accumulate(x.node, (dx, add) => inputGradient(layers, dy, dx, add))
+    passGradient(node, plus?.node)
+  })
+}
+
+/**
+ * Linear layers over one RMSNorm: h = x / rms(x) * norm, then h times the transpose of each weight[out, in], side by
+ * side in [.., sum of outs]. h is not kept but computed again in backward. x is f32; h and the output are `dtype`.
+ */
+export function normLinears(
+  x: Tensor,
+  norm: Tensor,
+  eps: number,
+  weights: readonly Tensor[],
+  dtype: DType = 'f32',
+): Tensor {
+  const layers = checkedLayers('normLinears', x, weights)
+  const { rows, inputs } = layers
+  if (norm.size !== inputs) throw shapeError('normLinears', 'norm [in] is needed', x, norm)
+  const inverse = empty([rows])
+  const normalise = () => {
+    const h = empty(x.shape, dtype)
+    backend().rmsNorm(x.handle, norm.handle, h.handle, inverse.handle, rows, inputs, eps)
+    return h
+  }
+  const y = empty([...x.shape.slice(0, -1), layers.width], dtype)
+  const h = normalise()
+  forward(layers, h, y)
+  h.free()
+  return record(y, [x, norm, ...weights], (dy) => {
+    if (needsGradientOf(weights)) {
+      const again = normalise()
+      weightGradients(layers, dy, again)
+      again.free()
+    }
+    accumulateAll([x.node, norm.node] as const, (dx, dnorm) => {
+      const dh = empty(x.shape)
+      inputGradient(layers, dy, dh, false)
+      const [source, scale, root, slope] = [x, norm, inverse, dh].map(({ handle }) => handle)
+      backend().rmsNormGradient(
+        source,
+        scale,
+        root,
+        slope,
+        dx.handle,
+        dnorm.handle,
+        rows,
+        inputs,
+        dx.add,
+        dnorm.add,
+      )
+      dh.free()
+    })
+  })
+}
+
+/**
+ * silu(gate) * up, times the transpose of weight[out, in], plus `plus` [.., out]: the second half of a SwiGLU block
+ * (Shazeer 2020) over gate and up side by side in gateUp[.., 2 * in]. The product of gate and up is not kept but
+ * computed again in backward. The output is f32.
+ */
+export function swigluLinear(gateUp: Tensor, weight: Tensor, plus: Tensor): Tensor {
+  const width = (gateUp.shape.at(-1) ?? 0) / 2
+  const shape = [...gateUp.shape.slice(0, -1), width]
+  if (!Number.isInteger(width) || weight.shape.length !== 2 || weight.shape[1] !== width) {
+    throw shapeError('swigluLinear', 'gateUp [.., 2 * in] and weight [out, in] are needed', gateUp, weight)
+  }
+  const rows = sizeOf(shape.slice(0, -1))
+  const activate = () => {
+    const product = empty(shape, gateUp.dtype)
+    backend().swigluRows(gateUp.handle, product.handle, rows, width)
+    return product
+  }
+  const product = activate()
+  const layers = checkedLayers('swigluLinear', product, [weight])
+  const y = empty([...shape.slice(0, -1), layers.width])
+  if (plus.size !== y.size) throw shapeError('swigluLinear', 'plus must be shaped as the output', y, plus)
+  forward(layers, product, y, plus)
+  product.free()
+  return record(y, [gateUp, weight, plus], (dy, node) => {
+    if (needsGradientOf([weight])) {
+      const again = activate()
+      weightGradients(layers, dy, again)
+      again.free()
+    }
+    accumulate(gateUp.node, (dx, add) => {
+      const dproduct = empty(shape, gateUp.dtype)
+      inputGradient(layers, dy, dproduct, false)
+      backend().swigluRowsGradient(gateUp.handle, dproduct.handle, dx.handle, rows, width, add)
+      dproduct.free()
+    })
+    passGradient(node, plus.node)
+  })
+}
+
+/** Layers of one input, as the backend takes them. */
+interface Layers {
+  weights: readonly Tensor[]
+  sizes: Int32Array
+  /** Of the output: the sum of the sizes. */
+  width: number
+  rows: number
+  inputs: number
+}
+
+type Storage = { readonly handle: number }
+
+function checkedLayers(operation: string, x: Tensor, weights: readonly Tensor[]): Layers {
+  const inputs = x.shape.at(-1)
+  for (const weight of weights) {
+    if (x.shape.length < 1 || weight.shape.length !== 2 || weight.shape[1] !== inputs) {
+      throw shapeError(operation, 'x [.., in] and weight [out, in] are needed', x, weight)
+    }
+  }
+  const sizes = Int32Array.from(weights, (weight) => weight.shape[0])
+  const width = sizes.reduce((sum, size) => sum + size, 0)
+  return { weights, sizes, width, rows: sizeOf(x.shape.slice(0, -1)), inputs: inputs ?? 0 }
+}
+
+function forward({ weights, sizes, rows, inputs }: Layers, x: Storage, y: Storage, plus?: Storage): void {
+  const handles = Int32Array.from(weights, ({ handle }) => handle)
+  backend().linears(x.handle, handles, sizes, plus?.handle ?? NONE, y.handle, rows, inputs)
+}
+
+function inputGradient(
+  { weights, sizes, rows, inputs }: Layers,
+  dy: Storage,
+  dx: Storage,
+  add: boolean,
+): void {
+  const handles = Int32Array.from(weights, ({ handle }) => handle)
+  backend().linearsInputGradient(dy.handle, handles, sizes, dx.handle, rows, inputs, add)
+}
+
+function weightGradients({ weights, sizes, rows, inputs }: Layers, dy: Storage, x: Storage): void {
+  const nodes = weights.map(({ node }) => node)
+  accumulateAll(nodes, (...places: Place[]) => {
+    const handles = Int32Array.from(places, ({ handle }) => handle)
+    const adds = places.map(({ add }) => add)
+    backend().linearsWeightGradient(dy.handle, x.handle, handles, sizes, adds, rows, inputs)
+  })
+}
+
+function needsGradientOf(weights: readonly Tensor[]): boolean {
+  return weights.some(({ node }) => node !== undefined)
+}
