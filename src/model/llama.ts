@@ -1,3 +1,4 @@
+import { SmolforgeError } from '../errors.ts'
 import type { Random } from '../random/random.ts'
 import {
   add,
@@ -7,18 +8,21 @@ import {
   inference,
   linear,
   parameter,
+  recording,
   reshape,
   rmsNorm,
   rope,
   swiglu,
-  type Tensor,
+  Tensor,
   tensor,
   writeRows,
 } from '../tensor/index.ts'
+import { adaptedBlock } from './adaptedBlock.ts'
 import type { KeyValueCache } from './cache.ts'
 import { normal } from './checkpoints/floats.ts'
 import { readFolder, type SaveOptions, type SavesItself, writeFolder } from './checkpoints/folder.ts'
 import { checkedConfig, headDim, type LlamaConfig } from './config.ts'
+import type { LoraAdapter } from './lora.ts'
 import { type LayerParameters, layerParameters, parameterShapes, take } from './parameters.ts'
 
 /** Rows of tokens to learn from; each array is `batchSize * sequenceLength` long and row-major. */
@@ -49,14 +53,16 @@ export interface HiddenOptions {
 export class Llama {
   readonly config: LlamaConfig
   readonly parameters: ReadonlyMap<string, Tensor>
+  readonly adapter: LoraAdapter | undefined
   readonly #embedTokens: Tensor
   readonly #layers: readonly LayerParameters[]
   readonly #norm: Tensor
   readonly #head: Tensor
 
-  constructor(config: LlamaConfig, parameters: ReadonlyMap<string, Tensor>) {
+  constructor(config: LlamaConfig, parameters: ReadonlyMap<string, Tensor>, adapter?: LoraAdapter) {
     this.config = config
     this.parameters = parameters
+    this.adapter = adapter
     this.#embedTokens = take(parameters, 'model.embed_tokens.weight')
     this.#layers = Array.from({ length: config.numHiddenLayers }, (_, i) => layerParameters(parameters, i))
     this.#norm = take(parameters, 'model.norm.weight')
@@ -90,8 +96,32 @@ export class Llama {
     return new Llama(config, parameters)
   }
 
+  /**
+   * This model with an adapter beside its weights, for training and inference. The weights are the same memory and get
+   * no gradients; what an optimizer moves is the adapter.
+   */
+  withAdapter(adapter: LoraAdapter): Llama {
+    const frozen = new Map(
+      [...this.parameters].map(([name, { shape, dtype, buffer }]) => [
+        name,
+        new Tensor(shape, dtype, buffer),
+      ]),
+    )
+    return new Llama(this.config, frozen, adapter)
+  }
+
+  /** What an optimizer moves: the adapter where there is one, else all parameters. */
+  get trainable(): ReadonlyMap<string, Tensor> {
+    return this.adapter?.parameters ?? this.parameters
+  }
+
   /** Writes a Hugging Face folder that `transformers` loads, with the tokenizer's files when one is given. */
   async save(dir: string, tokenizer?: SavesItself, options: SaveOptions = {}): Promise<void> {
+    if (this.adapter) {
+      throw new SmolforgeError('usage', 'A model with an adapter beside it is not saved whole', {
+        hint: 'Merge the adapter into its base and save that, or save the adapter.',
+      })
+    }
     await writeFolder(dir, this.config, this.parameters, tokenizer, options)
   }
 
@@ -101,10 +131,15 @@ export class Llama {
     let x = embedding(this.#embedTokens, tokens)
     for (const [i, layer] of this.#layers.entries()) {
       const block = () => {
+        if (this.adapter) {
+          const { layers, scale: factor } = this.adapter
+          const { config } = this
+          return adaptedBlock(x, { config, layer, adapters: layers[i], factor, index: i, segments, cache })
+        }
         const h = add(x, this.#attend(rmsNorm(x, layer.inputNorm, rmsNormEps), layer, i, segments, cache))
         return add(h, feedForward(rmsNorm(h, layer.postAttentionNorm, rmsNormEps), layer))
       }
-      if (x.requiresGrad) x = block()
+      if (x.requiresGrad || (this.adapter && recording())) x = block()
       // Without a backward pass to come, one block's memory serves all: only the residual stream outlives it.
       else inference(() => writeRows(x, block(), 0))
     }
@@ -140,6 +175,7 @@ export class Llama {
 
   free(): void {
     for (const each of this.parameters.values()) each.free()
+    this.adapter?.free()
   }
 
   #attend(

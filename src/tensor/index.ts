@@ -41,5 +41,5 @@ export {
   muonStep,
   zeroGrad,
 } from './optimizers.ts'
-export { inference, step } from './scope.ts'
+export { inference, recording, step } from './scope.ts'
 export { full, parameter, Tensor, tensor, zeros } from './tensor.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { SmolforgeError } from '../errors.ts'
-import type { Llama } from '../model/index.ts'
+import { type Llama, modelHash } from '../model/index.ts'
 import { neverStop, noProgress, type Progress, type StopSignal } from '../progress/progress.ts'
 import { engineInfo, type Tensor } from '../tensor/index.ts'
 import { type FoundCheckpoint, findCheckpoint, saveCheckpoint } from './checkpoint.ts'
@@ -104,7 +104,10 @@ export async function trainLoop(
     warnings.push(message)
     options.onWarning?.(message)
   }
-  const config = sha256Of([objective.kind, llama.config, optimizer.config, plan.schedule, objective.identity])
+  const parts = [objective.kind, llama.config, optimizer.config, plan.schedule, objective.identity]
+  const { adapter } = llama
+  // A checkpoint of an adapter lacks the weights that it belongs to: it is known by their hash.
+  const config = sha256Of(adapter ? [...parts, adapter.config, await modelHash(llama)] : parts)
   let state: TrainState = {
     kind: objective.kind,
     step: plan.fromStep,
@@ -242,7 +245,7 @@ async function findStart(
 
 /** Everything that a checkpoint holds, by name. */
 function trainedTensors(llama: Llama, optimizer: Optimizer): Map<string, Tensor> {
-  const parameters = [...llama.parameters].map(([name, tensor]) => [`parameters/${name}`, tensor] as const)
+  const parameters = [...llama.trainable].map(([name, tensor]) => [`parameters/${name}`, tensor] as const)
   return new Map([...parameters, ...optimizer.moments])
 }
 

@@ -61,14 +61,14 @@ export class Optimizer {
       throw new SmolforgeError('usage', `Not a usable optimizer: ${z.prettifyError(parsed.error)}`)
     }
     this.config = parsed.data
-    this.#parameters = [...llama.parameters.values()]
+    this.#parameters = [...llama.trainable.values()]
     const moments = new Map<string, Tensor>()
     const moment = (kind: string, name: string, like: Tensor) => {
       const made = zeros(like.shape)
       moments.set(`${kind}/${name}`, made)
       return made
     }
-    for (const [name, parameter] of llama.parameters) {
+    for (const [name, parameter] of llama.trainable) {
       const isMatrix = parameter.shape.length === 2
       if (this.config.kind === 'muon' && isMatrix && !isVocabulary(name)) {
         this.#matrices.push({ parameter, momentum: moment('muon.momentum', name, parameter) })
