@@ -5,7 +5,7 @@ import { fileError, SmolforgeError } from '../../errors.ts'
 import { writeFileAtomic } from '../../files/atomic.ts'
 import { parameter, type Tensor } from '../../tensor/index.ts'
 import type { LlamaConfig } from '../config.ts'
-import { adaptable, LoraAdapter, type LoraTarget, loraName, loraTargets } from '../lora.ts'
+import { adaptable, LoraAdapter, loraName, loraTargets } from '../lora.ts'
 import { writableParameters } from './folder.ts'
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.ts'
 
