@@ -35,9 +35,11 @@ export { logSoftmax, softmax } from './operations/softmax.ts'
 export { swiglu } from './operations/swiglu.ts'
 export {
   type AdamwEntry,
+  adamw8bitStep,
   adamwStep,
   gradientNorm,
   type MuonEntry,
+  moments8bit,
   muonStep,
   zeroGrad,
 } from './optimizers.ts'
