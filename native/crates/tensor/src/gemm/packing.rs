@@ -280,17 +280,20 @@ unsafe fn pack_rows_body<S: Simd, E: Element>(
 ) {
     let group = S::TILE_ROWS;
     let to = to.as_mut_ptr();
-    for p in 0..k {
-        let line = from.add(p * stride);
-        for first in (0..rows).step_by(group) {
-            let out = to.add(first * k + p * group);
-            for i in 0..group.min(rows - first) {
-                let value = (*line.add(first + i)).value();
-                *out.add(i) = if round {
-                    Bf16::new(value).value()
-                } else {
-                    value
-                };
+    // Whole groups that fit the buffer in which a stretch of a row is made f32.
+    let mut line = [0.0f32; 224];
+    let stretch = line.len() / group * group;
+    for first in (0..rows).step_by(stretch) {
+        let n = stretch.min(rows - first);
+        for p in 0..k {
+            let from = from.add(p * stride + first);
+            crate::vectors!(S, n, |i, left| {
+                let v = E::get::<S>(from.add(i), left);
+                simd::put::<S>(line.as_mut_ptr().add(i), left, rounded::<S>(v, round));
+            });
+            for i in (0..n).step_by(group) {
+                let out = to.add((first + i) * k + p * group);
+                std::ptr::copy_nonoverlapping(line.as_ptr().add(i), out, group);
             }
         }
     }
