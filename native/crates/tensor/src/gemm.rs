@@ -11,12 +11,13 @@ mod packing;
 mod tile;
 
 pub use packing::{
-    Inputs, Packed, Source, copy_bf16, pack, pack_pairs, pack_panel, pack_stacked, panel_columns,
-    turn_bf16,
+    Inputs, Packed, Source, copy_bf16, pack, pack_beside, pack_pairs, pack_panel, pack_stacked,
+    panel_columns, turn_bf16,
 };
 pub use tile::{Tile, block_product, pair_product, turned_block};
 
-use few_rows::{FEW_ROWS, few_rows};
+pub use few_rows::FEW_ROWS;
+use few_rows::few_rows;
 use packing::{copy_rows, pack_rows};
 
 use crate::context::{Context, Precision, Purpose, Shared};
