@@ -311,7 +311,7 @@ macro_rules! kernels {
                 }
             }
             #[cfg(test)]
-            if isa == $crate::isa::Isa::Wide {
+            if matches!(isa, $crate::isa::Isa::Wide | $crate::isa::Isa::WideTiles) {
                 return $body::<$crate::simd::Wide $(, $($E),*)?>($($arg),*);
             }
             #[cfg(not(target_arch = "x86_64"))]
@@ -338,7 +338,7 @@ macro_rules! pair_kernels {
                 }
             }
             #[cfg(test)]
-            if isa == $crate::isa::Isa::Wide {
+            if matches!(isa, $crate::isa::Isa::Wide | $crate::isa::Isa::WideTiles) {
                 return $body::<$crate::simd::Wide $(, $($E),*)?>($($arg),*);
             }
             unreachable!("{} has no products of pairs", isa.name())
