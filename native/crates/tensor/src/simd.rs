@@ -320,7 +320,7 @@ macro_rules! kernels {
                 }
             }
             #[cfg(test)]
-            if isa == $crate::isa::Isa::Wide {
+            if matches!(isa, $crate::isa::Isa::Wide | $crate::isa::Isa::WideTiles) {
                 return $body::<$crate::simd::Wide $(, $($E),*)?>($($arg),*);
             }
             #[cfg(not(target_arch = "x86_64"))]
@@ -347,7 +347,7 @@ macro_rules! pair_kernels {
                 }
             }
             #[cfg(test)]
-            if isa == $crate::isa::Isa::Wide {
+            if matches!(isa, $crate::isa::Isa::Wide | $crate::isa::Isa::WideTiles) {
                 return $body::<$crate::simd::Wide $(, $($E),*)?>($($arg),*);
             }
             unreachable!("{} has no products of pairs", isa.name())

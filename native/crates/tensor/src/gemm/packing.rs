@@ -22,7 +22,7 @@ impl Inputs {
     pub fn of(context: &Context) -> Self {
         match (context.precision, context.isa) {
             (Precision::F32, _) => Inputs::Floats,
-            (Precision::Bf16, Isa::Amx) => Inputs::Tiles,
+            (Precision::Bf16, isa) if isa.has_tiles() => Inputs::Tiles,
             (Precision::Bf16, isa) if isa.has_pairs() => Inputs::Pairs,
             _ => Inputs::Floats,
         }
@@ -222,7 +222,7 @@ pub fn panel_columns(isa: Isa) -> usize {
         Isa::Avx2 => 16,
         Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => 32,
         #[cfg(test)]
-        Isa::Wide => 32,
+        Isa::Wide | Isa::WideTiles => 32,
     }
 }
 
