@@ -86,6 +86,7 @@ export async function benchPython(options: BenchPythonOptions = {}): Promise<str
       '--progress-bar',
       'off',
       '-q',
+      '--no-warn-conflicts',
       ...step,
     ]
     await made(program, pip, 'network', 'Is the package index reachable, and is there room on the disk?')
