@@ -111,7 +111,10 @@ async function bench(config: string, shape: Shape): Promise<void> {
   const rows = measured.map((each) => row(each, shape, measured))
   if (args.json) {
     const single = rows[0]
-    if (args.against === undefined && single.failed !== undefined) throw new Error(single.failed)
+    if (args.against === undefined && single.failed !== undefined) {
+      process.stderr.write(`${single.failed}\n`)
+      process.exit(1)
+    }
     const whole =
       args.against === undefined
         ? { config, ...single, threads, optimizer: args.optimizer, parameters: parameterCount(shape.model) }
