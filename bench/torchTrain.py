@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 config = json.loads(sys.argv[1])
+config |= config["model"]
 torch.set_num_threads(config["threads"])
 torch.manual_seed(1)
 D, HEADS, KV = config["hiddenSize"], config["numAttentionHeads"], config["numKeyValueHeads"]

@@ -70,8 +70,7 @@ export class Side {
   private constructor(mode: Mode, options: SideOptions) {
     this.mode = mode
     const { shape, threads, isa, optimizer, curve } = options
-    const { batchSize, sequenceLength } = shape
-    const job = { ...shape.model, batchSize, sequenceLength, threads, isa, adamw, ...mode, optimizer, curve }
+    const job = { ...shape, threads, isa, adamw, ...mode, optimizer, curve }
     const script = fileURLToPath(
       new URL(mode.side === 'torch' ? '../torchTrain.py' : './smolforge.ts', import.meta.url),
     )
@@ -107,7 +106,9 @@ export class Side {
   async next(): Promise<unknown> {
     const { value, done } = await this.#lines.next()
     if (done) {
-      const last = this.#errors.trim().split('\n').at(-1)
+      const words = this.#errors.trim().split('\n')
+      // Node ends with its version, Python with the error.
+      const last = words.findLast((line) => /error\b/i.test(line)) ?? words.at(-1)
       throw new Error(last || `${modeName(this.mode)} ended without a word`)
     }
     return JSON.parse(value)

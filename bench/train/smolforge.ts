@@ -3,16 +3,15 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { Llama, type LlamaConfig, type LossBatch } from '../../src/model/index.ts'
+import { Llama, type LossBatch } from '../../src/model/index.ts'
 import { loadAddon } from '../../src/native/addon.ts'
 import { Random } from '../../src/random/random.ts'
 import { configure, engineProfile, step } from '../../src/tensor/index.ts'
 import { Optimizer, type OptimizerInput } from '../../src/train/index.ts'
+import type { Shape } from './shapes.ts'
 import type { CurveJob, Dtype } from './side.ts'
 
-interface Job extends LlamaConfig {
-  batchSize: number
-  sequenceLength: number
+interface Job extends Shape {
   threads: number
   dtype: Dtype
   optimizer?: 'adamw' | 'muon'
@@ -22,7 +21,7 @@ interface Job extends LlamaConfig {
 
 const WARM_UP = 3
 const job: Job = JSON.parse(process.argv[2])
-const { batchSize, sequenceLength, curve } = job
+const { model, batchSize, sequenceLength, curve } = job
 const size = batchSize * sequenceLength
 const info = configure({ precision: job.dtype, threads: job.threads })
 const { tensorPeak } = loadAddon<{ tensorPeak(): number }>()
@@ -49,9 +48,9 @@ function train(llama: Llama, optimizer: Optimizer, batch: LossBatch, count: numb
 
 async function answerSteps(): Promise<void> {
   const random = new Random(1)
-  const llama = Llama.create(job, random)
+  const llama = Llama.create(model, random)
   const optimizer = new Optimizer({ kind: job.optimizer ?? 'adamw', ...job.adamw }, llama)
-  const draw = () => Int32Array.from({ length: size }, () => random.int(job.vocabSize))
+  const draw = () => Int32Array.from({ length: size }, () => random.int(model.vocabSize))
   const batch = { batchSize, sequenceLength, tokens: draw(), targets: draw() }
   let done = 0
   const one = () => train(llama, optimizer, batch, ++done, 1)
