@@ -6,17 +6,23 @@
 //! TILE_ROWS x 2 vectors of C in registers (Goto and van de Geijn 2008). `packing::Inputs` says what is multiplied:
 //! f32, or bf16 where the machine has products of them (`tile.rs`: pairs, `amx.rs`: tiles); both sums are f32.
 
+mod amx;
 mod few_rows;
 mod packing;
 mod tile;
 
+#[cfg(target_arch = "x86_64")]
+pub use amx::available as tiles_available;
+pub use amx::{LOOP_PRODUCTS, tile_loop};
+pub use few_rows::FEW_ROWS;
 pub use packing::{
-    Inputs, Packed, Source, copy_bf16, pack, pack_pairs, pack_panel, pack_stacked, panel_columns,
-    turn_bf16,
+    Inputs, Packed, Source, copy_bf16, pack, pack_beside, pack_pairs, pack_panel, pack_stacked,
+    panel_columns, turn_bf16,
 };
 pub use tile::{Tile, block_product, pair_product, turned_block};
 
-use few_rows::{FEW_ROWS, few_rows};
+use amx::{SIDE, tile_product};
+use few_rows::few_rows;
 use packing::{copy_rows, pack_rows};
 
 use crate::context::{Context, Precision, Purpose, Shared};
@@ -107,6 +113,8 @@ impl<'a> Output<'a> {
 const K_BLOCK: usize = 384;
 /// The same for bf16, of which the panel comes from the second cache as fast as it is needed.
 const PAIR_K_BLOCK: usize = 1024;
+/// And for tiles, where C is costlier to visit.
+const TILE_K_BLOCK: usize = 2048;
 /// f32 of scratch for B packed at once, 32 MB.
 const PACKED_LIMIT: usize = 8 << 20;
 
@@ -151,7 +159,7 @@ fn tile_rows(isa: Isa) -> usize {
         Isa::Portable | Isa::Avx2 => 6,
         Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => 14,
         #[cfg(test)]
-        Isa::Wide => 14,
+        Isa::Wide | Isa::WideTiles => 14,
     }
 }
 
@@ -205,19 +213,29 @@ fn multiply_into<E: Element>(
     let columns = panel_columns(context.isa);
     let panels = n.div_ceil(columns);
     let step = inputs.depth_step();
-    let direct = a.column_stride == 1
+    let mut direct = a.column_stride == 1
         && match a.data {
             Floats::F32(_) => inputs == Inputs::Floats && context.precision == Precision::F32,
+            // Rows a multiple of 4 KB apart fall into one set of the first cache, a tile takes 16 of them.
+            Floats::Bf16(_) if inputs == Inputs::Tiles => {
+                k.is_multiple_of(step) && !a.row_stride.is_multiple_of(2048)
+            }
             Floats::Bf16(_) => inputs != Inputs::Floats && k.is_multiple_of(step),
         };
     let (row_block, panel_block) = block_sizes(context, m, n, k, direct);
     let row_tasks = m.div_ceil(row_block);
     let panel_tasks = panels.div_ceil(panel_block);
+    let mut a = a;
+    if inputs == Inputs::Tiles && !direct && panel_tasks > 1 && m * k <= 2 * PACKED_LIMIT {
+        a = unsafe { whole_pairs(context, m, k, a, step) };
+        direct = true;
+    }
     // bf16 is stored once: half sums in it would be rounded twice.
     let longest = match inputs {
         _ if std::mem::size_of::<E>() == 2 => usize::MAX,
         Inputs::Floats => K_BLOCK,
-        _ => PAIR_K_BLOCK,
+        Inputs::Pairs => PAIR_K_BLOCK,
+        Inputs::Tiles => TILE_K_BLOCK,
     };
     let k_block = k
         .div_ceil(k.div_ceil(longest).max(1))
@@ -274,7 +292,11 @@ fn multiply_into<E: Element>(
                 } else {
                     let (a, a_stride) =
                         pair_rows(context, worker, a, top, rows, begin, depth, step, direct);
-                    pair_product(context.isa, tile.with_rows(a, a_stride));
+                    if inputs == Inputs::Tiles {
+                        tile_product(context.isa, tile.with_rows(a, a_stride));
+                    } else {
+                        pair_product(context.isa, tile.with_rows(a, a_stride));
+                    }
                 }
             }
         }
@@ -377,10 +399,52 @@ unsafe fn pair_rows(
     if let (true, Floats::Bf16(x)) = (direct, a.data) {
         return (x.as_ptr().add(at), a.row_stride);
     }
-    let stride = depth.next_multiple_of(64) + 32;
+    let stride = pair_stride(depth);
     let words = context.scratch(worker, Purpose::PackedA, rows * stride / 2);
     let to = words.as_mut_ptr() as *mut Bf16;
     let whole = depth.next_multiple_of(step);
+    pack_pair_rows(isa, a, at, rows, depth, to, stride, whole);
+    (to, stride)
+}
+
+/// Between rows of packed pairs: an odd number of cache lines.
+fn pair_stride(depth: usize) -> usize {
+    depth.next_multiple_of(64) + 32
+}
+
+/// All of A packed by all threads, for products that read each row of it in several tasks.
+unsafe fn whole_pairs<'a>(
+    context: &'a Context,
+    m: usize,
+    k: usize,
+    a: Matrix,
+    step: usize,
+) -> Matrix<'a> {
+    let stride = pair_stride(k);
+    let words = context.shared_scratch(Purpose::PackedA, m * stride / 2);
+    let pairs = std::slice::from_raw_parts_mut(words.as_mut_ptr() as *mut Bf16, m * stride);
+    let out = Shared::new(pairs);
+    context.run_sized(m.div_ceil(SIDE), SIDE * k, &|task, _| {
+        let (top, bottom) = (task * SIDE, ((task + 1) * SIDE).min(m));
+        let to = out.part(top * stride, bottom * stride).as_mut_ptr();
+        let whole = k.next_multiple_of(step);
+        let at = top * a.row_stride;
+        pack_pair_rows(context.isa, a, at, bottom - top, k, to, stride, whole);
+    });
+    Matrix::rows(&*pairs, stride)
+}
+
+/// Rows of A from element `at` on, with zeros up to `whole`.
+unsafe fn pack_pair_rows(
+    isa: Isa,
+    a: Matrix,
+    at: usize,
+    rows: usize,
+    depth: usize,
+    to: *mut Bf16,
+    stride: usize,
+    whole: usize,
+) {
     if a.column_stride == 1 {
         match a.data {
             Floats::F32(x) => copy_bf16(
@@ -428,7 +492,6 @@ unsafe fn pair_rows(
             ),
         }
     }
-    (to, stride)
 }
 
 /// Rows and panels of the block of C that a task takes: its rows of A fit the second cache, and there are enough
@@ -436,6 +499,9 @@ unsafe fn pair_rows(
 fn block_sizes(context: &Context, m: usize, n: usize, k: usize, direct: bool) -> (usize, usize) {
     let rows = tile_rows(context.isa);
     let panels = n.div_ceil(panel_columns(context.isa));
+    if Inputs::of(context) == Inputs::Tiles {
+        return tile_block_sizes(context.threads, m, panels, k);
+    }
     let cached = match Inputs::of(context) {
         Inputs::Floats => 65_536 / k.clamp(1, K_BLOCK),
         _ => 131_072 / k.clamp(1, PAIR_K_BLOCK),
@@ -465,6 +531,21 @@ fn block_sizes(context: &Context, m: usize, n: usize, k: usize, direct: bool) ->
     (row_block, panel_block)
 }
 
+/// As `block_sizes`, for tiles; `amx.rs` says why.
+fn tile_block_sizes(threads: usize, m: usize, panels: usize, k: usize) -> (usize, usize) {
+    const CACHED: usize = 262_144;
+    const FEWEST_ROWS: usize = 128;
+    let cached = (CACHED / k.clamp(1, TILE_K_BLOCK) / SIDE * SIDE).max(SIDE);
+    if threads == 1 {
+        return (cached, panels);
+    }
+    let tasks = 4 * threads;
+    let most = cached.min(m.div_ceil(tasks).max(FEWEST_ROWS));
+    let row_block = m.div_ceil(m.div_ceil(most)).next_multiple_of(SIDE);
+    let panel_tasks = tasks.div_ceil(m.div_ceil(row_block)).min(panels);
+    (row_block, panels.div_ceil(panel_tasks))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Matrix, Output, Plus, gemm};
@@ -483,6 +564,7 @@ mod tests {
 
     #[test]
     fn every_form_at_odd_shapes_equals_the_plain_triple_loop() {
+        // The last three fill tiles, and are longer than a block of K or an even number of pages wide.
         let shapes = [
             (1, 1, 1),
             (7, 17, 5),
@@ -490,108 +572,145 @@ mod tests {
             (61, 8, 31),
             (2, 130, 1),
             (97, 50, 801),
+            (40, 64, 64),
+            (33, 34, 2112),
+            (18, 32, 2048),
         ];
+        let mut contexts = Vec::new();
         for isa in TESTED.into_iter().filter(|isa| isa.available()) {
             for precision in [Precision::F32, Precision::Bf16] {
                 for threads in [1, 2] {
-                    let context = Context::new(isa, threads, precision);
-                    for (m, n, k) in shapes {
-                        for form in 0..4 {
-                            check(&context, m, n, k, form & 1 > 0, form & 2 > 0);
-                        }
-                    }
+                    contexts.push(Context::new(isa, threads, precision));
                 }
+            }
+        }
+        for (m, n, k) in shapes {
+            for form in 0..4 {
+                let case = Case::new(m, n, k, form & 1 > 0, form & 2 > 0);
+                contexts.iter().for_each(|context| case.check(context));
             }
         }
     }
 
-    /// One form with and without adding, its inputs and output stored as f32 or bf16.
-    fn check(context: &Context, m: usize, n: usize, k: usize, turned_a: bool, turned_b: bool) {
-        let (a, b) = (noise(m * k, 1), noise(k * n, 2));
-        let start = noise(m * (n + 3), 3);
-        let narrow = |x: &[f32]| x.iter().map(|&x| Bf16::new(x)).collect::<Vec<_>>();
-        let (half_a, half_b) = (narrow(&a), narrow(&b));
-        for stored in 0..8 {
-            let [bf16_a, bf16_b, bf16_c] = [1, 2, 4].map(|bit| stored & bit > 0);
-            let a_data: Floats = if bf16_a {
-                (&half_a[..]).into()
+    /// A product in one form.
+    struct Case {
+        m: usize,
+        n: usize,
+        k: usize,
+        turned: [bool; 2],
+        a: Stored,
+        b: Stored,
+        start: Stored,
+        /// Of A rounded to bf16 before or not, and B.
+        products: [[Vec<f64>; 2]; 2],
+    }
+
+    struct Stored {
+        full: Vec<f32>,
+        half: Vec<Bf16>,
+    }
+
+    impl Stored {
+        fn new(full: Vec<f32>) -> Self {
+            let half = full.iter().map(|&x| Bf16::new(x)).collect();
+            Self { full, half }
+        }
+
+        fn data(&self, half: bool) -> Floats<'_> {
+            if half {
+                (&self.half[..]).into()
             } else {
-                (&a[..]).into()
-            };
-            let b_data: Floats = if bf16_b {
-                (&half_b[..]).into()
+                (&self.full[..]).into()
+            }
+        }
+
+        fn value(&self, at: usize, half: bool) -> f64 {
+            if half {
+                self.half[at].value() as f64
             } else {
-                (&b[..]).into()
-            };
-            let rounded = context.precision == Precision::Bf16;
-            let read = |x: f32, stored: bool| {
-                if rounded || stored {
-                    Bf16::new(x).value() as f64
-                } else {
-                    x as f64
-                }
-            };
-            for add in [false, true] {
-                let am = if turned_a {
-                    Matrix::columns(a_data, m)
-                } else {
-                    Matrix::rows(a_data, k)
-                };
-                let bm = if turned_b {
-                    Matrix::columns(b_data, k)
-                } else {
-                    Matrix::rows(b_data, n)
-                };
-                let mut c = start.clone();
-                let mut half_c = narrow(&start);
-                if bf16_c {
-                    gemm(
-                        context,
-                        m,
-                        n,
-                        k,
-                        am,
-                        bm,
-                        Output::new(&mut half_c[..], n + 3, add),
-                    );
-                    c = half_c.iter().map(|x| x.value()).collect();
-                } else {
-                    gemm(
-                        context,
-                        m,
-                        n,
-                        k,
-                        am,
-                        bm,
-                        Output::new(&mut c[..], n + 3, add),
-                    );
-                }
+                self.full[at] as f64
+            }
+        }
+    }
+
+    impl Case {
+        fn new(m: usize, n: usize, k: usize, turned_a: bool, turned_b: bool) -> Self {
+            let (a, b) = (Stored::new(noise(m * k, 1)), Stored::new(noise(k * n, 2)));
+            let product = |half_a: bool, half_b: bool| {
+                let mut sums = vec![0.0; m * n];
                 for i in 0..m {
-                    for j in 0..n + 3 {
-                        let before = start[i * (n + 3) + j];
-                        let before = if bf16_c {
-                            Bf16::new(before).value()
-                        } else {
-                            before
-                        } as f64;
-                        let mut sum = if add { before } else { 0.0 };
-                        for p in 0..if j < n { k } else { 0 } {
-                            let x = if turned_a { a[p * m + i] } else { a[i * k + p] };
-                            let y = if turned_b { b[j * k + p] } else { b[p * n + j] };
-                            sum += read(x, bf16_a) * read(y, bf16_b);
+                    for p in 0..k {
+                        let x = a.value(if turned_a { p * m + i } else { i * k + p }, half_a);
+                        for j in 0..n {
+                            let at = if turned_b { j * k + p } else { p * n + j };
+                            sums[i * n + j] += x * b.value(at, half_b);
                         }
-                        let wanted = if j < n { sum } else { before };
-                        let got = c[i * (n + 3) + j] as f64;
-                        // bf16 keeps 8 bits of what it stores.
-                        let stored = if bf16_c { wanted.abs() / 256.0 } else { 0.0 };
-                        let close =
-                            (got - wanted).abs() < 4e-5 * (k as f64).sqrt().max(1.0) + stored;
-                        assert!(
-                            close,
-                            "{} {:?} {m} {n} {k} ({i}, {j}): {got} not {wanted}",
-                            context.isa.name(),
-                            context.precision,
-                        );
+                    }
+                }
+                sums
+            };
+            let products = [false, true].map(|a| [false, true].map(|b| product(a, b)));
+            Self {
+                m,
+                n,
+                k,
+                turned: [turned_a, turned_b],
+                a,
+                b,
+                start: Stored::new(noise(m * (n + 3), 3)),
+                products,
+            }
+        }
+
+        /// With and without adding, inputs and output stored as f32 or bf16.
+        fn check(&self, context: &Context) {
+            let &Case { m, n, k, .. } = self;
+            let rounded = context.precision == Precision::Bf16;
+            for stored in 0..8 {
+                let [half_a, half_b, half_c] = [1, 2, 4].map(|bit| stored & bit > 0);
+                let (a, b) = (self.a.data(half_a), self.b.data(half_b));
+                let a = match self.turned[0] {
+                    true => Matrix::columns(a, m),
+                    false => Matrix::rows(a, k),
+                };
+                let b = match self.turned[1] {
+                    true => Matrix::columns(b, k),
+                    false => Matrix::rows(b, n),
+                };
+                let sums =
+                    &self.products[(half_a || rounded) as usize][(half_b || rounded) as usize];
+                for add in [false, true] {
+                    let mut c = Stored {
+                        full: self.start.full.clone(),
+                        half: self.start.half.clone(),
+                    };
+                    let out = if half_c {
+                        Output::new(&mut c.half[..], n + 3, add)
+                    } else {
+                        Output::new(&mut c.full[..], n + 3, add)
+                    };
+                    gemm(context, m, n, k, a, b, out);
+                    for i in 0..m {
+                        for j in 0..n + 3 {
+                            let at = i * (n + 3) + j;
+                            let before = self.start.value(at, half_c);
+                            let wanted = if j >= n {
+                                before
+                            } else {
+                                sums[i * n + j] + if add { before } else { 0.0 }
+                            };
+                            let got = c.value(at, half_c);
+                            // bf16 keeps 8 bits of what it stores.
+                            let lost = if half_c { wanted.abs() / 256.0 } else { 0.0 };
+                            let close =
+                                (got - wanted).abs() < 4e-5 * (k as f64).sqrt().max(1.0) + lost;
+                            assert!(
+                                close,
+                                "{} {:?} {m} {n} {k} ({i}, {j}): {got} not {wanted}",
+                                context.isa.name(),
+                                context.precision,
+                            );
+                        }
                     }
                 }
             }

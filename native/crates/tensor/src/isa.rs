@@ -1,9 +1,11 @@
 //! Which instruction set the kernels run with.
 
 use crate::context::{Context, Precision};
-use crate::gemm::{Matrix, Output, gemm};
-use crate::simd::Simd;
-use crate::{attention, kernels, normalise};
+use crate::element::Bf16;
+use crate::gemm::{Inputs, LOOP_PRODUCTS, Matrix, Output, gemm, tile_loop};
+use crate::simd::{Pairs, Simd};
+use crate::{attention, kernels, normalise, pair_kernels};
+use std::time::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
@@ -14,8 +16,12 @@ pub enum Isa {
     Avx512Bf16,
     /// And with tiles of bf16.
     Amx,
+    /// The shape of AVX-512 without its instructions.
     #[cfg(test)]
     Wide,
+    /// And with tiles.
+    #[cfg(test)]
+    WideTiles,
 }
 
 pub const ALL: [Isa; 5] = [
@@ -26,13 +32,14 @@ pub const ALL: [Isa; 5] = [
     Isa::Amx,
 ];
 #[cfg(test)]
-pub const TESTED: [Isa; 6] = [
+pub const TESTED: [Isa; 7] = [
     Isa::Portable,
     Isa::Avx2,
     Isa::Avx512,
     Isa::Avx512Bf16,
     Isa::Amx,
     Isa::Wide,
+    Isa::WideTiles,
 ];
 
 impl Isa {
@@ -45,6 +52,8 @@ impl Isa {
             Isa::Amx => "amx",
             #[cfg(test)]
             Isa::Wide => "wide",
+            #[cfg(test)]
+            Isa::WideTiles => "wide tiles",
         }
     }
 
@@ -61,7 +70,7 @@ impl Isa {
         match self {
             Isa::Portable => true,
             #[cfg(test)]
-            Isa::Wide => true,
+            Isa::Wide | Isa::WideTiles => true,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(target_arch = "x86_64")]
@@ -74,9 +83,8 @@ impl Isa {
             }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => is_x86_feature_detected!("avx512bf16") && Isa::Avx512.available(),
-            // Its products are not written yet.
             #[cfg(target_arch = "x86_64")]
-            Isa::Amx => false,
+            Isa::Amx => Isa::Avx512Bf16.available() && tiles_available(),
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }
@@ -87,24 +95,67 @@ impl Isa {
         match self {
             Isa::Avx512Bf16 | Isa::Amx => true,
             #[cfg(test)]
-            Isa::Wide => true,
+            Isa::Wide | Isa::WideTiles => true,
             _ => false,
         }
     }
 
-    /// The widest instruction set that works here, and why it is not a wider one.
+    /// Whether it multiplies tiles of bf16.
+    pub fn has_tiles(self) -> bool {
+        match self {
+            Isa::Amx => true,
+            #[cfg(test)]
+            Isa::WideTiles => true,
+            _ => false,
+        }
+    }
+
+    /// The best instruction set that works here, and why it is not a wider one.
     pub fn choose() -> (Isa, String) {
-        let mut reason = String::from("the widest that this CPU has");
+        let mut reasons = Vec::new();
         for isa in ALL.into_iter().rev().filter(|isa| isa.available()) {
+            if isa.has_pairs() && !isa.has_tiles() {
+                let gain = pairs_gain(isa);
+                if gain < 1.0 {
+                    reasons.push(format!(
+                        "{} multiplies pairs of bf16 at {gain:.1} of the rate of f32",
+                        isa.name()
+                    ));
+                    continue;
+                }
+            }
             match self_check(isa) {
-                Ok(()) => return (isa, reason),
+                Ok(()) if reasons.is_empty() => {
+                    return (isa, String::from("the widest that this CPU has"));
+                }
+                Ok(()) => return (isa, reasons.join("; ")),
                 Err(difference) => {
-                    reason = format!("{} failed its self-check: {difference}", isa.name())
+                    reasons.push(format!(
+                        "{} failed its self-check: {difference}",
+                        isa.name()
+                    ));
                 }
             }
         }
-        (Isa::Portable, reason)
+        (Isa::Portable, reasons.join("; "))
     }
+}
+
+/// The rate of products of pairs over that of f32, of registers alone on this thread. It is 2 on Zen 4 and 0.5 on
+/// Sapphire Rapids: far enough from 1 for a measurement of half a millisecond.
+fn pairs_gain(isa: Isa) -> f64 {
+    const ROUNDS: usize = 2_000;
+    let (mut floats, mut pairs) = (f64::INFINITY, f64::INFINITY);
+    // Taking turns, so that both meet the same clock rate; the first turns also wake the units up.
+    for _ in 0..12 {
+        let start = Instant::now();
+        std::hint::black_box(unsafe { fma_loop(isa, ROUNDS) });
+        floats = floats.min(start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        unsafe { pair_loop(isa, ROUNDS) };
+        pairs = pairs.min(start.elapsed().as_secs_f64());
+    }
+    2.0 * floats / pairs
 }
 
 /// Runs a few kernels with this instruction set and with the portable one and compares: a compiler or a CPU that
@@ -113,19 +164,27 @@ pub fn self_check(isa: Isa) -> Result<(), String> {
     if isa == Isa::Portable {
         return Ok(());
     }
-    let wide = probe(isa);
-    let plain = probe(Isa::Portable);
-    for (name, got, wanted) in wide.iter().zip(&plain).map(|(w, p)| (w.0, &w.1, &p.1)) {
-        for (i, (&x, &y)) in got.iter().zip(wanted).enumerate() {
-            // The negated comparison also catches not-a-number.
-            let close = (x - y).abs() <= 1e-4 * (1.0 + y.abs());
-            if !close {
-                return Err(format!("{name}[{i}] is {x}, not {y}"));
+    let mut results = vec![(probe(isa), probe(Isa::Portable), 1e-4)];
+    if isa.has_pairs() {
+        // The same roundings, but of sums that differ by a little: an output in bf16 may fall to the other side.
+        results.push((probe_bf16(isa), probe_bf16(Isa::Portable), 0.01));
+    }
+    for (wide, plain, tolerance) in &results {
+        for (name, got, wanted) in wide.iter().zip(plain).map(|(w, p)| (w.0, &w.1, &p.1)) {
+            for (i, (&x, &y)) in got.iter().zip(wanted).enumerate() {
+                // The negated comparison also catches not-a-number.
+                let close = (x - y).abs() <= tolerance * (1.0 + y.abs());
+                if !close {
+                    return Err(format!("{name}[{i}] is {x}, not {y}"));
+                }
             }
         }
     }
     Ok(())
 }
+
+#[cfg(target_arch = "x86_64")]
+use crate::gemm::tiles_available;
 
 /// The model name that the CPU gives itself.
 pub fn cpu_name() -> String {
@@ -151,23 +210,44 @@ pub fn cpu_name() -> String {
     String::from(std::env::consts::ARCH)
 }
 
-/// Multiply-adds a second, in GFLOP/s, of registers alone on all threads: what a matrix product is held against.
+/// Multiply-adds a second, in GFLOP/s, of registers alone on all threads, by the instructions that multiply matrices
+/// at this precision: what a matrix product is held against.
 pub fn measure_peak(context: &Context) -> f64 {
-    const ROUNDS: usize = 2_000_000;
+    let isa = context.isa;
+    let inputs = Inputs::of(context);
+    let lanes = unsafe { lanes(isa) };
+    let (rounds, products) = match inputs {
+        Inputs::Floats => (2_000_000, CHAINS * lanes),
+        Inputs::Pairs => (2_000_000, 2 * CHAINS * lanes),
+        Inputs::Tiles => (400_000, LOOP_PRODUCTS),
+    };
     let mut best = f64::INFINITY;
     for _ in 0..20 {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         context.run(context.threads, &|_, _| unsafe {
-            std::hint::black_box(fma_loop(context.isa, ROUNDS));
+            match inputs {
+                Inputs::Floats => {
+                    std::hint::black_box(fma_loop(isa, rounds));
+                }
+                Inputs::Pairs => pair_loop(isa, rounds),
+                Inputs::Tiles => tile_loop(isa, rounds),
+            }
         });
         best = best.min(start.elapsed().as_secs_f64());
     }
-    (2 * 12 * unsafe { lanes(context.isa) } * ROUNDS * context.threads) as f64 / best / 1e9
+    (2 * products * rounds * context.threads) as f64 / best / 1e9
 }
+
+/// Sums that do not wait for each other.
+const CHAINS: usize = 12;
 
 kernels! {
     fn fma_loop(rounds: usize) -> f32 = fma_body;
     fn lanes() -> usize = lanes_body;
+}
+
+pair_kernels! {
+    fn pair_loop(rounds: usize) = pair_body;
 }
 
 #[inline(always)]
@@ -181,7 +261,7 @@ unsafe fn fma_body<S: Simd>(rounds: usize) -> f32 {
         S::splat(std::hint::black_box(0.999)),
         S::splat(std::hint::black_box(0.001)),
     );
-    let mut sums = [y; 12];
+    let mut sums = [y; CHAINS];
     for _ in 0..rounds {
         for sum in &mut sums {
             *sum = S::fma(*sum, x, y);
@@ -194,16 +274,38 @@ unsafe fn fma_body<S: Simd>(rounds: usize) -> f32 {
     total
 }
 
-fn probe(isa: Isa) -> Vec<(&'static str, Vec<f32>)> {
-    let context = Context::new(isa, 1, Precision::F32);
+#[inline(always)]
+unsafe fn pair_body<S: Pairs>(rounds: usize) {
+    let a = std::hint::black_box([Bf16::new(0.5), Bf16::new(0.25)]);
+    let b = S::splat(std::hint::black_box(0.001));
+    let mut sums = [b; CHAINS];
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            *sum = S::dot(*sum, a.as_ptr(), b);
+        }
+    }
+    let mut total = 0.0;
+    for sum in sums {
+        total += S::sum(sum);
+    }
+    std::hint::black_box(total);
+}
+
+/// Numbers from -1 to 1, the same ones every time.
+fn noise() -> impl FnMut(usize) -> Vec<f32> {
     let mut state = 1u32;
-    let mut noise = |n: usize| -> Vec<f32> {
+    move |n| {
         let next = |_| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 8) as f32 / (1 << 23) as f32 - 1.0
         };
         (0..n).map(next).collect()
-    };
+    }
+}
+
+fn probe(isa: Isa) -> Vec<(&'static str, Vec<f32>)> {
+    let context = Context::new(isa, 1, Precision::F32);
+    let mut noise = noise();
     let (m, n, k) = (37, 53, 41);
     let (a, b) = (noise(m * k), noise(n * k));
     let mut forward = vec![0.0; m * n];
@@ -255,6 +357,33 @@ fn probe(isa: Isa) -> Vec<(&'static str, Vec<f32>)> {
         ("key gradient", dk),
         ("value gradient", dv),
         ("softmax", soft),
+    ]
+}
+
+/// Products of bf16 in the forms of training: heights and widths that fill a tile, pass it and stop short of it.
+fn probe_bf16(isa: Isa) -> Vec<(&'static str, Vec<f32>)> {
+    let context = Context::new(isa, 1, Precision::Bf16);
+    let mut noise = noise();
+    let (m, n, k) = (53, 64, 96);
+    let narrow = |x: Vec<f32>| x.into_iter().map(Bf16::new).collect::<Vec<_>>();
+    let (x, w) = (narrow(noise(m * k)), narrow(noise(n * k)));
+    let mut forward = vec![Bf16(0); m * n];
+    let out = Output::new(&mut forward[..], n, false);
+    let turned = Matrix::columns(&w[..], k);
+    gemm(&context, m, n, k, Matrix::rows(&x[..], k), turned, out);
+    let mut input = noise(m * k);
+    let out = Output::new(&mut input[..], k, true);
+    let (dy, straight) = (Matrix::rows(&forward[..], n), Matrix::rows(&w[..], k));
+    gemm(&context, m, k, n, dy, straight, out);
+    let mut weight = vec![0.0; (n - 15) * (k - 5)];
+    let out = Output::new(&mut weight[..], k - 5, false);
+    let (dy, x) = (Matrix::columns(&forward[..], n), Matrix::rows(&x[..], k));
+    gemm(&context, n - 15, k - 5, m, dy, x, out);
+    let forward = forward.iter().map(|x| x.value()).collect();
+    vec![
+        ("bf16 matmul", forward),
+        ("bf16 input gradient", input),
+        ("bf16 weight gradient", weight),
     ]
 }
 
