@@ -8,6 +8,7 @@ import {
   inference,
   linear,
   parameter,
+  recompute,
   recording,
   reshape,
   rmsNorm,
@@ -54,6 +55,8 @@ export class Llama {
   readonly config: LlamaConfig
   readonly parameters: ReadonlyMap<string, Tensor>
   readonly adapter: LoraAdapter | undefined
+  /** Whether training keeps the input of each block alone and computes the block again in backward. */
+  recomputeActivations = false
   readonly #embedTokens: Tensor
   readonly #layers: readonly LayerParameters[]
   readonly #norm: Tensor
@@ -130,18 +133,25 @@ export class Llama {
     const { rmsNormEps } = this.config
     let x = embedding(this.#embedTokens, tokens)
     for (const [i, layer] of this.#layers.entries()) {
-      const block = () => {
-        if (this.adapter) {
-          const { layers, scale: factor } = this.adapter
+      const adapters = this.adapter?.layers[i]
+      const block = (x: Tensor) => {
+        if (adapters) {
           const { config } = this
-          return adaptedBlock(x, { config, layer, adapters: layers[i], factor, index: i, segments, cache })
+          const factor = this.adapter?.scale ?? 1
+          return adaptedBlock(x, { config, layer, adapters, factor, index: i, segments, cache })
         }
         const h = add(x, this.#attend(rmsNorm(x, layer.inputNorm, rmsNormEps), layer, i, segments, cache))
         return add(h, feedForward(rmsNorm(h, layer.postAttentionNorm, rmsNormEps), layer))
       }
-      if (x.requiresGrad || (this.adapter && recording())) x = block()
-      // Without a backward pass to come, one block's memory serves all: only the residual stream outlives it.
-      else inference(() => writeRows(x, block(), 0))
+      if (!(x.requiresGrad || (adapters && recording()))) {
+        // Without a backward pass to come, one block's memory serves all: only the residual stream outlives it.
+        inference(() => writeRows(x, block(x), 0))
+      } else if (this.recomputeActivations) {
+        const trained = adapters
+          ? Object.values(adapters).flatMap(({ a, b }) => [a, b])
+          : Object.values(layer)
+        x = recompute(x, trained, block)
+      } else x = block(x)
     }
     cache?.advance(tokens.shape[1])
     return rmsNorm(x, this.#norm, rmsNormEps)

@@ -15,6 +15,8 @@ export interface TrainOptions {
   /** Trained in place. */
   llama: Llama
   optimizer: OptimizerInput
+  /** Keep the input of each block alone and compute the block again in backward: for long contexts. The same bits. */
+  recomputeActivations?: boolean
   /** Where to save and from where to go on; without it an interruption loses the work. */
   checkpoint?: CheckpointOptions
   /** `metrics.jsonl`: one line a step. */
@@ -97,6 +99,7 @@ export async function trainLoop(
   options: TrainOptions,
 ): Promise<TrainResult> {
   const { llama, checkpoint, heldOut, onMetrics, onProgress = noProgress, stop = neverStop } = options
+  llama.recomputeActivations = options.recomputeActivations ?? false
   const optimizer = new Optimizer(options.optimizer, llama)
   const tensors = trainedTensors(llama, optimizer)
   const warnings: string[] = []

@@ -27,7 +27,8 @@ export type TuneData =
   | { kind: 'sft'; conversations: readonly (readonly ChatMessage[])[] }
   | { kind: 'dpo'; pairs: readonly Preference[]; beta: number }
 
-export interface TuneOptions extends Pick<TrainOptions, 'onMetrics' | 'onProgress' | 'onWarning' | 'stop'> {
+export interface TuneOptions
+  extends Pick<TrainOptions, 'recomputeActivations' | 'onMetrics' | 'onProgress' | 'onWarning' | 'stop'> {
   /** A model folder: configuration, weights, tokenizer. */
   model: string
   /** The folder of the tuned model. It must not exist; it appears whole. */
@@ -98,12 +99,13 @@ async function train(
   partial: string,
 ): Promise<TrainResult> {
   const { data, batchSize, microBatchSize, epochs, seed, warmupFraction, sequenceLength } = options
-  const { optimizer, onMetrics, onProgress, onWarning, stop } = options
+  const { optimizer, recomputeActivations, onMetrics, onProgress, onWarning, stop } = options
   const common = {
     llama,
     optimizer,
     checkpoint: { dir: join(partial, STATE), everySteps: options.checkpointEverySteps },
     metricsFile: join(partial, 'metrics.jsonl'),
+    recomputeActivations,
     ...{ onMetrics, onProgress, onWarning, stop },
   }
   const rows = { tokenizer, batchSize, microBatchSize, epochs, seed, warmupFraction }

@@ -40,7 +40,7 @@ async function run(kind: Kind, llama: Llama, common: Omit<TrainOptions, 'optimiz
     tokenizer,
     llama,
     seed: 7,
-    optimizer: { kind: 'adamw', learningRate: 3e-3 } as const,
+    optimizer: { kind: 'adamw', learningRate: 3e-3, state: kind === 'lora' ? '8bit' : 'f32' } as const,
   }
   const user = (content: string) => ({ role: 'user' as const, content })
   if (kind === 'sft' || kind === 'lora') {

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { countTargets, LanguageModel, LoraAdapter, mergeAdapter, modelHash } from '../../src/model/index.ts'
-import { inference, step } from '../../src/tensor/index.ts'
+import { engineMemory, inference, step } from '../../src/tensor/index.ts'
 import type { ChatMessage, Tokenizer } from '../../src/tokenizer/index.ts'
 import { encodeConversations } from '../../src/train/conversation.ts'
 import { dpoLoss, dpoStep, encodePairs } from '../../src/train/dpo.ts'
 import { EpochPlan } from '../../src/train/epochs.ts'
-import { dpo, pretrain, sft, type TrainMetrics } from '../../src/train/index.ts'
+import { dpo, Optimizer, pretrain, sft, type TrainMetrics } from '../../src/train/index.ts'
 import { batchOfRows, packRows } from '../../src/train/packing.ts'
 import { accumulateLoss } from '../../src/train/pretrain.ts'
 import { tinyLlama, tinyTokenizer } from '../model/tiny.ts'
@@ -87,6 +87,60 @@ describe('pretraining learns', () => {
       1e-5,
     )
     llama.free()
+  })
+
+  it('activations that are computed again give the same bits in less memory', () => {
+    const batch = new PatternSource(5, 4, 64).next()
+    const shape = { numHiddenLayers: 6, hiddenSize: 64, intermediateSize: 192, maxPositionEmbeddings: 64 }
+    for (const adapted of [false, true]) {
+      const run = (recomputeActivations: boolean) => {
+        const base = tinyLlama(shape)
+        const adapter = LoraAdapter.create(base.config, { rank: 4 }, 1)
+        const llama = adapted ? base.withAdapter(adapter) : base
+        llama.recomputeActivations = recomputeActivations
+        const loss = step(() => {
+          const { loss } = llama.loss(batch)
+          loss.backward()
+          return loss.item()
+        })
+        const most = engineMemory().arenaPeakBytes
+        const gradients = [...llama.trainable.values()].map((each) => each.grad!.read())
+        base.free()
+        adapter.free()
+        return { loss, most, gradients }
+      }
+      // The peak is that of the process: the smaller one is measured first.
+      const again = run(true)
+      const kept = run(false)
+      expect(again.loss).toBe(kept.loss)
+      expect(again.gradients).toEqual(kept.gradients)
+      if (!adapted) expect(again.most).toBeLessThan(kept.most / 2)
+    }
+  })
+
+  it('moments in 8 bits take a quarter of the memory and learn as well', async () => {
+    const lossWith = async (state: 'f32' | '8bit') => {
+      const llama = tinyLlama({ hiddenSize: 64, intermediateSize: 128 })
+      const optimizer = { kind: 'adamw', learningRate: 0.003, state } as const
+      const moments = new Optimizer(optimizer, llama)
+      const words = [...moments.moments.values()].reduce((sum, { size }) => sum + size, 0)
+      moments.free()
+      const losses: number[] = []
+      await pretrain({
+        llama,
+        sampler: new PatternSource(1),
+        optimizer,
+        schedule: { kind: 'wsd', warmupSteps: 10, decayFraction: 0.2 },
+        totalSteps: 60,
+        onMetrics: ({ loss }) => losses.push(loss),
+      })
+      llama.free()
+      return { words, losses }
+    }
+    const [whole, small] = [await lossWith('f32'), await lossWith('8bit')]
+    expect(small.words).toBeLessThan(0.27 * whole.words)
+    for (const [i, loss] of whole.losses.entries())
+      expect(Math.abs(small.losses[i] - loss)).toBeLessThan(0.05)
   })
 
   it('a loss that is not finite ends with the step and what to try', async () => {

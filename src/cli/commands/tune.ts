@@ -25,6 +25,7 @@ interface TuneCommandOptions {
   length?: number
   warmup: number
   beta: number
+  recompute?: boolean
   state: 'f32' | '8bit'
   dtype: 'f32' | 'bf16'
   checkpointEvery: number
@@ -118,6 +119,7 @@ export function addTune(program: Command): void {
       .option('--length <n>', 'tokens of a row (default all positions of the model)', positiveInteger)
       .option('--warmup <share>', 'share of the steps over which the rate rises', number, 0.05)
       .option('--beta <b>', 'dpo: how strongly the model is held to the one it was', number, 0.1)
+      .option('--recompute', 'compute activations again in backward, to save memory in long rows')
       .addOption(
         new Option('--state <type>', "what AdamW's moments are kept in")
           .choices(['f32', '8bit'])
@@ -163,6 +165,7 @@ async function run(way: Way, options: TuneCommandOptions): Promise<void> {
       epochs: options.epochs,
       sequenceLength: options.length,
       warmupFraction: options.warmup,
+      recomputeActivations: options.recompute,
       checkpointEverySteps: options.checkpointEvery,
       seed,
       stop: signals.stop,

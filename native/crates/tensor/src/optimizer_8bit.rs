@@ -171,25 +171,28 @@ unsafe fn encode<S: Simd>(
     first_largest: f32,
     root_largest: f32,
 ) {
-    let inverse = |largest: f32| if largest > 0.0 { 1.0 / largest } else { 0.0 };
+    // Nothing below is worth a code.
+    let inverse = |largest: f32| if largest > 1e-30 { 1.0 / largest } else { 0.0 };
     let (first_inverse, root_inverse) = (
         S::splat(inverse(first_largest)),
         S::splat(inverse(root_largest)),
     );
-    let (zero, one) = (S::splat(0.0), S::splat(1.0));
+    let (one, tiny, huge) = (S::splat(1.0), S::splat(1e-30), S::splat(1e30));
     let (first, root) = (first.as_mut_ptr(), root.as_mut_ptr());
     vectors!(S, BLOCK, |i, left| {
-        let m = simd::get::<S>(first.add(i), left);
-        // The inverse is rounded: the largest may come out above 1, and an infinite one as not-a-number.
-        let share = S::min(S::mul(magnitude::<S>(m), first_inverse), one);
-        let code = S::round(S::mul(S::sqrt(S::sqrt(share)), S::splat(127.0)));
-        let code = S::if_less(m, zero, S::sub(zero, code), code);
+        let share = S::mul(simd::get::<S>(first.add(i), left), first_inverse);
+        let size = magnitude::<S>(share);
+        let sign = S::div(share, S::max(size, tiny));
+        // The inverse is rounded: the largest may come out above 1.
+        let code = S::sqrt(S::sqrt(S::min(size, one)));
+        let code = S::round(S::mul(S::mul(code, sign), S::splat(127.0)));
         simd::put::<S>(first.add(i), left, code);
         let r = simd::get::<S>(root.add(i), left);
         let share = S::min(S::mul(r, root_inverse), one);
         let code = S::round(S::mul(S::sqrt(share), S::splat(255.0)));
-        let code = S::if_less(zero, r, S::max(code, one), zero);
-        simd::put::<S>(root.add(i), left, code);
+        // 1 at least where r, the root of an f32, is not 0.
+        let least = S::min(S::mul(r, huge), one);
+        simd::put::<S>(root.add(i), left, S::max(code, least));
     });
 }
 
