@@ -42,7 +42,7 @@ function checkModel(tree: Tree): RecipeIssue[] {
   const issues: RecipeIssue[] = []
   const isLoaded = tree.get('baseModel') !== undefined
   if (!isLoaded && tree.get('model') === undefined) {
-    issues.push(issue('model', 'the shape of a new model is needed, or a baseModel to begin from'))
+    issues.push(issue('model', 'is missing: the shape of a new model, or a baseModel to begin from'))
   }
   if (isLoaded && tree.get('model') !== undefined) {
     issues.push(issue('model', 'a baseModel brings its own shape: leave one of them out'))
