@@ -245,7 +245,7 @@ export interface Backend {
     addX: boolean,
     addWeight: boolean,
   ): void
-  /** cache[b, at + t] = rows[b, t] */
+  /** cache[b, at + t] = the `width` elements of rows[b, t] from `offset` on; rows are `stride` apart. f32 or bf16. */
   writeRows(
     cache: Handle,
     rows: Handle,
@@ -253,6 +253,8 @@ export interface Backend {
     capacity: number,
     time: number,
     width: number,
+    stride: number,
+    offset: number,
     at: number,
   ): void
 

@@ -7,6 +7,7 @@ use smolforge_tensor::attention::Lines;
 use smolforge_tensor::context::Shared;
 use smolforge_tensor::element::{Floats, FloatsMut};
 use smolforge_tensor::elementwise::Gates;
+use smolforge_tensor::gather::Columns;
 use smolforge_tensor::{attention, elementwise, gather, head, normalise, rope};
 
 #[napi]
@@ -618,22 +619,33 @@ pub fn tensor_write_rows(
     capacity: u32,
     time: u32,
     width: u32,
+    stride: u32,
+    offset: u32,
     at: u32,
 ) -> Result<()> {
     call("write rows", |engine| {
-        let input = engine.input(rows, size(&[batch, time, width])?)?;
-        let out = engine.output(cache, size(&[batch, capacity, width])?, &[rows])?;
+        let input = engine.floats(rows, size(&[batch, time, stride])?)?;
+        let out = engine.floats_output(cache, size(&[batch, capacity, width])?, &[rows])?;
         if at as u64 + time as u64 > capacity as u64 {
             return Err(Error::from_reason("the cache is full"));
         }
-        gather::write_rows(
-            out,
-            input,
-            batch as usize,
-            time as usize,
-            width as usize,
-            at as usize,
-        );
+        if offset as u64 + width as u64 > stride as u64 {
+            return Err(Error::from_reason("the rows have no such columns"));
+        }
+        let columns = Columns {
+            batch: batch as usize,
+            time: time as usize,
+            width: width as usize,
+            stride: stride as usize,
+            offset: offset as usize,
+        };
+        let (context, at) = (&engine.context, at as usize);
+        match (input, out) {
+            (Floats::F32(x), FloatsMut::F32(y)) => gather::write_rows(context, y, x, columns, at),
+            (Floats::F32(x), FloatsMut::Bf16(y)) => gather::write_rows(context, y, x, columns, at),
+            (Floats::Bf16(x), FloatsMut::F32(y)) => gather::write_rows(context, y, x, columns, at),
+            (Floats::Bf16(x), FloatsMut::Bf16(y)) => gather::write_rows(context, y, x, columns, at),
+        }
         Ok(())
     })
 }
