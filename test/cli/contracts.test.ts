@@ -269,6 +269,64 @@ describe('smolforge tokenizer', () => {
   })
 })
 
+describe('a loaded model', () => {
+  test('is tuned with adapters from the command line, and loaded again', async () => {
+    const conversation = {
+      messages: [
+        { role: 'user', content: 'Hi' },
+        { role: 'assistant', content: 'The sea.' },
+      ],
+    }
+    await writeFile(file('talk.jsonl'), `${JSON.stringify(conversation)}\n`.repeat(8))
+    const args = ['tune', 'sft', '--model', runDir, '--input', 'talk.jsonl', '--output', 'tuned']
+    const tuned = await cli(
+      ...args,
+      '--lora',
+      '4',
+      '--epochs',
+      '2',
+      '--batch',
+      '4',
+      '--state',
+      '8bit',
+      '--json',
+    )
+    expect(tuned.stderr + tuned.code).toMatch(/0$/)
+    expect(jsonLines(tuned.stdout).at(-1)).toMatchObject({ type: 'done', output: 'tuned' })
+    expect(existsSync(file('tuned/adapter/adapter_model.safetensors'))).toBe(true)
+    const { stdout } = await cli('inspect', 'tuned')
+    expect(stdout).toMatch(/parameters/)
+    const again = await cli(...args)
+    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('exists already')])
+  })
+
+  test('is what a recipe begins from, with its tokenizer', async () => {
+    const text = (await readFile(tinyRecipe, 'utf8'))
+      .replaceAll('../test/', join(root, 'test/'))
+      .replace(/^tokenizer: .*$/m, `baseModel: ${join(runDir, 'model')}`)
+      .replace(/^model:\n( .*\n)+/m, '')
+      .replace(/^stages:\n([ ].*\n)+/m, 'stages: [{ tokens: 6k, mixture: { prose: 1, code: 1 } }]\n')
+      .replace(/^(ablation|dpo|sft): .*$/gm, '')
+      .replace(/^training:/m, 'training:\n  optimizerState: 8bit\n  recomputeActivations: true')
+    await writeFile(file('further.yaml'), text)
+    const { code, stderr } = await cli('pretrain', 'further.yaml', '--run', 'further')
+    expect(stderr + code).toMatch(/0$/)
+    const vocabulary = async (dir: string) =>
+      JSON.parse(await readFile(join(dir, 'config.json'), 'utf8')).vocab_size
+    expect(await vocabulary(file('further/model'))).toBe(await vocabulary(join(runDir, 'model')))
+    const lossOf = async (dir: string) =>
+      (jsonLines(await readFile(join(dir, 'steps/pretrain-1/metrics.jsonl'), 'utf8'))[0] as { loss: number })
+        .loss
+    // It begins where the other ended, not where one begins.
+    expect(await lossOf(file('further'))).toBeLessThan((await lossOf(runDir)) - 1)
+    await writeFile(file('none.yaml'), text.replace(join(runDir, 'model'), 'nowhere'))
+    const none = await cli('pretrain', 'none.yaml', '--run', 'none')
+    expect(none.stderr).toMatch(/No such file or folder[\s\S]*nowhere/)
+    await writeFile(file('both.yaml'), `${text}\nmodel: { hiddenSize: 48, numHiddenLayers: 2 }`)
+    expect((await cli('pretrain', 'both.yaml', '--run', 'both')).stderr).toContain('brings its own shape')
+  })
+})
+
 describe('smolforge chat', () => {
   test('piped answers every line, forgets on /reset and ends on /exit', async () => {
     const { stdout, code } = await smolforge(
@@ -340,6 +398,7 @@ describe('--help', () => {
       'curate',
       'tokenizer train',
       'tokenizer encode',
+      'tune sft',
     ].map((name) => name.split(' ')),
     ...[
       'pretrain',
