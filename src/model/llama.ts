@@ -1,16 +1,18 @@
 import type { Random } from '../random/random.ts'
 import {
-  add,
-  attention,
+  activationType,
+  cachedAttention,
   embedding,
   headLoss,
   inference,
   linear,
+  normLinears,
   parameter,
   reshape,
   rmsNorm,
-  rope,
-  swiglu,
+  ropeInPlace,
+  selfAttention,
+  swigluLinear,
   type Tensor,
   tensor,
   writeRows,
@@ -98,11 +100,21 @@ export class Llama {
   /** The last hidden states [B, T, hidden], normalised, of tokens i32[B, T]. */
   hidden(tokens: Tensor, { segments, cache }: HiddenOptions = {}): Tensor {
     const { rmsNormEps } = this.config
+    // The residual stream is f32; what one product hands to the next is stored as the products take it.
+    const dtype = activationType()
     let x = embedding(this.#embedTokens, tokens)
     for (const [i, layer] of this.#layers.entries()) {
       const block = () => {
-        const h = add(x, this.#attend(rmsNorm(x, layer.inputNorm, rmsNormEps), layer, i, segments, cache))
-        return add(h, feedForward(rmsNorm(h, layer.postAttentionNorm, rmsNormEps), layer))
+        const qkv = normLinears(
+          x,
+          layer.inputNorm,
+          rmsNormEps,
+          [layer.queries, layer.keys, layer.values],
+          dtype,
+        )
+        const h = linear(this.#attend(qkv, i, segments, cache), layer.output, { plus: x })
+        const gateUp = normLinears(h, layer.postAttentionNorm, rmsNormEps, [layer.gate, layer.up], dtype)
+        return swigluLinear(gateUp, layer.down, h)
       }
       if (x.requiresGrad) x = block()
       // Without a backward pass to come, one block's memory serves all: only the residual stream outlives it.
@@ -142,21 +154,19 @@ export class Llama {
     for (const each of this.parameters.values()) each.free()
   }
 
+  /** Queries, keys and values side by side to what each position takes from those before it. */
   #attend(
-    x: Tensor,
-    layer: LayerParameters,
-    index: number,
+    qkv: Tensor,
+    layer: number,
     segments: Tensor | undefined,
     cache: KeyValueCache | undefined,
   ): Tensor {
     const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, ropeTheta: theta } = this.config
     const turn = { headDim: headDim(this.config), theta, start: cache?.length ?? 0 }
-    const q = rope(linear(x, layer.queries), turn)
-    const k = rope(linear(x, layer.keys), turn)
-    const v = linear(x, layer.values)
-    if (cache === undefined) return linear(attention(q, k, v, { heads, kvHeads, segments }), layer.output)
-    const { keys, values, keyLength } = cache.write(index, k, v)
-    return linear(attention(q, keys, values, { heads, kvHeads, keyLength }), layer.output)
+    const turned = ropeInPlace(qkv, { ...turn, heads: heads + kvHeads })
+    if (cache === undefined) return selfAttention(turned, { heads, kvHeads, segments })
+    const { keys, values, keyLength } = cache.write(layer, turned)
+    return cachedAttention(turned, keys, values, { heads, kvHeads, keyLength })
   }
 }
 
@@ -165,8 +175,4 @@ export function countTargets(targets: Int32Array): number {
   let count = 0
   for (const target of targets) if (target >= 0) count++
   return count
-}
-
-function feedForward(x: Tensor, layer: LayerParameters): Tensor {
-  return linear(swiglu(linear(x, layer.gate), linear(x, layer.up)), layer.down)
 }

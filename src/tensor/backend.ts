@@ -197,7 +197,10 @@ export interface Backend {
     start: number,
     inverse: boolean,
   ): void
-  /** Causal attention; logSumExp[b, h, t] is kept for the gradient; segments may be `NONE`. */
+  /**
+   * Causal attention; logSumExp[b, h, t] is kept for the gradient; segments may be `NONE`. f32 or bf16: y as q, v as
+   * k, and for the gradient all alike. q, k and v, or their gradients, may be other columns of one buffer.
+   */
   attention(q: Handle, k: Handle, v: Handle, y: Handle, logSumExp: Handle, shape: AttentionShape): void
   attentionGradient(
     q: Handle,
@@ -242,7 +245,7 @@ export interface Backend {
     addX: boolean,
     addWeight: boolean,
   ): void
-  /** cache[b, at + t] = rows[b, t] */
+  /** cache[b, at + t] = the `width` elements of rows[b, t] from `offset` on; rows are `stride` apart. f32 or bf16. */
   writeRows(
     cache: Handle,
     rows: Handle,
@@ -250,6 +253,8 @@ export interface Backend {
     capacity: number,
     time: number,
     width: number,
+    stride: number,
+    offset: number,
     at: number,
   ): void
 
@@ -293,6 +298,13 @@ export interface AttentionShape {
   keyLength: number
   /** i32[batch, time], or `NONE`. */
   segments: Handle
+  /** The width of the rows in which q lies and where its heads begin there; 0 and 0 where they lie alone. */
+  queryWidth: number
+  queryOffset: number
+  keyWidth: number
+  keyOffset: number
+  valueWidth: number
+  valueOffset: number
 }
 
 export interface AdamwSettings {

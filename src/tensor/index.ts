@@ -10,7 +10,7 @@ export type {
   ProfileEntry,
 } from './backend.ts'
 export { activationType, configure, engineInfo, engineMemory, engineProfile } from './engine.ts'
-export { type AttentionOptions, attention } from './operations/attention.ts'
+export { type AttentionOptions, attention, cachedAttention, selfAttention } from './operations/attention.ts'
 export {
   add,
   exp,

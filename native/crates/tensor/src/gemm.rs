@@ -14,15 +14,16 @@ mod tile;
 #[cfg(target_arch = "x86_64")]
 pub use amx::available as tiles_available;
 pub use amx::{LOOP_PRODUCTS, tile_loop};
+pub use few_rows::FEW_ROWS;
 pub use packing::{
-    Inputs, Packed, Source, copy_bf16, pack, pack_pairs, pack_panel, pack_stacked, panel_columns,
-    turn_bf16,
+    Inputs, Packed, Source, copy_bf16, copy_rows, pack, pack_beside, pack_pairs, pack_panel,
+    pack_stacked, panel_columns, turn_bf16,
 };
 pub use tile::{Tile, block_product, pair_product, turned_block};
 
 use amx::{SIDE, tile_product};
-use few_rows::{FEW_ROWS, few_rows};
-use packing::{copy_rows, pack_rows};
+use few_rows::few_rows;
+use packing::pack_rows;
 
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::element::{Bf16, Element, Floats, FloatsMut};

@@ -1,7 +1,7 @@
 //! Which instruction set the kernels run with.
 
 use crate::context::{Context, Precision};
-use crate::element::Bf16;
+use crate::element::{Bf16, Floats, FloatsMut};
 use crate::gemm::{Inputs, LOOP_PRODUCTS, Matrix, Output, gemm, tile_loop};
 use crate::simd::{Pairs, Simd};
 use crate::{attention, kernels, normalise, pair_kernels};
@@ -355,14 +355,25 @@ fn probe(isa: Isa) -> Vec<(&'static str, Vec<f32>)> {
         kv_heads: 1,
         head_dim: 20,
         key_length: 19,
+        queries: attention::Lines::alone(2, 20),
+        keys: attention::Lines::alone(1, 20),
+        values: attention::Lines::alone(1, 20),
     };
     let (q, kv) = (noise(19 * 40), noise(19 * 20));
     let (mut y, mut lse) = (vec![0.0; 19 * 40], vec![0.0; 38]);
-    attention::forward(&context, &q, &kv, &kv, &mut y, &mut lse, None, shape);
+    let [queries, pairs] = [&q, &kv].map(|x| Floats::F32(x));
+    let out = FloatsMut::F32(&mut y);
+    attention::forward(&context, queries, pairs, pairs, out, &mut lse, None, shape);
     let (mut dq, mut dk, mut dv) = (vec![0.0; 19 * 40], vec![0.0; 19 * 20], vec![0.0; 19 * 20]);
-    let adds = [false; 3];
+    let gradients = attention::Gradients {
+        q: FloatsMut::F32(&mut dq).into(),
+        k: FloatsMut::F32(&mut dk).into(),
+        v: FloatsMut::F32(&mut dv).into(),
+        adds: [false; 3],
+    };
+    let output = Floats::F32(&y);
     attention::backward(
-        &context, &q, &kv, &kv, &y, &lse, &q, &mut dq, &mut dk, &mut dv, None, shape, adds,
+        &context, queries, pairs, pairs, output, &lse, queries, gradients, None, shape,
     );
     let mut soft = vec![0.0; m * n];
     normalise::softmax(&context, &forward, &mut soft, n, false);

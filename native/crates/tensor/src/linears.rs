@@ -3,7 +3,10 @@
 
 use crate::context::{Context, Purpose};
 use crate::element::{Floats, FloatsMut};
-use crate::gemm::{Inputs, Matrix, Output, Plus, gemm, gemm_packed, pack, pack_stacked};
+use crate::gemm::{
+    FEW_ROWS, Inputs, Matrix, Output, Plus, gemm, gemm_packed, pack, pack_beside, pack_stacked,
+    panel_columns,
+};
 
 /// A weight [outputs, inputs].
 #[derive(Clone, Copy)]
@@ -29,6 +32,21 @@ pub fn forward(
     let width = outputs(weights);
     assert!(x.len() >= rows * inputs && y.len() >= rows * width);
     let x = Matrix::rows(x, inputs);
+    let columns = panel_columns(context.isa);
+    let whole = |weight: &Weight| weight.outputs.is_multiple_of(columns);
+    if rows > FEW_ROWS && weights.len() > 1 && weights[..weights.len() - 1].iter().all(whole) {
+        let parts: Vec<_> = weights
+            .iter()
+            .map(|weight| (Matrix::columns(weight.data, inputs), weight.outputs))
+            .collect();
+        let packed = pack_beside(context, inputs, &parts, Purpose::PackedB);
+        let out = Output {
+            c: y,
+            stride: width,
+            plus,
+        };
+        return gemm_packed(context, rows, x, packed, out);
+    }
     let mut y = y;
     let mut at = 0;
     for weight in weights {

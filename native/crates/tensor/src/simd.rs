@@ -31,8 +31,23 @@ pub trait Simd: Copy + 'static {
     unsafe fn round(a: Self::V) -> Self::V;
     /// 2^a for whole a from -127 (which gives 0) to 127.
     unsafe fn pow2(a: Self::V) -> Self::V;
-    /// `yes` where a < b, else `no`.
-    unsafe fn if_less(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// `exp` treats lower numbers as this one, of which `times_pow2` makes 0.
+    const LEAST_EXPONENT: f32 = -88.0;
+    /// p 2^n for p from 0.7 to 1.5 and whole n from -127 (which gives 0) to 128.
+    #[inline(always)]
+    unsafe fn times_pow2(p: Self::V, n: Self::V) -> Self::V {
+        // In two factors: n reaches 128, and -126 is the lowest of the second that is no 0.
+        let factor = Self::pow2(Self::max(
+            Self::splat(-127.0),
+            Self::sub(n, Self::splat(1.0)),
+        ));
+        Self::mul(Self::mul(p, factor), Self::splat(2.0))
+    }
+    /// 1 / a for a from 1 to 2^126, within 2 units in the last place.
+    #[inline(always)]
+    unsafe fn reciprocal(a: Self::V) -> Self::V {
+        Self::div(Self::splat(1.0), a)
+    }
     /// Rounded to bf16 (nearest, ties to even), kept as f32; not-a-number stays.
     unsafe fn bf16(a: Self::V) -> Self::V;
     unsafe fn load_bf16(p: *const Bf16) -> Self::V;
@@ -126,10 +141,10 @@ macro_rules! vectors {
     };
 }
 
-/// exp, within 2 units in the last place; 0 below -87.3, infinity above 88.7; not-a-number stays.
+/// exp, within 2 units in the last place; 0 below about -87 (AVX-512: where f32 ends), infinity above 88.7; not-a-number stays.
 #[inline(always)]
 pub unsafe fn exp<S: Simd>(x: S::V) -> S::V {
-    let clamped = S::min(S::splat(89.0), S::max(S::splat(-88.0), x));
+    let clamped = S::min(S::splat(89.0), S::max(S::splat(S::LEAST_EXPONENT), x));
     let n = S::round(S::mul(clamped, S::splat(std::f32::consts::LOG2_E)));
     let r = S::fma(n, S::splat(-0.693_359_4), clamped);
     let r = S::fma(n, S::splat(2.121_944_4e-4), r);
@@ -140,17 +155,15 @@ pub unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     p = S::fma(p, r, S::splat(1.666_666_6e-1));
     p = S::fma(p, r, S::splat(0.5));
     p = S::fma(p, S::mul(r, r), S::add(r, S::splat(1.0)));
-    // 2^n in two factors: n reaches 128.
-    let half = S::pow2(S::sub(n, S::splat(1.0)));
-    let y = S::mul(S::mul(p, half), S::splat(2.0));
-    S::if_less(x, S::splat(-87.3), S::splat(0.0), y)
+    S::times_pow2(p, n)
 }
 
 /// 1 / (1 + exp(-x))
 #[inline(always)]
 pub unsafe fn sigmoid<S: Simd>(x: S::V) -> S::V {
-    let e = exp::<S>(S::sub(S::splat(0.0), x));
-    S::div(S::splat(1.0), S::add(S::splat(1.0), e))
+    // Beyond, the result is 0 in f32 too; here the reciprocal has a number to work with.
+    let e = exp::<S>(S::sub(S::splat(0.0), S::max(S::splat(-85.0), x)));
+    S::reciprocal(S::add(S::splat(1.0), e))
 }
 
 /// Lanes of plain arithmetic, for any number of them.
@@ -236,10 +249,6 @@ impl<const P: usize, const ROWS: usize> Simd for Plain<P, ROWS> {
     #[inline(always)]
     unsafe fn pow2(a: Self::V) -> Self::V {
         std::array::from_fn(|i| f32::from_bits(((a[i] as i32 + 127) as u32) << 23))
-    }
-    #[inline(always)]
-    unsafe fn if_less(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V {
-        std::array::from_fn(|i| if a[i] < b[i] { yes[i] } else { no[i] })
     }
     #[inline(always)]
     unsafe fn bf16(a: Self::V) -> Self::V {

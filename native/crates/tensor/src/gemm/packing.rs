@@ -77,46 +77,113 @@ pub fn pack_stacked<'c>(
     purpose: Purpose,
 ) -> Packed<'c> {
     let inputs = Inputs::of(context);
-    let k = parts.iter().map(|&(_, k)| k).sum();
-    let words = inputs.words(k);
+    let mut k = 0usize;
+    let mut jobs = Vec::with_capacity(parts.len());
+    for &(b, rows) in parts {
+        assert!(k.is_multiple_of(inputs.depth_step()));
+        jobs.push(Job::new(context, b, rows, n, 0, inputs.words(k)));
+        k += rows;
+    }
+    pack_jobs(context, k, n, &jobs, purpose)
+}
+
+/// As `pack`, for matrices side by side; all but the last have a number of columns that `panel_columns` divides.
+pub fn pack_beside<'c>(
+    context: &'c Context,
+    k: usize,
+    parts: &[(Matrix, usize)],
+    purpose: Purpose,
+) -> Packed<'c> {
     let columns = panel_columns(context.isa);
+    let mut n = 0usize;
+    let mut jobs = Vec::with_capacity(parts.len());
+    for &(b, width) in parts {
+        assert!(n.is_multiple_of(columns));
+        jobs.push(Job::new(context, b, k, width, n / columns, 0));
+        n += width;
+    }
+    pack_jobs(context, k, n, &jobs, purpose)
+}
+
+/// A matrix and where it goes: from a panel on, from a row of words of each panel on.
+struct Job<'a> {
+    b: Matrix<'a>,
+    k: usize,
+    n: usize,
+    panel: usize,
+    word: usize,
+    /// Pieces of work: some rows of all panels where those lie together, else whole panels.
+    pieces: usize,
+}
+
+impl<'a> Job<'a> {
+    fn new(
+        context: &Context,
+        b: Matrix<'a>,
+        k: usize,
+        n: usize,
+        panel: usize,
+        word: usize,
+    ) -> Self {
+        assert!(b.holds(k, n));
+        let pieces = if b.column_stride == 1 {
+            k.div_ceil(PACK_ROWS)
+        } else {
+            n.div_ceil(panel_columns(context.isa))
+        };
+        Self {
+            b,
+            k,
+            n,
+            panel,
+            word,
+            pieces,
+        }
+    }
+}
+
+fn pack_jobs<'c>(
+    context: &'c Context,
+    k: usize,
+    n: usize,
+    jobs: &[Job],
+    purpose: Purpose,
+) -> Packed<'c> {
+    let inputs = Inputs::of(context);
+    let columns = panel_columns(context.isa);
+    let words = inputs.words(k);
     let length = n.div_ceil(columns) * columns * words;
     let packed = unsafe { context.shared_scratch(purpose, length) };
     let out = Shared::new(packed);
-    let mut at = 0;
-    for (i, &(b, k)) in parts.iter().enumerate() {
-        assert!(b.holds(k, n));
-        assert!(i + 1 == parts.len() || k.is_multiple_of(inputs.depth_step()));
-        pack_part(context, inputs, k, n, b, out, at, words);
-        at += inputs.words(k);
-    }
+    let pieces: usize = jobs.iter().map(|job| job.pieces).sum();
+    // One fork for all: most matrices are small.
+    context.split(pieces, k * n / pieces.max(1), &|from, to| {
+        let mut first = 0;
+        for job in jobs {
+            let own = from.clamp(first, first + job.pieces)..to.clamp(first, first + job.pieces);
+            for piece in own {
+                pack_piece(context, inputs, job, piece - first, out, words);
+            }
+            first += job.pieces;
+        }
+    });
     Packed { data: packed, k, n }
 }
 
-/// Packs b[k, n] into panels of `words` rows, from row `at` on.
-fn pack_part(
+fn pack_piece(
     context: &Context,
     inputs: Inputs,
-    k: usize,
-    n: usize,
-    b: Matrix,
+    job: &Job,
+    piece: usize,
     out: Shared,
-    at: usize,
     words: usize,
 ) {
+    let &Job { b, k, n, .. } = job;
     let columns = panel_columns(context.isa);
     let panels = n.div_ceil(columns);
-    // Rows lie together when columns are contiguous: then a task takes some rows of all panels, else whole panels.
-    let by_rows = b.column_stride == 1;
-    let parts = if by_rows {
-        k.div_ceil(PACK_ROWS)
-    } else {
-        panels
-    };
-    let cost = if by_rows { PACK_ROWS * n } else { columns * k };
     let one = |panel: usize, top: usize, bottom: usize| unsafe {
         let start = panel * columns;
-        let first = panel * words + at;
+        let first = (job.panel + panel) * words + job.word;
         let to = out.part(
             (first + inputs.words(top)) * columns,
             (first + inputs.words(bottom)) * columns,
@@ -140,16 +207,12 @@ fn pack_part(
             (_, Floats::Bf16(x)) => pack_pairs(context.isa, x.as_ptr().add(from), source, to),
         }
     };
-    context.split(parts, cost, &|from, to| {
-        for part in from..to {
-            if by_rows {
-                let (top, bottom) = (part * PACK_ROWS, ((part + 1) * PACK_ROWS).min(k));
-                (0..panels).for_each(|panel| one(panel, top, bottom));
-            } else {
-                one(part, 0, k);
-            }
-        }
-    });
+    if b.column_stride == 1 {
+        let (top, bottom) = (piece * PACK_ROWS, ((piece + 1) * PACK_ROWS).min(k));
+        (0..panels).for_each(|panel| one(panel, top, bottom));
+    } else {
+        one(piece, 0, k);
+    }
 }
 
 /// Columns of a panel of packed B.
@@ -280,17 +343,20 @@ unsafe fn pack_rows_body<S: Simd, E: Element>(
 ) {
     let group = S::TILE_ROWS;
     let to = to.as_mut_ptr();
-    for p in 0..k {
-        let line = from.add(p * stride);
-        for first in (0..rows).step_by(group) {
-            let out = to.add(first * k + p * group);
-            for i in 0..group.min(rows - first) {
-                let value = (*line.add(first + i)).value();
-                *out.add(i) = if round {
-                    Bf16::new(value).value()
-                } else {
-                    value
-                };
+    // Whole groups that fit the buffer in which a stretch of a row is made f32.
+    let mut line = [0.0f32; 224];
+    let stretch = line.len() / group * group;
+    for first in (0..rows).step_by(stretch) {
+        let n = stretch.min(rows - first);
+        for p in 0..k {
+            let from = from.add(p * stride + first);
+            crate::vectors!(S, n, |i, left| {
+                let v = E::get::<S>(from.add(i), left);
+                simd::put::<S>(line.as_mut_ptr().add(i), left, rounded::<S>(v, round));
+            });
+            for i in (0..n).step_by(group) {
+                let out = to.add((first + i) * k + p * group);
+                std::ptr::copy_nonoverlapping(line.as_ptr().add(i), out, group);
             }
         }
     }

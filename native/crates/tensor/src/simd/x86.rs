@@ -87,10 +87,6 @@ impl Simd for Avx2 {
         _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
     }
     #[inline(always)]
-    unsafe fn if_less(a: __m256, b: __m256, yes: __m256, no: __m256) -> __m256 {
-        _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b))
-    }
-    #[inline(always)]
     unsafe fn bf16(a: __m256) -> __m256 {
         let bits = _mm256_castps_si256(a);
         let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
@@ -226,9 +222,16 @@ impl<const NATIVE: bool> Simd for Lanes16<NATIVE> {
         let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(a), _mm512_set1_epi32(127));
         _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
     }
+    const LEAST_EXPONENT: f32 = -110.0;
     #[inline(always)]
-    unsafe fn if_less(a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
-        _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes)
+    unsafe fn times_pow2(p: __m512, n: __m512) -> __m512 {
+        _mm512_scalef_ps(p, n)
+    }
+    #[inline(always)]
+    unsafe fn reciprocal(a: __m512) -> __m512 {
+        // 14 bits, doubled by one step of Newton's.
+        let r = _mm512_rcp14_ps(a);
+        _mm512_mul_ps(r, _mm512_fnmadd_ps(a, r, _mm512_set1_ps(2.0)))
     }
     #[inline(always)]
     unsafe fn bf16(a: __m512) -> __m512 {
