@@ -3,6 +3,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileError, SmolforgeError } from '../../errors.ts'
 import { syncFolder } from '../../files/atomic.ts'
+import { readWhole, writeWhole } from '../../files/positioned.ts'
 import { type FloatType, narrow, widen } from './floats.ts'
 import { headerLength, parseHeader, type SafetensorsHeader, type TensorEntry } from './safetensorsHeader.ts'
 
@@ -134,40 +135,4 @@ function floatType(entry: TensorEntry, file: string): FloatType {
       place: { file, byte: entry.start },
     },
   )
-}
-
-/** One system call moves less than 2 GiB. */
-const MAX_CALL_BYTES = 1 << 30
-
-async function readWhole(
-  handle: FileHandle,
-  position: number,
-  length: number,
-  file: string,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length)
-  let done = 0
-  while (done < length) {
-    const wanted = Math.min(MAX_CALL_BYTES, length - done)
-    const { bytesRead } = await handle.read(bytes, done, wanted, position + done)
-    if (bytesRead === 0) {
-      throw new SmolforgeError('damaged', 'The file ended while it was read', {
-        place: { file, byte: position + done },
-      })
-    }
-    done += bytesRead
-  }
-  return bytes
-}
-
-async function writeWhole(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  let done = 0
-  while (done < bytes.byteLength) {
-    const { bytesWritten } = await handle.write(
-      bytes,
-      done,
-      Math.min(MAX_CALL_BYTES, bytes.byteLength - done),
-    )
-    done += bytesWritten
-  }
 }
