@@ -1,9 +1,12 @@
-"""The training step of bench/train.ts in PyTorch eager f32: SDPA, clip, fused AdamW.
+"""PyTorch's side of the training benchmarks: SDPA, clip, fused AdamW; eager or compiled, f32 or bf16 autocast.
 
-Reads a number of steps from each line of standard input, answers with their times in ms as a JSON array.
+Reads a number of steps from each line of standard input, answers with their times in ms and the peak memory as JSON.
+With a `curve` it follows that from given weights and batches, and says the loss of every step.
 """
 
+import contextlib
 import json
+import resource
 import sys
 import time
 
@@ -12,6 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 config = json.loads(sys.argv[1])
+config |= config["model"]
 torch.set_num_threads(config["threads"])
 torch.manual_seed(1)
 D, HEADS, KV = config["hiddenSize"], config["numAttentionHeads"], config["numKeyValueHeads"]
@@ -70,21 +74,53 @@ class Llama(nn.Module):
         return F.cross_entropy(logits.view(-1, V), targets.view(-1))
 
 
+def load(model, folder):
+    """The weights of a Hugging Face folder."""
+    from safetensors.torch import load_file
+
+    weights = load_file(f"{folder}/model.safetensors")
+    own = {"model.embed_tokens.weight": model.embed.weight, "model.norm.weight": model.norm.weight}
+    for i, block in enumerate(model.blocks):
+        at = f"model.layers.{i}."
+        own[at + "input_layernorm.weight"] = block.norm1.weight
+        own[at + "post_attention_layernorm.weight"] = block.norm2.weight
+        for name in "qkvo":
+            own[at + f"self_attn.{name}_proj.weight"] = getattr(block, name).weight
+        for name in ("gate", "up", "down"):
+            own[at + f"mlp.{name}_proj.weight"] = getattr(block, name).weight
+    if own.keys() != weights.keys():
+        raise ValueError(f"other tensors than expected: {sorted(own.keys() ^ weights.keys())}")
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(weights[name])
+
+
+if config.get("isa") == "avx2":
+    # The compiler's vectors have their own setting, in bits.
+    import torch._inductor.config
+
+    torch._inductor.config.cpp.simdlen = 256
+curve = config.get("curve")
+bf16 = config["dtype"] == "bf16"
 model = Llama()
+if curve:
+    load(model, curve["weights"])
 settings = config["adamw"]
+matrices = [p for p in model.parameters() if p.dim() == 2]
+vectors = [p for p in model.parameters() if p.dim() != 2]
 optimizer = torch.optim.AdamW(
-    model.parameters(),
+    [{"params": matrices, "weight_decay": settings["weightDecay"]}, {"params": vectors, "weight_decay": 0.0}],
     lr=settings["learningRate"],
     betas=(settings["beta1"], settings["beta2"]),
     eps=settings["epsilon"],
-    weight_decay=settings["weightDecay"],
     fused=True,
 )
-tokens, targets = torch.randint(V, (B, T)), torch.randint(V, (B, T))
+forward = torch.compile(model) if config.get("compile") else model
 
 
-def step():
-    loss = model(tokens, targets)
+def step(tokens, targets):
+    with torch.autocast("cpu", dtype=torch.bfloat16) if bf16 else contextlib.nullcontext():
+        loss = forward(tokens, targets)
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
@@ -92,13 +128,38 @@ def step():
     return loss.item()
 
 
+def say(what):
+    print(json.dumps(what), flush=True)
+
+
+def peak_bytes():
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+hello = {
+    "version": torch.__version__,
+    "isa": torch.backends.cpu.get_cpu_capability(),
+    "threads": torch.get_num_threads(),
+}
+if curve:
+    say(hello)
+    with open(curve["batches"], "rb") as file:
+        data = torch.frombuffer(bytearray(file.read()), dtype=torch.int32).view(-1, 2, B, T)
+    for (tokens, targets), rate in zip(data.long(), curve["rates"]):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * settings["learningRate"]
+        say({"loss": step(tokens, targets)})
+    sys.exit(0)
+
+tokens, targets = torch.randint(V, (B, T)), torch.randint(V, (B, T))
 for _ in range(3):
-    step()
-print(json.dumps({"version": torch.__version__}), flush=True)
+    step(tokens, targets)
+say(hello)
 for line in sys.stdin:
     times = []
     for _ in range(int(line)):
         started = time.perf_counter()
-        step()
+        step(tokens, targets)
         times.append((time.perf_counter() - started) * 1000)
-    print(json.dumps(times), flush=True)
+    say({"times": times, "peakRssBytes": peak_bytes()})

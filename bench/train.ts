@@ -1,163 +1,249 @@
-// Tokens a second of one training step: forward, backward, clip, AdamW. With a Python that has torch (--python or
-// SMOLFORGE_TEST_PYTHON) the same model in PyTorch eager f32 takes turns with it on the same threads.
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
+/**
+ * Tokens a second of a training step: forward, backward, clip, AdamW. With `--against torch` our modes take turns with
+ * PyTorch's {f32, bf16 autocast} x {eager, compile}, every mode in a process of its own.
+ */
+import { availableParallelism, freemem } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { Llama, type LlamaConfig, parameterCount, presets, trainFlopsPerToken } from '../src/model/index.ts'
-import { Random } from '../src/random/random.ts'
-import { configure, engineInfo, engineProfile, step } from '../src/tensor/index.ts'
-import { Optimizer } from '../src/train/index.ts'
+import { explainError } from '../src/errors.ts'
+import { parameterCount, trainFlopsPerToken } from '../src/model/index.ts'
+import { benchPython } from './python.ts'
+import { profileTable } from './train/profile.ts'
+import { type Shape, shapes } from './train/shapes.ts'
+import { type Dtype, type Mode, modeName, Side, type SideOptions } from './train/side.ts'
 
-const USAGE = `npm run bench -- train --config T|S|M [--threads n] [--dtype f32|bf16] [--optimizer adamw|muon]
-  [--steps n] [--python PATH] [--profile] [--json]
+const USAGE = `npm run bench -- train [--config T,S,M] [--threads n] [--isa avx2] [--dtype f32|bf16]
+  [--against torch] [--modes f32-eager,f32-compile,bf16-eager,bf16-compile] [--python PATH]
+  [--optimizer adamw|muon] [--steps n] [--profile] [--json]
 `
+const ROUNDS = 4
 
-interface Shape {
-  model: LlamaConfig
-  batchSize: number
-  sequenceLength: number
+interface Measured {
+  mode: Mode
+  version?: string
+  isa?: string
+  cpu?: string
+  peakGigaflops?: number
+  times: number[]
+  peakRssBytes: number
+  failed?: string
 }
-
-const shapes: Record<string, Shape> = {
-  T: { model: presets['bench-t'], batchSize: 8, sequenceLength: 256 },
-  S: { model: presets['bench-s'], batchSize: 8, sequenceLength: 512 },
-  M: { model: presets['smollm2-135m'], batchSize: 4, sequenceLength: 512 },
-}
-const adamw = { learningRate: 1e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.01 }
 
 const { values: args } = parseArgs({
   options: {
     config: { type: 'string', default: 'S' },
     threads: { type: 'string' },
-    dtype: { type: 'string', default: 'f32' },
+    isa: { type: 'string' },
+    dtype: { type: 'string' },
+    against: { type: 'string' },
+    modes: { type: 'string', default: 'f32-eager,f32-compile,bf16-eager,bf16-compile' },
+    python: { type: 'string' },
     optimizer: { type: 'string', default: 'adamw' },
     steps: { type: 'string' },
-    python: { type: 'string' },
     profile: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
-const shape = shapes[args.config.toUpperCase()]
-const { dtype, optimizer: optimizerKind } = args
-if (
-  args.help ||
-  !shape ||
-  (dtype !== 'f32' && dtype !== 'bf16') ||
-  !['adamw', 'muon'].includes(optimizerKind)
-) {
+const configs = args.config.toUpperCase().split(',')
+const threads = Number(args.threads ?? availableParallelism())
+const peers = args.against === undefined ? [] : args.modes.split(',').map(peerMode)
+const usable =
+  configs.every((name) => shapes[name] !== undefined) &&
+  Number.isInteger(threads) &&
+  threads > 0 &&
+  (args.dtype === undefined || args.dtype === 'f32' || args.dtype === 'bf16') &&
+  (args.against === undefined || args.against === 'torch') &&
+  ['adamw', 'muon'].includes(args.optimizer) &&
+  (args.steps === undefined || Number(args.steps) > 0) &&
+  peers.every((mode) => mode !== undefined)
+if (args.help || !usable) {
   process.stderr.write(USAGE)
   process.exit(args.help ? 0 : 2)
 }
 
-configure({ precision: dtype, threads: args.threads === undefined ? undefined : Number(args.threads) })
-const engine = engineInfo()
-const python = args.python ?? process.env.SMOLFORGE_TEST_PYTHON
-const ROUNDS = 4
-const stepsPerRound = Math.ceil(Number(args.steps ?? (args.config.toUpperCase() === 'M' ? 8 : 24)) / ROUNDS)
-
-const ours = smolforgeStep(shape)
-const theirs = python === undefined ? undefined : await torchSteps(python, shape, engine.threads)
-const times: number[] = []
-const torchTimes: number[] = []
-for (let i = 0; i < 3; i++) ours()
-engineProfile({ reset: true })
-for (let round = 0; round < ROUNDS; round++) {
-  for (let i = 0; i < stepsPerRound; i++) {
-    const started = performance.now()
-    ours()
-    times.push(performance.now() - started)
-  }
-  if (theirs === undefined) continue
-  await setTimeout(100)
-  torchTimes.push(...(await theirs.run(stepsPerRound)))
-  await setTimeout(100)
-}
-theirs?.end()
-
-const tokens = shape.batchSize * shape.sequenceLength
-const stepMs = median(times)
-const tokensPerSecond = (tokens / stepMs) * 1000
-const flops = trainFlopsPerToken(shape.model, shape.sequenceLength) * tokensPerSecond
-const result = {
-  config: args.config.toUpperCase(),
-  parameters: parameterCount(shape.model),
-  tokensPerSecond: Math.round(tokensPerSecond),
-  stepMs: round3(stepMs),
-  fastestStepMs: round3(Math.min(...times)),
-  threads: engine.threads,
-  isa: engine.isa,
-  dtype,
-  optimizer: optimizerKind,
-  gigaflops: Math.round(flops / 1e9),
-  steps: times.length,
-  peakRssBytes: process.resourceUsage().maxRSS * 1024,
-  ...(theirs && {
-    torch: {
-      version: theirs.version,
-      dtype: 'f32',
-      tokensPerSecond: Math.round((tokens / median(torchTimes)) * 1000),
-      stepMs: round3(median(torchTimes)),
-      fastestStepMs: round3(Math.min(...torchTimes)),
-    },
-    ratio: round3(median(torchTimes) / stepMs),
-    // On a busy machine the fastest steps say more than the medians.
-    ratioOfFastest: round3(Math.min(...torchTimes) / Math.min(...times)),
-  }),
-}
-if (args.json) process.stdout.write(`${JSON.stringify(result)}\n`)
-else for (const [key, value] of Object.entries(result)) console.log(key.padEnd(16), value)
-if (args.profile) {
-  const out = args.json ? process.stderr : process.stdout
-  out.write('\nms a step by operation\n')
-  for (const { operation, calls, milliseconds } of engineProfile()) {
-    const perStep = (milliseconds / times.length).toFixed(3).padStart(10)
-    out.write(`${perStep}  ${operation} (${calls / times.length} calls)\n`)
+let python: string | undefined
+if (args.against === 'torch') {
+  try {
+    python = await benchPython({ python: args.python })
+  } catch (error) {
+    process.stderr.write(`${explainError(error)}\nPyTorch is left out: our side alone.\n`)
   }
 }
+for (const config of configs) await bench(config, shapes[config])
 
-/** One optimizer step on random tokens, everything that training does on the engine. */
-function smolforgeStep({ model, batchSize, sequenceLength }: Shape): () => void {
-  const random = new Random(1)
-  const llama = Llama.create(model, random)
-  const optimizer = new Optimizer({ kind: optimizerKind as 'adamw', ...adamw }, llama)
-  const size = batchSize * sequenceLength
-  const draw = () => Int32Array.from({ length: size }, () => random.int(model.vocabSize))
-  const batch = { batchSize, sequenceLength, tokens: draw(), targets: draw() }
-  let done = 0
-  return () => {
-    step(() => {
-      const { loss } = llama.loss(batch)
-      loss.backward()
-      return loss.item()
-    })
-    optimizer.update(++done, 1)
+async function bench(config: string, shape: Shape): Promise<void> {
+  // Both of ours against PyTorch; alone, the one that was asked for.
+  const dtypes = (
+    args.dtype === undefined ? (args.against ? ['f32', 'bf16'] : ['f32']) : [args.dtype]
+  ) as Dtype[]
+  const ours = dtypes.map((dtype): Mode => ({ side: 'smolforge', dtype }))
+  const theirs = python === undefined ? [] : peers.filter((mode) => mode !== undefined)
+  const options: SideOptions = { shape, threads, isa: args.isa, optimizer: args.optimizer, python }
+  const steps = Number(args.steps ?? (config === 'M' ? 8 : 24))
+  const measured = [...ours, ...theirs].map((mode): Measured => ({ mode, times: [], peakRssBytes: 0 }))
+  // All at once where they fit in memory, else PyTorch's modes one after the other, each in turns with ours.
+  const fits = freemem() > (ours.length + theirs.length) * roughBytes(shape)
+  const mine = measured.slice(0, ours.length)
+  const others = measured.slice(ours.length)
+  const groups = fits || others.length === 0 ? [others] : others.map((each) => [each])
+  const profiles: string[] = []
+
+  const opened = await openAll(mine, options)
+  for (const group of groups) {
+    const sides = [...opened, ...(await openAll(group, options))]
+    for (let round = 0; round < ROUNDS; round++) {
+      const count = Math.floor((steps * (round + 1)) / ROUNDS) - Math.floor((steps * round) / ROUNDS)
+      if (count > 0) for (const side of sides) await takeTurn(side, count)
+    }
+    for (const { side } of sides.slice(opened.length)) await side.end()
+  }
+  for (const { side, into } of opened) {
+    if (args.profile && into.failed === undefined) {
+      const profile = await side.profile(Math.max(2, Math.ceil(steps / 4)))
+      profiles.push(
+        `\n${config} ${modeName(side.mode)}\n${profileTable(profile, shape, into.peakGigaflops ?? 0)}`,
+      )
+    }
+    await side.end()
+  }
+
+  const rows = measured.map((each) => row(each, shape, measured))
+  if (args.json) {
+    const single = rows[0]
+    if (args.against === undefined && single.failed !== undefined) {
+      process.stderr.write(`${single.failed}\n`)
+      process.exit(1)
+    }
+    const whole =
+      args.against === undefined
+        ? { config, ...single, threads, optimizer: args.optimizer, parameters: parameterCount(shape.model) }
+        : { config, threads, parameters: parameterCount(shape.model), modes: rows, ...ratios(rows) }
+    process.stdout.write(`${JSON.stringify(whole)}\n`)
+  } else process.stdout.write(table(config, shape, rows, measured))
+  for (const text of profiles) (args.json ? process.stderr : process.stdout).write(text)
+}
+
+interface Opened {
+  side: Side
+  into: Measured
+}
+
+/** Starts the sides one after the other; one that fails says so in its row. */
+async function openAll(measured: readonly Measured[], options: SideOptions): Promise<Opened[]> {
+  const opened: Opened[] = []
+  for (const into of measured) {
+    try {
+      process.stderr.write(`starting ${into.mode.side} ${modeName(into.mode)}\n`)
+      const side = await Side.start(into.mode, options)
+      const { version, isa, cpu, peakGigaflops } = side.hello
+      Object.assign(into, { version, isa, cpu, peakGigaflops })
+      opened.push({ side, into })
+    } catch (error) {
+      into.failed = error instanceof Error ? error.message : String(error)
+    }
+  }
+  return opened
+}
+
+async function takeTurn({ side, into }: Opened, steps: number): Promise<void> {
+  if (into.failed !== undefined) return
+  try {
+    // The threads of the one before spin for a moment.
+    await setTimeout(100)
+    const { times, peakRssBytes } = await side.run(steps)
+    into.times.push(...times)
+    into.peakRssBytes = peakRssBytes
+  } catch (error) {
+    into.failed = error instanceof Error ? error.message : String(error)
   }
 }
 
-/** A Python process that does as many steps as it is asked for and answers with their times in ms. */
-async function torchSteps(program: string, { model, batchSize, sequenceLength }: Shape, threads: number) {
-  const script = fileURLToPath(new URL('./torchTrain.py', import.meta.url))
-  const config = JSON.stringify({ ...model, batchSize, sequenceLength, threads, adamw })
-  const child: ChildProcessWithoutNullStreams = spawn(program, [script, config])
-  child.stderr.pipe(process.stderr)
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const answer = async () => {
-    const { value, done } = await lines.next()
-    if (done) throw new Error(`${program} ended: has it torch?`)
-    return JSON.parse(value)
-  }
-  const { version } = (await answer()) as { version: string }
+type Row = ReturnType<typeof row>
+
+function row(each: Measured, { model, batchSize, sequenceLength }: Shape, all: readonly Measured[]) {
+  const { mode, version, isa, times, peakRssBytes, failed } = each
+  const stepMs = median(times)
+  const tokensPerSecond = ((batchSize * sequenceLength) / stepMs) * 1000
+  const gigaflops = (trainFlopsPerToken(model, sequenceLength) * tokensPerSecond) / 1e9
+  // PyTorch is held to the peak that ours measured for the same kind of number.
+  const peak = all.find(
+    ({ mode: { side, dtype } }) => side === 'smolforge' && dtype === mode.dtype,
+  )?.peakGigaflops
   return {
+    side: mode.side,
+    mode: modeName(mode),
+    dtype: mode.dtype,
     version,
-    async run(steps: number): Promise<number[]> {
-      child.stdin.write(`${steps}\n`)
-      return answer()
-    },
-    end: () => child.stdin.end(),
+    isa,
+    tokensPerSecond: round(tokensPerSecond, 1),
+    stepMs: round(stepMs, 3),
+    fastestStepMs: round(Math.min(...times), 3),
+    steps: times.length,
+    peakRssBytes,
+    gigaflops: round(gigaflops, 1),
+    shareOfPeak: peak === undefined ? undefined : round(gigaflops / peak, 3),
+    failed,
   }
+}
+
+/** Our best mode to PyTorch's best. */
+function ratios(rows: readonly Row[]): { speedRatio?: number; memoryRatio?: number } {
+  const best = (side: string) =>
+    rows
+      .filter((each) => each.side === side && each.failed === undefined && each.steps > 0)
+      .sort((a, b) => b.tokensPerSecond - a.tokensPerSecond)
+      .at(0)
+  const [ours, theirs] = [best('smolforge'), best('torch')]
+  if (ours === undefined || theirs === undefined) return {}
+  return {
+    speedRatio: round(ours.tokensPerSecond / theirs.tokensPerSecond, 3),
+    memoryRatio: round(ours.peakRssBytes / theirs.peakRssBytes, 3),
+  }
+}
+
+function table(config: string, shape: Shape, rows: readonly Row[], measured: readonly Measured[]): string {
+  const { batchSize, sequenceLength, model } = shape
+  const cpu = measured.find((each) => each.cpu !== undefined)?.cpu ?? 'unknown CPU'
+  const head = `\n${config}: ${(parameterCount(model) / 1e6).toFixed(1)}M parameters, ${batchSize} x ${sequenceLength} tokens a step; ${cpu}, ${threads} threads\n`
+  const lines = rows.map((each) => {
+    const what = `${each.side.padEnd(10)} ${each.mode.padEnd(22)}`
+    if (each.failed !== undefined) return `${what} failed: ${each.failed}`
+    const share = each.shareOfPeak === undefined ? '-' : `${(100 * each.shareOfPeak).toFixed(0)} %`
+    return [
+      what,
+      each.tokensPerSecond.toFixed(0).padStart(9),
+      each.stepMs.toFixed(1).padStart(10),
+      (each.peakRssBytes / 2 ** 30).toFixed(2).padStart(9),
+      each.gigaflops.toFixed(0).padStart(8),
+      share.padStart(8),
+      `  ${each.version}, ${each.isa}`,
+    ].join(' ')
+  })
+  const titles = `${'side'.padEnd(10)} ${'mode'.padEnd(22)}   tokens/s    ms/step   peak GiB  GFLOP/s      MFU   ran on`
+  const peaks = measured
+    .filter((each) => each.peakGigaflops !== undefined)
+    .map((each) => `${each.mode.dtype} ${each.peakGigaflops?.toFixed(0)}`)
+  const { speedRatio, memoryRatio } = ratios(rows)
+  const tail =
+    speedRatio === undefined
+      ? ''
+      : `our best to PyTorch's best: ${speedRatio}x the tokens/s, ${memoryRatio}x the peak memory\n`
+  const isa = args.isa === undefined ? '' : `held to ${args.isa}\n`
+  const failures = rows.filter((each) => each.failed).length
+  const warning =
+    failures > 0 ? `${failures} of ${rows.length} modes failed: the best is of the others\n` : ''
+  return `${head}${titles}\n${lines.join('\n')}\nmeasured matmul peak in GFLOP/s: ${peaks.join(', ')}\n${isa}${warning}${tail}`
+}
+
+function peerMode(name: string): Mode | undefined {
+  const match = /^(f32|bf16)-(eager|compile)$/.exec(name)
+  return match ? { side: 'torch', dtype: match[1] as Dtype, compile: match[2] === 'compile' } : undefined
+}
+
+/** What a process may take: weights, gradients, moments and logits as PyTorch keeps them, with its own code. */
+function roughBytes({ model, batchSize, sequenceLength }: Shape): number {
+  return 5e8 + 20 * parameterCount(model) + 12 * batchSize * sequenceLength * model.vocabSize
 }
 
 function median(numbers: readonly number[]): number {
@@ -166,6 +252,6 @@ function median(numbers: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
-function round3(value: number): number {
-  return Math.round(value * 1000) / 1000
+function round(value: number, digits: number): number {
+  return Math.round(value * 10 ** digits) / 10 ** digits
 }

@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { buildNative, checkTools, installPackages, root } from './steps.mjs'
 
 const [name, ...args] = process.argv.slice(2)
+// python.ts is what the benchmarks share.
 const names = readdirSync(join(root, 'bench'))
-  .filter((file) => file.endsWith('.ts'))
+  .filter((file) => file.endsWith('.ts') && file !== 'python.ts')
   .map((file) => file.slice(0, -3))
 if (!names.includes(name) || !existsSync(join(root, 'bench', `${name}.ts`))) {
   process.stderr.write(`npm run bench -- ${names.join('|')} [--help]\n`)

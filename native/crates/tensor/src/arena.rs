@@ -3,25 +3,23 @@
 const HUGE_PAGE: usize = 2 << 20;
 const LINE: usize = 16;
 
-/// Memory for `len` f32 (or i32), aligned to 64 bytes; a large one to 2 MB and in huge pages where the system has them.
+/// Memory for `len` f32 (or as many bytes of something else), aligned to 64 bytes; a large one to 2 MB, in huge pages
+/// where the system has them.
 pub struct Block {
     pointer: *mut f32,
     length: usize,
-    layout: std::alloc::Layout,
+    bytes: usize,
 }
 
 unsafe impl Send for Block {}
 
 impl Block {
-    /// Zeroed memory.
+    /// Zeroed memory. The system gives the pages of a large block when they are first touched.
     pub fn new(length: usize) -> Self {
-        let bytes = (length * 4).max(64);
-        let large = bytes >= HUGE_PAGE;
-        let align = if large { HUGE_PAGE } else { 64 };
-        let layout = std::alloc::Layout::from_size_align(bytes.next_multiple_of(align), align)
-            .expect("a tensor is far smaller than the address space");
-        let pointer = if large {
-            huge(layout)
+        let bytes = (length * 4).max(64).next_multiple_of(alignment(length * 4));
+        let layout = layout(bytes);
+        let pointer = if is_large(bytes) {
+            map(layout)
         } else {
             unsafe { std::alloc::alloc_zeroed(layout) }
         };
@@ -31,7 +29,7 @@ impl Block {
         Self {
             pointer: pointer as *mut f32,
             length,
-            layout,
+            bytes,
         }
     }
 
@@ -48,30 +46,69 @@ impl Block {
     }
 
     pub fn bytes(&self) -> usize {
-        self.layout.size()
+        self.bytes
     }
 }
 
-fn huge(layout: std::alloc::Layout) -> *mut u8 {
-    let pointer = unsafe { std::alloc::alloc(layout) };
-    if !pointer.is_null() {
-        // Before the first touch: zeroing is what makes the system choose the pages.
-        #[cfg(target_os = "linux")]
-        unsafe {
-            libc::madvise(
-                pointer as *mut libc::c_void,
-                layout.size(),
-                libc::MADV_HUGEPAGE,
-            );
+fn is_large(bytes: usize) -> bool {
+    bytes >= HUGE_PAGE
+}
+
+fn alignment(bytes: usize) -> usize {
+    if is_large(bytes) { HUGE_PAGE } else { 64 }
+}
+
+fn layout(bytes: usize) -> std::alloc::Layout {
+    std::alloc::Layout::from_size_align(bytes, alignment(bytes))
+        .expect("a tensor is far smaller than the address space")
+}
+
+/// Zeroed pages of a multiple of 2 MB, straight from the system; null where it has none.
+#[cfg(unix)]
+fn map(layout: std::alloc::Layout) -> *mut u8 {
+    let (bytes, align) = (layout.size(), layout.align());
+    unsafe {
+        // Longer by the alignment, of which what is not needed goes back.
+        let start = libc::mmap(
+            std::ptr::null_mut(),
+            bytes + align,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANON,
+            -1,
+            0,
+        );
+        if start == libc::MAP_FAILED {
+            return std::ptr::null_mut();
         }
-        unsafe { pointer.write_bytes(0, layout.size()) };
+        let before = (start as usize).next_multiple_of(align) - start as usize;
+        let block = (start as *mut u8).add(before);
+        if before > 0 {
+            libc::munmap(start, before);
+        }
+        if before < align {
+            libc::munmap(block.add(bytes) as *mut libc::c_void, align - before);
+        }
+        #[cfg(target_os = "linux")]
+        libc::madvise(block as *mut libc::c_void, bytes, libc::MADV_HUGEPAGE);
+        block
     }
-    pointer
+}
+
+#[cfg(not(unix))]
+fn map(layout: std::alloc::Layout) -> *mut u8 {
+    unsafe { std::alloc::alloc_zeroed(layout) }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        unsafe { std::alloc::dealloc(self.pointer as *mut u8, self.layout) }
+        unsafe {
+            #[cfg(unix)]
+            if is_large(self.bytes) {
+                libc::munmap(self.pointer as *mut libc::c_void, self.bytes);
+                return;
+            }
+            std::alloc::dealloc(self.pointer as *mut u8, layout(self.bytes));
+        }
     }
 }
 
