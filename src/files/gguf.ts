@@ -1,4 +1,5 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileError, SmolforgeError } from '../errors.ts'
 import { type GgufHeader, parseGgufHeader } from './ggufHeader.ts'
 import type { GgufArray, GgufScalar, GgufValue } from './ggufReader.ts'
@@ -44,6 +45,31 @@ export async function openGguf(path: string): Promise<GgufFile> {
     await handle.close()
     throw fileError(error, path)
   }
+}
+
+/** The GGUF file of a folder that holds one; SmolforgeError `input` where it holds several. */
+export async function ggufInFolder(folder: string): Promise<string | undefined> {
+  let names: string[]
+  try {
+    names = (await readdir(folder)).filter(isGgufName).sort()
+  } catch (error) {
+    throw fileError(error, folder)
+  }
+  if (names.length > 1) {
+    throw new SmolforgeError(
+      'input',
+      `The folder holds several GGUF files: ${names.slice(0, 4).join(', ')}`,
+      {
+        place: { file: folder },
+        hint: 'Name one of the files.',
+      },
+    )
+  }
+  return names.length === 0 ? undefined : join(folder, names[0])
+}
+
+export function isGgufName(path: string): boolean {
+  return path.toLowerCase().endsWith('.gguf')
 }
 
 /** The metadata of a file as its reader wants it: by key and kind, or a refusal that names both. */
