@@ -20,6 +20,7 @@ pub mod normalise;
 pub mod optimizer;
 pub mod optimizer_8bit;
 pub mod pool;
+pub mod quantised;
 pub mod reduce;
 pub mod rope;
 pub mod simd;
