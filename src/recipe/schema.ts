@@ -165,7 +165,9 @@ export const recipeSchema = z
       .string()
       .min(1)
       .optional()
-      .describe('A model folder to begin from, with its tokenizer, in place of `model` and `tokenizer`.'),
+      .describe(
+        'A model folder or GGUF file to begin from, with its tokenizer, in place of `model` and `tokenizer`.',
+      ),
     model: modelSchema.optional(),
     training: trainingSchema.prefault({}),
     stages: z.array(stageSchema).min(1).describe('Stages of pretraining under one schedule.'),

@@ -29,7 +29,7 @@ export type TuneData =
 
 export interface TuneOptions
   extends Pick<TrainOptions, 'recomputeActivations' | 'onMetrics' | 'onProgress' | 'onWarning' | 'stop'> {
-  /** A model folder: configuration, weights, tokenizer. */
+  /** A model folder (configuration, weights, tokenizer) or a GGUF file. */
   model: string
   /** The folder of the tuned model. It must not exist; it appears whole. */
   output: string

@@ -101,7 +101,7 @@ export function addTune(program: Command): void {
       .command(way.kind)
       .summary(way.summary)
       .description(`${way.summary[0].toUpperCase()}${way.summary.slice(1)}.`)
-      .requiredOption('--model <dir>', 'the model to begin from: a model folder, or the folder of a run')
+      .requiredOption('--model <path>', 'to begin from: a model folder, a GGUF file, or the folder of a run')
       .requiredOption('--input <file>', `JSON lines ${way.lines}`)
       .requiredOption('--output <dir>', 'the folder of the tuned model; it appears when it is whole')
       .option('--lora <rank>', 'train adapters of this rank in place of the weights', positiveInteger)
@@ -145,7 +145,7 @@ async function run(way: Way, options: TuneCommandOptions): Promise<void> {
   const output = new Output(options)
   const { threads, dtype, seed, lora: rank } = options
   configure(threads === undefined ? { precision: dtype } : { threads, precision: dtype })
-  const model = findModelFolder(options.model)
+  const model = options.model.endsWith('.gguf') ? options.model : findModelFolder(options.model)
   const data = await way.read(options.input, options)
   const signals = stopBySignal((line) => output.say(line))
   try {
