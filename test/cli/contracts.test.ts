@@ -319,11 +319,13 @@ describe('a loaded model', () => {
         .loss
     // It begins where the other ended, not where one begins.
     expect(await lossOf(file('further'))).toBeLessThan((await lossOf(runDir)) - 1)
-    await writeFile(file('none.yaml'), text.replace(join(runDir, 'model'), 'nowhere'))
-    const none = await cli('pretrain', 'none.yaml', '--run', 'none')
+    await writeFile(file('without-base.yaml'), text.replace(join(runDir, 'model'), 'nowhere'))
+    const none = await cli('pretrain', 'without-base.yaml', '--run', 'none')
     expect(none.stderr).toMatch(/No such file or folder[\s\S]*nowhere/)
-    await writeFile(file('both.yaml'), `${text}\nmodel: { hiddenSize: 48, numHiddenLayers: 2 }`)
-    expect((await cli('pretrain', 'both.yaml', '--run', 'both')).stderr).toContain('brings its own shape')
+    await writeFile(file('two-shapes.yaml'), `${text}\nmodel: { hiddenSize: 48, numHiddenLayers: 2 }`)
+    expect((await cli('pretrain', 'two-shapes.yaml', '--run', 'both')).stderr).toContain(
+      'brings its own shape',
+    )
   })
 })
 
