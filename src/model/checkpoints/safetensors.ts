@@ -61,6 +61,8 @@ export interface SafetensorsFile {
   read(name: string): Promise<Float32Array>
   /** The tensor's bytes as they are stored. */
   readBytes(entry: TensorEntry): Promise<Uint8Array>
+  /** The tensor's type where it is a float that can be read; SmolforgeError `input` where it is not. */
+  floatType(entry: TensorEntry): FloatType
   close(): Promise<void>
 }
 
@@ -92,6 +94,7 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
         const type = floatType(entry, path)
         return widen(await readWhole(handle, entry.start, entry.end - entry.start, path), type)
       },
+      floatType: (entry) => floatType(entry, path),
       close: () => handle.close(),
     }
   } catch (error) {
