@@ -11,7 +11,7 @@ import { fuzz, fuzzedReaders } from './fuzz/readers.ts'
 
 const { values: options } = parseArgs({
   options: {
-    reader: { type: 'string', default: 'safetensors,gguf' },
+    reader: { type: 'string', default: 'safetensors,gguf,model' },
     iterations: { type: 'string', default: '300000' },
     seed: { type: 'string', default: '1' },
     output: { type: 'string', default: join(tmpdir(), 'smolforge-fuzz') },
@@ -29,7 +29,7 @@ for (const name of options.reader.split(',')) {
   // Each round grows a small corpus of its own, so that a long run does not stay where its first files lead.
   for (let done = 0; done < iterations && failed === 0; done += ROUND) {
     const random = Random.derive(Number(options.seed), `${name}/${done}`)
-    const result = fuzz(reader, Math.min(ROUND, iterations - done), random)
+    const result = await fuzz(reader, Math.min(ROUND, iterations - done), random)
     accepted += result.accepted
     refused += result.refused
     failed += result.failures.length

@@ -1,11 +1,16 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { SmolforgeError } from '../../src/errors.ts'
 import { ggufFormats } from '../../src/files/ggufFormats.ts'
 import { parseGgufHeader } from '../../src/files/ggufHeader.ts'
 import { GgufArray } from '../../src/files/ggufReader.ts'
+import { openCheckpoint } from '../../src/model/checkpoints/checkpoint.ts'
 import { elementBytes, headerLength, parseHeader } from '../../src/model/checkpoints/safetensorsHeader.ts'
+import { parameterShapes } from '../../src/model/parameters.ts'
 import type { Random } from '../../src/random/random.ts'
 import { mutate } from './mutate.ts'
-import { ggufSeeds, safetensorsSeeds } from './seeds.ts'
+import { ggufSeeds, modelSeed, safetensorsSeeds } from './seeds.ts'
 
 /** A reader of files from outside: it takes all bytes of a file, and says what would hurt a user who gave it them. */
 export interface FuzzedReader {
@@ -14,12 +19,24 @@ export interface FuzzedReader {
   /** Makes what surrounds the damage right again, so that it is met deeper in. */
   mend?(bytes: Uint8Array): void
   /** Reads the file whole. @throws Error for what it accepts and must not, beside what the reader itself throws. */
-  read(bytes: Uint8Array): void
+  read(bytes: Uint8Array): void | Promise<void>
+  /** What the files are called in the reader's errors. */
+  file: string
 }
 
+const FILE = 'fuzzed'
+const MODEL_FILE = join(tmpdir(), `smolforge-fuzz-${process.pid}.gguf`)
+
 export const fuzzedReaders: readonly FuzzedReader[] = [
-  { name: 'safetensors', seeds: safetensorsSeeds(), mend: mendSafetensors, read: readSafetensors },
-  { name: 'gguf', seeds: ggufSeeds(), read: readGguf },
+  {
+    name: 'safetensors',
+    seeds: safetensorsSeeds(),
+    mend: mendSafetensors,
+    read: readSafetensors,
+    file: FILE,
+  },
+  { name: 'gguf', seeds: ggufSeeds(), read: readGguf, file: FILE },
+  { name: 'model', seeds: [modelSeed()], read: readModel, file: MODEL_FILE },
 ]
 
 export interface FuzzResult {
@@ -31,7 +48,7 @@ export interface FuzzResult {
 }
 
 /** Gives a reader `iterations` damaged files, made from its seeds and from those that it went on to accept. */
-export function fuzz(reader: FuzzedReader, iterations: number, random: Random): FuzzResult {
+export async function fuzz(reader: FuzzedReader, iterations: number, random: Random): Promise<FuzzResult> {
   const corpus = [...reader.seeds]
   const result: FuzzResult = {
     accepted: 0,
@@ -44,11 +61,11 @@ export function fuzz(reader: FuzzedReader, iterations: number, random: Random): 
     if (random.int(2) === 0) reader.mend?.(input)
     const start = performance.now()
     try {
-      reader.read(input)
+      await reader.read(input)
       result.accepted++
       if (corpus.length < MAX_CORPUS && input.length <= MAX_INPUT_BYTES) corpus.push(input)
     } catch (error) {
-      if (isClear(error, input)) result.refused++
+      if (isClear(error, reader, input)) result.refused++
       else result.failures.push({ input, error })
     }
     const elapsedMs = performance.now() - start
@@ -62,16 +79,14 @@ const MAX_CORPUS = 200
 const MAX_INPUT_BYTES = 4096
 const MAX_FAILURES = 10
 
-/** A refusal as a person needs it: of the right family, short, with the file and a byte that is in it. */
-function isClear(error: unknown, input: Uint8Array): boolean {
+/** A refusal as a person needs it: of the right family, short, with the file and a byte that is in it, a field or a tensor. */
+function isClear(error: unknown, reader: FuzzedReader, input: Uint8Array): boolean {
   if (!(error instanceof SmolforgeError) || !['damaged', 'input'].includes(error.code)) return false
-  const { file, byte } = error.place
-  return (
-    file === FILE && byte !== undefined && byte >= 0 && byte <= input.length && error.message.length < 500
-  )
+  const { file, byte, field } = error.place
+  if (file !== reader.file || error.message.length > 500) return false
+  if (byte === undefined) return field !== undefined || error.message.includes('tensor')
+  return byte >= 0 && byte <= input.length
 }
-
-const FILE = 'fuzzed'
 
 function readSafetensors(bytes: Uint8Array): void {
   const length = headerLength(bytes.subarray(0, 8), bytes.length, FILE)
@@ -108,6 +123,28 @@ function readGguf(bytes: Uint8Array): void {
     }),
     bytes,
   )
+}
+
+/** A whole model, as far as loading goes: its configuration, all of its weights, its tokenizer at work. */
+async function readModel(bytes: Uint8Array): Promise<void> {
+  writeFileSync(MODEL_FILE, bytes)
+  try {
+    const checkpoint = await openCheckpoint(MODEL_FILE)
+    try {
+      for (const [name, shape] of parameterShapes(checkpoint.config)) {
+        const values = await checkpoint.read(name)
+        if (values.length !== size(shape)) throw new Error(`${name} has another length`)
+      }
+      const tokenizer = await checkpoint.tokenizer()
+      const text = 'ab ba 12 aab\u00e9<|im_start|>'
+      tokenizer.decode(tokenizer.encode(text))
+      tokenizer.encode(text.repeat(100))
+    } finally {
+      await checkpoint.close()
+    }
+  } finally {
+    rmSync(MODEL_FILE)
+  }
 }
 
 /** What must hold of tensors that are going to be read: named once, in the file, as long as they say, apart. */

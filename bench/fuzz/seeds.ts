@@ -62,6 +62,66 @@ export function ggufSeeds(): Uint8Array[] {
   ]
 }
 
+/** A Llama of one layer with a byte-level tokenizer, in GGUF. */
+export function modelSeed(): Uint8Array {
+  const tokens = [...'abcdefghijklmnopqrstuvwxyz0123456789ĠéÃ'].concat([
+    'ab',
+    'aab',
+    'Ġb',
+    '<|im_start|>',
+    '<|im_end|>',
+  ])
+  tokens.push('<|endoftext|>')
+  const special = tokens.length - 3
+  const count = (key: string, value: number): Entry => [key, 'UINT32', uint32(value)]
+  const epsilon = Buffer.alloc(4)
+  epsilon.writeFloatLE(1e-5)
+  const metadata: Entry[] = [
+    ['general.architecture', 'STRING', string('llama')],
+    count('llama.context_length', 64),
+    count('llama.embedding_length', 32),
+    count('llama.block_count', 1),
+    count('llama.feed_forward_length', 64),
+    count('llama.attention.head_count', 4),
+    count('llama.attention.head_count_kv', 2),
+    ['llama.attention.layer_norm_rms_epsilon', 'FLOAT32', epsilon],
+    ['tokenizer.ggml.model', 'STRING', string('gpt2')],
+    ['tokenizer.ggml.pre', 'STRING', string('smollm')],
+    ['tokenizer.ggml.tokens', 'ARRAY', array('STRING', tokens.map(string))],
+    [
+      'tokenizer.ggml.token_type',
+      'ARRAY',
+      array(
+        'INT32',
+        tokens.map((_, id) => uint32(id < special ? 1 : 3)),
+      ),
+    ],
+    ['tokenizer.ggml.merges', 'ARRAY', array('STRING', ['a b', 'a ab', 'Ġ b'].map(string))],
+    count('tokenizer.ggml.bos_token_id', special),
+    count('tokenizer.ggml.eos_token_id', special + 1),
+    ['tokenizer.chat_template', 'STRING', string("{% for m in messages %}{{ m['content'] }}{% endfor %}")],
+  ]
+  const matrix = (name: string, rows: number, columns: number, format: keyof typeof ggufFormats) => ({
+    name: `${name}.weight`,
+    format,
+    lengths: [columns, rows],
+  })
+  const norm = (name: string) => ({ name: `${name}.weight`, format: 'F32' as const, lengths: [32] })
+  return gguf(3, metadata, [
+    matrix('token_embd', tokens.length, 32, 'Q8_0'),
+    norm('blk.0.attn_norm'),
+    matrix('blk.0.attn_q', 32, 32, 'Q4_0'),
+    matrix('blk.0.attn_k', 16, 32, 'Q4_1'),
+    matrix('blk.0.attn_v', 16, 32, 'Q5_0'),
+    matrix('blk.0.attn_output', 32, 32, 'Q5_1'),
+    norm('blk.0.ffn_norm'),
+    matrix('blk.0.ffn_gate', 64, 32, 'F16'),
+    matrix('blk.0.ffn_up', 64, 32, 'BF16'),
+    matrix('blk.0.ffn_down', 32, 64, 'Q8_0'),
+    norm('output_norm'),
+  ])
+}
+
 type Entry = [key: string, type: ValueType, value: Buffer]
 
 const widths: Readonly<Partial<Record<ValueType, number>>> = {

@@ -4,12 +4,12 @@ import { explainError } from '../../src/errors.ts'
 import { Random } from '../../src/random/random.ts'
 
 describe.each(fuzzedReaders)('damaged $name files', (reader) => {
-  it('the whole ones are read', () => {
-    for (const seed of reader.seeds) expect(() => reader.read(seed)).not.toThrow()
+  it('the whole ones are read', async () => {
+    for (const seed of reader.seeds) await reader.read(seed)
   })
 
-  it('end in a clear error, or are sound, and never crash or hang the reader', () => {
-    const { accepted, refused, failures, slowest } = fuzz(reader, 4000, new Random(7))
+  it('end in a clear error, or are sound, and never crash or hang the reader', async () => {
+    const { accepted, refused, failures, slowest } = await fuzz(reader, 4000, new Random(7))
     const shown = failures.map(({ input, error }) => ({
       error: explainError(error),
       input: Buffer.from(input).toString('base64'),
