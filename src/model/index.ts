@@ -2,6 +2,7 @@ export { KeyValueCache } from './cache.ts'
 export { type Checkpoint, openCheckpoint } from './checkpoints/checkpoint.ts'
 export type { SaveOptions, SavesItself } from './checkpoints/folder.ts'
 export { modelHash } from './checkpoints/hash.ts'
+export { loadAdapter, saveAdapter } from './checkpoints/peft.ts'
 export {
   openSafetensors,
   type SafetensorsFile,
@@ -13,6 +14,15 @@ export { fromHfConfig, headDim, type LlamaConfig, llamaConfigSchema, toHfConfig 
 export { parameterCount, trainFlopsPerToken } from './cost.ts'
 export { type GenerateOptions, LanguageModel } from './languageModel.ts'
 export { countTargets, type HiddenOptions, Llama, type LossBatch } from './llama.ts'
+export {
+  LoraAdapter,
+  type LoraConfig,
+  type LoraInput,
+  type LoraTarget,
+  loraSchema,
+  loraTargets,
+  mergeAdapter,
+} from './lora.ts'
 export { parameterShapes } from './parameters.ts'
 export { type PresetName, presets } from './presets.ts'
 export type { SamplingOptions } from './sampling.ts'
