@@ -57,6 +57,12 @@ export function readGgufTokenizer(metadata: GgufMetadata): {
       throw metadata.refusal(key, `${key} is ${id}, there are ${tokens.length} tokens`)
     configuration[purpose] = tokens[id]
   }
+  if (
+    configuration.eos_token === undefined &&
+    !addedTokens.some(({ content }) => content === '<|endoftext|>')
+  ) {
+    throw metadata.refusal(purposes.eos_token, 'The file does not say which token ends a text')
+  }
   return { vocabulary: { tokens, merges, addedTokens, splitDigits }, configuration }
 }
 
@@ -85,9 +91,11 @@ function readAddedTokens(metadata: GgufMetadata, tokens: readonly string[]): Add
   if (types !== undefined && types.length !== tokens.length) {
     throw metadata.refusal(key, `There are ${types.length} token types for ${tokens.length} tokens`)
   }
+  // What ends a text is special, also in a file that has no types or calls it an ordinary token.
+  const eos = metadata.number(purposes.eos_token)
   const added: AddedToken[] = []
   for (const [id, content] of tokens.entries()) {
-    const type = types?.[id]
+    const type = id === eos ? CONTROL : types?.[id]
     if (content === '') throw metadata.refusal('tokenizer.ggml.tokens', `Token ${id} is empty`)
     if (type === CONTROL || type === USER_DEFINED) {
       added.push({ id, content, special: type === CONTROL, normalized: false })
