@@ -1,3 +1,4 @@
+import { SmolforgeError } from '../errors.ts'
 import type { Random } from '../random/random.ts'
 import {
   activationType,
@@ -8,19 +9,23 @@ import {
   linear,
   normLinears,
   parameter,
+  recompute,
+  recording,
   reshape,
   rmsNorm,
   ropeInPlace,
   selfAttention,
   swigluLinear,
-  type Tensor,
+  Tensor,
   tensor,
   writeRows,
 } from '../tensor/index.ts'
+import { adaptedBlock } from './adaptedBlock.ts'
 import type { KeyValueCache } from './cache.ts'
 import { normal } from './checkpoints/floats.ts'
 import { readFolder, type SaveOptions, type SavesItself, writeFolder } from './checkpoints/folder.ts'
 import { checkedConfig, headDim, type LlamaConfig } from './config.ts'
+import type { LoraAdapter } from './lora.ts'
 import { type LayerParameters, layerParameters, parameterShapes, take } from './parameters.ts'
 
 /** Rows of tokens to learn from; each array is `batchSize * sequenceLength` long and row-major. */
@@ -51,14 +56,18 @@ export interface HiddenOptions {
 export class Llama {
   readonly config: LlamaConfig
   readonly parameters: ReadonlyMap<string, Tensor>
+  readonly adapter: LoraAdapter | undefined
+  /** Whether training keeps the input of each block alone and computes the block again in backward. */
+  recomputeActivations = false
   readonly #embedTokens: Tensor
   readonly #layers: readonly LayerParameters[]
   readonly #norm: Tensor
   readonly #head: Tensor
 
-  constructor(config: LlamaConfig, parameters: ReadonlyMap<string, Tensor>) {
+  constructor(config: LlamaConfig, parameters: ReadonlyMap<string, Tensor>, adapter?: LoraAdapter) {
     this.config = config
     this.parameters = parameters
+    this.adapter = adapter
     this.#embedTokens = take(parameters, 'model.embed_tokens.weight')
     this.#layers = Array.from({ length: config.numHiddenLayers }, (_, i) => layerParameters(parameters, i))
     this.#norm = take(parameters, 'model.norm.weight')
@@ -80,7 +89,7 @@ export class Llama {
   }
 
   /**
-   * Reads a Hugging Face folder: `config.json` and `model.safetensors`, whole or in parts with an index.
+   * Reads a Hugging Face folder (`config.json` and `model.safetensors`, whole or in parts with an index) or a GGUF file.
    *
    * @throws SmolforgeError `input` or `damaged` naming the file, and the field, tensor or byte.
    */
@@ -92,8 +101,32 @@ export class Llama {
     return new Llama(config, parameters)
   }
 
+  /**
+   * This model with an adapter beside its weights, for training and inference. The weights are the same memory and get
+   * no gradients; what an optimizer moves is the adapter.
+   */
+  withAdapter(adapter: LoraAdapter): Llama {
+    const frozen = new Map(
+      [...this.parameters].map(([name, { shape, dtype, buffer }]) => [
+        name,
+        new Tensor(shape, dtype, buffer),
+      ]),
+    )
+    return new Llama(this.config, frozen, adapter)
+  }
+
+  /** What an optimizer moves: the adapter where there is one, else all parameters. */
+  get trainable(): ReadonlyMap<string, Tensor> {
+    return this.adapter?.parameters ?? this.parameters
+  }
+
   /** Writes a Hugging Face folder that `transformers` loads, with the tokenizer's files when one is given. */
   async save(dir: string, tokenizer?: SavesItself, options: SaveOptions = {}): Promise<void> {
+    if (this.adapter) {
+      throw new SmolforgeError('usage', 'A model with an adapter beside it is not saved whole', {
+        hint: 'Merge the adapter into its base and save that, or save the adapter.',
+      })
+    }
     await writeFolder(dir, this.config, this.parameters, tokenizer, options)
   }
 
@@ -104,7 +137,12 @@ export class Llama {
     const dtype = activationType()
     let x = embedding(this.#embedTokens, tokens)
     for (const [i, layer] of this.#layers.entries()) {
-      const block = () => {
+      const adapters = this.adapter?.layers[i]
+      const block = (x: Tensor) => {
+        if (adapters) {
+          const factor = this.adapter?.scale ?? 1
+          return adaptedBlock(x, { config: this.config, layer, adapters, factor, segments, cache })
+        }
         const qkv = normLinears(
           x,
           layer.inputNorm,
@@ -116,9 +154,15 @@ export class Llama {
         const gateUp = normLinears(h, layer.postAttentionNorm, rmsNormEps, [layer.gate, layer.up], dtype)
         return swigluLinear(gateUp, layer.down, h)
       }
-      if (x.requiresGrad) x = block()
-      // Without a backward pass to come, one block's memory serves all: only the residual stream outlives it.
-      else inference(() => writeRows(x, block(), 0))
+      if (!(x.requiresGrad || (adapters && recording()))) {
+        // Without a backward pass to come, one block's memory serves all: only the residual stream outlives it.
+        inference(() => writeRows(x, block(x), 0))
+      } else if (this.recomputeActivations) {
+        const trained = adapters
+          ? Object.values(adapters).flatMap(({ a, b }) => [a, b])
+          : Object.values(layer)
+        x = recompute(x, trained, block)
+      } else x = block(x)
     }
     cache?.advance(tokens.shape[1])
     return rmsNorm(x, this.#norm, rmsNormEps)
@@ -152,6 +196,7 @@ export class Llama {
 
   free(): void {
     for (const each of this.parameters.values()) each.free()
+    this.adapter?.free()
   }
 
   /** Queries, keys and values side by side to what each position takes from those before it. */

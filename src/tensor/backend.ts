@@ -262,6 +262,10 @@ export interface Backend {
   sumOfSquares(handles: Int32Array): number
   /** `handles` holds parameter, gradient, m, v for each entry. */
   adamw(handles: Int32Array, settings: AdamwSettings): void
+  /** As `adamw`, with moments in 8 bits: f32 buffers of `stateWords` words, zeros at first. */
+  adamw8bit(handles: Int32Array, settings: AdamwSettings): void
+  /** f32 words of one moment in 8 bits of so many parameters. */
+  stateWords(parameters: number): number
   /** `handles` holds parameter, gradient, momentum for each entry; `shapes` its rows and columns. */
   muon(handles: Int32Array, shapes: Int32Array, settings: MuonSettings): void
 }
