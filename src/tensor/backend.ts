@@ -333,7 +333,7 @@ export interface MuonSettings {
   gradientScale: number
 }
 
-export type Isa = 'portable' | 'avx2' | 'avx512' | 'avx512bf16' | 'amx'
+export type Isa = 'portable' | 'neon' | 'neonbf16' | 'avx2' | 'avx512' | 'avx512bf16' | 'amx'
 export type Precision = 'f32' | 'bf16'
 
 export interface EngineSettings {

@@ -9,14 +9,16 @@ afterEach(() => {
   t.configure({ precision: 'f32' })
 })
 
-const isas = (['portable', 'avx2', 'avx512', 'avx512bf16', 'amx'] as const).filter((isa) => {
-  try {
-    t.configure({ isa })
-    return true
-  } catch {
-    return false
-  }
-})
+const isas = (['portable', 'neon', 'neonbf16', 'avx2', 'avx512', 'avx512bf16', 'amx'] as const).filter(
+  (isa) => {
+    try {
+      t.configure({ isa })
+      return true
+    } catch {
+      return false
+    }
+  },
+)
 
 interface Block {
   batch: number

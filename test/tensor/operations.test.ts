@@ -3,14 +3,16 @@ import * as t from '../../src/tensor/index.ts'
 import { type Case, cases, noise } from './cases.ts'
 
 // The instruction sets that this machine runs; the wider ones differ from these in their vector type only.
-const isas = (['portable', 'avx2', 'avx512', 'avx512bf16', 'amx'] as const).filter((isa) => {
-  try {
-    t.configure({ isa })
-    return true
-  } catch {
-    return false
-  }
-})
+const isas = (['portable', 'neon', 'neonbf16', 'avx2', 'avx512', 'avx512bf16', 'amx'] as const).filter(
+  (isa) => {
+    try {
+      t.configure({ isa })
+      return true
+    } catch {
+      return false
+    }
+  },
+)
 
 describe.each(isas)('on %s', (isa) => {
   it.each(cases)('$name has the right values and gradients', (each) => {

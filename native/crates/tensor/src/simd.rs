@@ -69,6 +69,9 @@ pub trait Simd: Copy + 'static {
 /// Products of pairs of bf16, summed in f32: what AVX-512 has as `vdpbf16ps`. A vector of pairs has LANES of them,
 /// in the bits of a vector of f32.
 pub trait Pairs: Simd {
+    /// As TILE_ROWS, for `rows`.
+    const PAIR_ROWS: usize = Self::TILE_ROWS;
+
     /// sum + low(a) low(b) + high(a) high(b) in every lane; `a` points to one pair, the same for all lanes.
     unsafe fn dot(sum: Self::V, a: *const Bf16, b: Self::V) -> Self::V;
     /// The pairs (low[i], high[i]), rounded.

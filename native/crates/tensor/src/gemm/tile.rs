@@ -91,7 +91,7 @@ unsafe fn pair_block_body<S: Pairs, Out: Element>(t: Tile<Bf16, Out>) {
         let b = t.b.add(panel * t.b_panel_stride);
         let columns = width.min(t.columns - panel * width);
         // Tiles of about one height: one of few rows would wait for its own sums.
-        let tiles = t.rows.div_ceil(S::TILE_ROWS);
+        let tiles = t.rows.div_ceil(S::PAIR_ROWS);
         let mut row = 0;
         for tile in 0..tiles {
             let rows = (tile + 1) * t.rows / tiles - row;

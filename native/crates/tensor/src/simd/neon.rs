@@ -88,15 +88,6 @@ impl<const BF16: bool> Simd for Lanes4<BF16> {
         vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent))
     }
     #[inline(always)]
-    unsafe fn if_less(
-        a: float32x4_t,
-        b: float32x4_t,
-        yes: float32x4_t,
-        no: float32x4_t,
-    ) -> float32x4_t {
-        vbslq_f32(vcltq_f32(a, b), yes, no)
-    }
-    #[inline(always)]
     unsafe fn bf16(a: float32x4_t) -> float32x4_t {
         if BF16 {
             return widen(narrow(a));
@@ -185,6 +176,9 @@ unsafe fn matrix_product(sums: float32x4_t, a: uint32x4_t, b: uint32x4_t) -> flo
 }
 
 impl Pairs for NeonBf16 {
+    /// 16 registers of sums: with 24 the compiler begins to move them about.
+    const PAIR_ROWS: usize = 8;
+
     #[inline(always)]
     unsafe fn dot(sum: float32x4_t, a: *const Bf16, b: float32x4_t) -> float32x4_t {
         let a = vdupq_n_u32((a as *const u32).read_unaligned());
