@@ -11,6 +11,7 @@ import { addRun } from './commands/run.ts'
 import { addScore } from './commands/score.ts'
 import { addServe } from './commands/serve.ts'
 import { addTokenizer } from './commands/tokenizer.ts'
+import { addTune } from './commands/tune.ts'
 import { exitCodesHelp } from './exitCodes.ts'
 
 /** The command line as a tree of commands; nothing is done before it is parsed. */
@@ -41,6 +42,7 @@ ${exitCodesHelp}`,
   addRun(program)
   addCorpus(program)
   addParts(program)
+  addTune(program)
   addTokenizer(program)
   addEval(program)
   addGenerate(program)

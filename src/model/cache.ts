@@ -25,16 +25,21 @@ export class KeyValueCache {
     return this.#length
   }
 
-  /** Puts the keys and values of the next positions of one layer in; `advance` follows once for all layers. */
-  write(layer: number, k: Tensor, v: Tensor): { keys: Tensor; values: Tensor; keyLength: number } {
-    const keyLength = this.#length + k.shape[1]
+  /**
+   * Puts the keys and values of the next positions of one layer in, the last columns of qkv[B, T, width]; `advance`
+   * follows once for all layers.
+   */
+  write(layer: number, qkv: Tensor): { keys: Tensor; values: Tensor; keyLength: number } {
+    const [, time, width] = qkv.shape
+    const keyLength = this.#length + time
     if (keyLength > this.capacity) {
       throw new SmolforgeError('usage', `The cache has room for ${this.capacity} positions, not ${keyLength}`)
     }
     const keys = this.#keys[layer]
     const values = this.#values[layer]
-    writeRows(keys, k, this.#length)
-    writeRows(values, v, this.#length)
+    const [, , kvWidth] = keys.shape
+    writeRows(keys, qkv, this.#length, width - 2 * kvWidth)
+    writeRows(values, qkv, this.#length, width - kvWidth)
     return { keys, values, keyLength }
   }
 

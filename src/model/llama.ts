@@ -1,24 +1,31 @@
+import { SmolforgeError } from '../errors.ts'
 import type { Random } from '../random/random.ts'
 import {
-  add,
-  attention,
+  activationType,
+  cachedAttention,
   embedding,
   headLoss,
   inference,
   linear,
+  normLinears,
   parameter,
+  recompute,
+  recording,
   reshape,
   rmsNorm,
-  rope,
-  swiglu,
-  type Tensor,
+  ropeInPlace,
+  selfAttention,
+  swigluLinear,
+  Tensor,
   tensor,
   writeRows,
 } from '../tensor/index.ts'
+import { adaptedBlock } from './adaptedBlock.ts'
 import type { KeyValueCache } from './cache.ts'
 import { normal } from './checkpoints/floats.ts'
 import { readFolder, type SaveOptions, type SavesItself, writeFolder } from './checkpoints/folder.ts'
 import { checkedConfig, headDim, type LlamaConfig } from './config.ts'
+import type { LoraAdapter } from './lora.ts'
 import { type LayerParameters, layerParameters, parameterShapes, take } from './parameters.ts'
 
 /** Rows of tokens to learn from; each array is `batchSize * sequenceLength` long and row-major. */
@@ -49,14 +56,18 @@ export interface HiddenOptions {
 export class Llama {
   readonly config: LlamaConfig
   readonly parameters: ReadonlyMap<string, Tensor>
+  readonly adapter: LoraAdapter | undefined
+  /** Whether training keeps the input of each block alone and computes the block again in backward. */
+  recomputeActivations = false
   readonly #embedTokens: Tensor
   readonly #layers: readonly LayerParameters[]
   readonly #norm: Tensor
   readonly #head: Tensor
 
-  constructor(config: LlamaConfig, parameters: ReadonlyMap<string, Tensor>) {
+  constructor(config: LlamaConfig, parameters: ReadonlyMap<string, Tensor>, adapter?: LoraAdapter) {
     this.config = config
     this.parameters = parameters
+    this.adapter = adapter
     this.#embedTokens = take(parameters, 'model.embed_tokens.weight')
     this.#layers = Array.from({ length: config.numHiddenLayers }, (_, i) => layerParameters(parameters, i))
     this.#norm = take(parameters, 'model.norm.weight')
@@ -78,7 +89,7 @@ export class Llama {
   }
 
   /**
-   * Reads a Hugging Face folder: `config.json` and `model.safetensors`, whole or in parts with an index.
+   * Reads a Hugging Face folder (`config.json` and `model.safetensors`, whole or in parts with an index) or a GGUF file.
    *
    * @throws SmolforgeError `input` or `damaged` naming the file, and the field, tensor or byte.
    */
@@ -90,23 +101,68 @@ export class Llama {
     return new Llama(config, parameters)
   }
 
+  /**
+   * This model with an adapter beside its weights, for training and inference. The weights are the same memory and get
+   * no gradients; what an optimizer moves is the adapter.
+   */
+  withAdapter(adapter: LoraAdapter): Llama {
+    const frozen = new Map(
+      [...this.parameters].map(([name, { shape, dtype, buffer }]) => [
+        name,
+        new Tensor(shape, dtype, buffer),
+      ]),
+    )
+    return new Llama(this.config, frozen, adapter)
+  }
+
+  /** What an optimizer moves: the adapter where there is one, else all parameters. */
+  get trainable(): ReadonlyMap<string, Tensor> {
+    return this.adapter?.parameters ?? this.parameters
+  }
+
   /** Writes a Hugging Face folder that `transformers` loads, with the tokenizer's files when one is given. */
   async save(dir: string, tokenizer?: SavesItself, options: SaveOptions = {}): Promise<void> {
+    if (this.adapter) {
+      throw new SmolforgeError('usage', 'A model with an adapter beside it is not saved whole', {
+        hint: 'Merge the adapter into its base and save that, or save the adapter.',
+      })
+    }
     await writeFolder(dir, this.config, this.parameters, tokenizer, options)
   }
 
   /** The last hidden states [B, T, hidden], normalised, of tokens i32[B, T]. */
   hidden(tokens: Tensor, { segments, cache }: HiddenOptions = {}): Tensor {
     const { rmsNormEps } = this.config
+    // The residual stream is f32; what one product hands to the next is stored as the products take it.
+    const dtype = activationType()
     let x = embedding(this.#embedTokens, tokens)
     for (const [i, layer] of this.#layers.entries()) {
-      const block = () => {
-        const h = add(x, this.#attend(rmsNorm(x, layer.inputNorm, rmsNormEps), layer, i, segments, cache))
-        return add(h, feedForward(rmsNorm(h, layer.postAttentionNorm, rmsNormEps), layer))
+      const adapters = this.adapter?.layers[i]
+      const block = (x: Tensor) => {
+        if (adapters) {
+          const factor = this.adapter?.scale ?? 1
+          return adaptedBlock(x, { config: this.config, layer, adapters, factor, segments, cache })
+        }
+        const qkv = normLinears(
+          x,
+          layer.inputNorm,
+          rmsNormEps,
+          [layer.queries, layer.keys, layer.values],
+          dtype,
+        )
+        const h = linear(this.#attend(qkv, i, segments, cache), layer.output, { plus: x })
+        const gateUp = normLinears(h, layer.postAttentionNorm, rmsNormEps, [layer.gate, layer.up], dtype)
+        return swigluLinear(gateUp, layer.down, h)
       }
-      if (x.requiresGrad) x = block()
-      // Without a backward pass to come, one block's memory serves all: only the residual stream outlives it.
-      else inference(() => writeRows(x, block(), 0))
+      if (!(x.requiresGrad || (adapters && recording()))) {
+        // Without a backward pass to come, one block's memory serves all: only the residual stream outlives it.
+        inference(() => writeRows(x, block(x), 0))
+      } else if (this.recomputeActivations) {
+        const trained = adapters
+          ? Object.values(adapters).flatMap(({ a, b }) => [a, b])
+          : Object.values(layer)
+        x = recompute(x, trained, block)
+      } else x = block(x)
     }
     cache?.advance(tokens.shape[1])
     return rmsNorm(x, this.#norm, rmsNormEps)
@@ -140,23 +196,22 @@ export class Llama {
 
   free(): void {
     for (const each of this.parameters.values()) each.free()
+    this.adapter?.free()
   }
 
+  /** Queries, keys and values side by side to what each position takes from those before it. */
   #attend(
-    x: Tensor,
-    layer: LayerParameters,
-    index: number,
+    qkv: Tensor,
+    layer: number,
     segments: Tensor | undefined,
     cache: KeyValueCache | undefined,
   ): Tensor {
     const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, ropeTheta: theta } = this.config
     const turn = { headDim: headDim(this.config), theta, start: cache?.length ?? 0 }
-    const q = rope(linear(x, layer.queries), turn)
-    const k = rope(linear(x, layer.keys), turn)
-    const v = linear(x, layer.values)
-    if (cache === undefined) return linear(attention(q, k, v, { heads, kvHeads, segments }), layer.output)
-    const { keys, values, keyLength } = cache.write(index, k, v)
-    return linear(attention(q, keys, values, { heads, kvHeads, keyLength }), layer.output)
+    const turned = ropeInPlace(qkv, { ...turn, heads: heads + kvHeads })
+    if (cache === undefined) return selfAttention(turned, { heads, kvHeads, segments })
+    const { keys, values, keyLength } = cache.write(layer, turned)
+    return cachedAttention(turned, keys, values, { heads, kvHeads, keyLength })
   }
 }
 
@@ -165,8 +220,4 @@ export function countTargets(targets: Int32Array): number {
   let count = 0
   for (const target of targets) if (target >= 0) count++
   return count
-}
-
-function feedForward(x: Tensor, layer: LayerParameters): Tensor {
-  return linear(swiglu(linear(x, layer.gate), linear(x, layer.up)), layer.down)
 }

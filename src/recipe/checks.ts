@@ -40,6 +40,13 @@ function checkSources(tree: Tree): RecipeIssue[] {
 
 function checkModel(tree: Tree): RecipeIssue[] {
   const issues: RecipeIssue[] = []
+  const isLoaded = tree.get('baseModel') !== undefined
+  if (!isLoaded && tree.get('model') === undefined) {
+    issues.push(issue('model', 'is missing: the shape of a new model, or a baseModel to begin from'))
+  }
+  if (isLoaded && tree.get('model') !== undefined) {
+    issues.push(issue('model', 'a baseModel brings its own shape: leave one of them out'))
+  }
   const hidden = tree.number('model.hiddenSize')
   const heads = tree.number('model.numAttentionHeads')
   const kvHeads = tree.number('model.numKeyValueHeads')
@@ -158,7 +165,9 @@ function checkPost(tree: Tree): RecipeIssue[] {
   }
   const sequence = tree.number('sft.sequenceLength')
   const positions = tree.number('model.maxPositionEmbeddings') ?? tree.number('training.sequenceLength')
-  if (sequence && positions && sequence > positions) {
+  // What a loaded model has is known when it is there.
+  const isKnown = tree.get('baseModel') === undefined
+  if (isKnown && sequence && positions && sequence > positions) {
     issues.push(
       issue('sft.sequenceLength', `${sequence} tokens are more than the model's ${positions} positions`),
     )

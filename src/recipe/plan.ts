@@ -9,6 +9,7 @@ import { givenMixture } from './steps/mixture.ts'
 import type { PretrainConfig } from './steps/pretrain.ts'
 import type { RefineConfig } from './steps/refine.ts'
 import { stepKinds } from './steps/registry.ts'
+import type { LoadedModel } from './steps/training.ts'
 
 /**
  * What a recipe means: its steps in order, each with the part of the recipe it looks at, its inputs and its key.
@@ -20,8 +21,9 @@ import { stepKinds } from './steps/registry.ts'
 export async function planRecipe(recipe: Recipe, baseDir?: string): Promise<Step[]> {
   const plan = new Plan()
   const text = await planCuration(plan, recipe, baseDir)
-  planTokens(plan, recipe, text)
-  const base = planPretraining(plan, recipe)
+  const loaded = await loadedModel(recipe, baseDir)
+  planTokens(plan, recipe, text, loaded)
+  const base = planPretraining(plan, recipe, loaded)
   planPostTraining(plan, recipe, base)
   plan.add('report', 'report', plan.names(), {})
   return plan.steps
@@ -68,9 +70,15 @@ async function planCuration(plan: Plan, recipe: Recipe, baseDir?: string): Promi
   return plan.add('decontaminate', 'decontaminate', [split, items], curate.decontaminate)
 }
 
-function planTokens(plan: Plan, recipe: Recipe, text: string): void {
+/** The model that a recipe begins from, with a hash of what is in its folder. */
+async function loadedModel({ baseModel }: Recipe, baseDir?: string): Promise<LoadedModel | undefined> {
+  if (baseModel === undefined) return undefined
+  return { path: baseModel, files: await hashLocalFiles([baseModel], baseDir) }
+}
+
+function planTokens(plan: Plan, recipe: Recipe, text: string, loaded: LoadedModel | undefined): void {
   const { seed } = recipe
-  plan.add('tokenizer', 'tokenizer', [text], { seed, ...recipe.tokenizer })
+  plan.add('tokenizer', 'tokenizer', [text], { seed, ...recipe.tokenizer, ...(loaded && { loaded }) })
   plan.add('shards', 'shards', [text, 'tokenizer'], {})
   const { baselines, heldOutBytes } = recipe.evaluation
   plan.add('baselines', 'baselines', ['split', text, 'tokenizer', 'shards'], {
@@ -81,7 +89,7 @@ function planTokens(plan: Plan, recipe: Recipe, text: string): void {
 }
 
 /** The stages with their evaluations and refinements; the answer is the name of the last stage. */
-function planPretraining(plan: Plan, recipe: Recipe): string {
+function planPretraining(plan: Plan, recipe: Recipe, loaded: LoadedModel | undefined): string {
   const { seed, engine, evaluation, stages, training, ablation } = recipe
   const { schedule: _, maxEpochs: __, epochCaps: ___, ...settings } = training
   const last = stages.length
@@ -102,7 +110,7 @@ function planPretraining(plan: Plan, recipe: Recipe): string {
       name: stages[stage - 1].name,
       mixture: stage === 1 ? givenMixture(stages[0]) : undefined,
       mixtureFrom,
-      model: recipe.model,
+      ...(loaded ? { loaded } : { model: recipe.model }),
       training: settings,
       caps: capsOf(recipe),
       ...stageSteps(recipe, stage),

@@ -73,6 +73,14 @@ const trainingSchema = z
       .default(0.02)
       .describe('Peak rate of the matrices that Muon moves.'),
     muonMomentum: z.number().min(0).lt(1).default(0.95).describe('Momentum of Muon (Nesterov).'),
+    optimizerState: z
+      .enum(['f32', '8bit'])
+      .optional()
+      .describe("What AdamW's moments are kept in, f32 if not given; 8bit takes a quarter of their memory."),
+    recomputeActivations: z
+      .boolean()
+      .optional()
+      .describe('Compute activations again in backward, to save memory with long sequences.'),
     betas: z
       .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
       .default([0.9, 0.95])
@@ -153,7 +161,12 @@ export const recipeSchema = z
     sources: z.array(sourceSchema).min(1).describe('Where the text comes from.'),
     curate: curateSchema.prefault({}),
     tokenizer: tokenizerSchema.prefault({}),
-    model: modelSchema,
+    baseModel: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('A model folder to begin from, with its tokenizer, in place of `model` and `tokenizer`.'),
+    model: modelSchema.optional(),
     training: trainingSchema.prefault({}),
     stages: z.array(stageSchema).min(1).describe('Stages of pretraining under one schedule.'),
     refine: refineSchema.prefault({}),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { loraSchema } from '../model/index.ts'
 
 const positive = z.int().positive()
 
@@ -6,6 +7,14 @@ const tuning = {
   epochs: z.number().positive().describe('How often all examples are seen.'),
   learningRate: z.number().positive().describe('Peak rate.'),
   batchSize: positive.describe('Examples in one step of the optimizer.'),
+  microBatchSize: positive
+    .optional()
+    .describe('Examples computed at once, to save memory; all if not given.'),
+  lora: loraSchema
+    .optional()
+    .describe(
+      'Train low-rank adapters (Hu et al. 2021) in place of the weights; they are merged at the end.',
+    ),
   warmup: z.number().min(0).max(1).describe('Share of the steps over which the rate rises.'),
   checkpointEverySteps: positive.default(100).describe('Steps between checkpoints.'),
 }

@@ -36,14 +36,18 @@ export interface SharedGradient {
   holders: number
 }
 
-/** Walks the graph from `root` backward, newest first; every node's rule runs once, with its whole gradient. */
-export function runBackward(root: GraphNode): void {
+/**
+ * Walks the graph from `root` backward, newest first; every node's rule runs once, with its whole gradient. The root's
+ * own is `seed`, which stays as it is, or 1.
+ */
+export function runBackward(root: GraphNode, seed?: Buffer): void {
   if (root.rule === undefined) {
     throw new SmolforgeError('usage', 'backward() starts from the result of recorded operations', {
       hint: 'Call it inside step(), on a loss computed there from parameters.',
     })
   }
-  accumulate(root, (gradient) => backend().fill(gradient.handle, root.size, 1))
+  if (seed) root.gradient = { buffer: seed, holders: 2 }
+  else accumulate(root, (gradient) => backend().fill(gradient.handle, root.size, 1))
   for (const node of reachable(root)) {
     if (node.gradient !== undefined && node.rule !== undefined) node.rule(node.gradient.buffer, node)
     node.rule = undefined
@@ -95,7 +99,8 @@ export function accumulateAll<Nodes extends readonly (GraphNode | undefined)[]>(
   }
 }
 
-function prepareGradient(node: GraphNode): { buffer: Buffer; add: boolean } {
+/** The buffer that a node's gradient goes to, and whether something is in it already. */
+export function prepareGradient(node: GraphNode): { buffer: Buffer; add: boolean } {
   const held = node.gradient
   if (held === undefined) {
     const buffer = node.spare ?? new Buffer(node.size, node.dtype, isLeaf(node))

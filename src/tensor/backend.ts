@@ -197,7 +197,10 @@ export interface Backend {
     start: number,
     inverse: boolean,
   ): void
-  /** Causal attention; logSumExp[b, h, t] is kept for the gradient; segments may be `NONE`. */
+  /**
+   * Causal attention; logSumExp[b, h, t] is kept for the gradient; segments may be `NONE`. f32 or bf16: y as q, v as
+   * k, and for the gradient all alike. q, k and v, or their gradients, may be other columns of one buffer.
+   */
   attention(q: Handle, k: Handle, v: Handle, y: Handle, logSumExp: Handle, shape: AttentionShape): void
   attentionGradient(
     q: Handle,
@@ -242,7 +245,7 @@ export interface Backend {
     addX: boolean,
     addWeight: boolean,
   ): void
-  /** cache[b, at + t] = rows[b, t] */
+  /** cache[b, at + t] = the `width` elements of rows[b, t] from `offset` on; rows are `stride` apart. f32 or bf16. */
   writeRows(
     cache: Handle,
     rows: Handle,
@@ -250,6 +253,8 @@ export interface Backend {
     capacity: number,
     time: number,
     width: number,
+    stride: number,
+    offset: number,
     at: number,
   ): void
 
@@ -257,6 +262,10 @@ export interface Backend {
   sumOfSquares(handles: Int32Array): number
   /** `handles` holds parameter, gradient, m, v for each entry. */
   adamw(handles: Int32Array, settings: AdamwSettings): void
+  /** As `adamw`, with moments in 8 bits: f32 buffers of `stateWords` words, zeros at first. */
+  adamw8bit(handles: Int32Array, settings: AdamwSettings): void
+  /** f32 words of one moment in 8 bits of so many parameters. */
+  stateWords(parameters: number): number
   /** `handles` holds parameter, gradient, momentum for each entry; `shapes` its rows and columns. */
   muon(handles: Int32Array, shapes: Int32Array, settings: MuonSettings): void
 }
@@ -293,6 +302,13 @@ export interface AttentionShape {
   keyLength: number
   /** i32[batch, time], or `NONE`. */
   segments: Handle
+  /** The width of the rows in which q lies and where its heads begin there; 0 and 0 where they lie alone. */
+  queryWidth: number
+  queryOffset: number
+  keyWidth: number
+  keyOffset: number
+  valueWidth: number
+  valueOffset: number
 }
 
 export interface AdamwSettings {

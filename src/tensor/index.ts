@@ -10,7 +10,7 @@ export type {
   ProfileEntry,
 } from './backend.ts'
 export { activationType, configure, engineInfo, engineMemory, engineProfile } from './engine.ts'
-export { type AttentionOptions, attention } from './operations/attention.ts'
+export { type AttentionOptions, attention, cachedAttention, selfAttention } from './operations/attention.ts'
 export {
   add,
   exp,
@@ -28,6 +28,7 @@ export { headLoss, tokenLogProbs } from './operations/head.ts'
 export { type LinearOptions, linear, normLinears, swigluLinear } from './operations/linears.ts'
 export { matmul, reshape, transpose } from './operations/matrix.ts'
 export { rmsNorm } from './operations/normalise.ts'
+export { recompute } from './operations/recompute.ts'
 export { mean, sum } from './operations/reduce.ts'
 export { type RopeInPlaceOptions, type RopeOptions, rope, ropeInPlace } from './operations/rope.ts'
 export { concat, embedding, gatherRows, slice, writeRows } from './operations/rows.ts'
@@ -35,11 +36,13 @@ export { logSoftmax, softmax } from './operations/softmax.ts'
 export { swiglu } from './operations/swiglu.ts'
 export {
   type AdamwEntry,
+  adamw8bitStep,
   adamwStep,
   gradientNorm,
   type MuonEntry,
+  moments8bit,
   muonStep,
   zeroGrad,
 } from './optimizers.ts'
-export { inference, step } from './scope.ts'
+export { inference, recording, step } from './scope.ts'
 export { full, parameter, Tensor, tensor, zeros } from './tensor.ts'

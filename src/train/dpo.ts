@@ -18,7 +18,7 @@ import {
 } from '../tensor/index.ts'
 import type { ChatMessage, Tokenizer } from '../tokenizer/index.ts'
 import { encodeConversations, hashTexts, type MaskedText } from './conversation.ts'
-import { EpochPlan } from './epochs.ts'
+import { chunks, EpochPlan } from './epochs.ts'
 import { type Objective, type StepOutcome, type TrainOptions, type TrainResult, trainLoop } from './loop.ts'
 import { batchOfRows } from './packing.ts'
 
@@ -36,6 +36,8 @@ export interface DpoOptions extends TrainOptions {
   beta: number
   /** Pairs to an optimizer step. */
   batchSize: number
+  /** Pairs computed at once; all of them when left out. Less memory, the same gradients. */
+  microBatchSize?: number
   epochs: number
   seed: number
   /** Share of the steps over which the rate rises, before it falls along a cosine; 0.1 when left out. */
@@ -69,6 +71,7 @@ const dataSchema = z.strictObject({ reference: z.array(z.tuple([z.number(), z.nu
  */
 export async function dpo(options: DpoOptions): Promise<DpoResult> {
   const { llama, tokenizer, beta, batchSize, epochs, seed, warmupFraction = 0.1 } = options
+  const { microBatchSize = batchSize } = options
   const longest = Math.min(options.maxLength ?? Number.POSITIVE_INFINITY, llama.config.maxPositionEmbeddings)
   const pairs = encodePairs(tokenizer, options.pairs, longest)
   const plan = new EpochPlan<number>(epochs, batchSize, (epoch) =>
@@ -82,20 +85,20 @@ export async function dpo(options: DpoOptions): Promise<DpoResult> {
       data: hashTexts(pairs.flatMap(({ chosen, rejected }) => [chosen, rejected])),
       beta,
       batchSize,
+      microBatchSize,
       epochs,
       seed,
     },
     accumulate(step) {
       // Here and not before the loop: a resumed run has them in its checkpoint, and its weights have moved on.
-      reference ??= referenceLogProbs(llama, pairs, batchSize)
+      reference ??= referenceLogProbs(llama, pairs, microBatchSize)
       const items = plan.items(step)
       const known = reference
-      last = dpoStep(
-        llama,
-        items.map((index) => pairs[index]),
-        items.map((index) => known[index]),
-        beta,
-      )
+      const batches = chunks(items, microBatchSize).map((some) => ({
+        pairs: some.map((index) => pairs[index]),
+        reference: some.map((index) => known[index]),
+      }))
+      last = dpoStep(llama, batches, beta)
       return last
     },
     state: () => ({ reference: reference ?? [] }),
@@ -138,22 +141,30 @@ export function dpoLoss(
   return { loss: neg(mean(logSigmoid(scale(margins, beta)))), margins }
 }
 
-function dpoStep(
+/** Forward and backward of the pairs of one optimizer step, in parts that each pair counts the same in. */
+export function dpoStep(
   llama: Llama,
-  pairs: readonly EncodedPair[],
-  reference: ReferenceLogProbs,
+  batches: readonly { pairs: readonly EncodedPair[]; reference: ReferenceLogProbs }[],
   beta: number,
 ): StepOutcome {
-  const { loss, margins } = engineStep(() => {
-    const outcome = dpoLoss(llama, pairs, reference, beta)
-    outcome.loss.backward()
-    return { loss: outcome.loss.item(), margins: [...outcome.margins.read()] }
-  })
+  const total = batches.reduce((count, { pairs }) => count + pairs.length, 0)
+  const margins: number[] = []
+  let loss = 0
+  for (const { pairs, reference } of batches) {
+    loss += engineStep(() => {
+      const outcome = dpoLoss(llama, pairs, reference, beta)
+      const share = scale(outcome.loss, pairs.length / total)
+      share.backward()
+      margins.push(...outcome.margins.read())
+      return share.item()
+    })
+  }
+  const texts = batches.flatMap(({ pairs }) => pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]))
   return {
     loss,
-    tokens: pairs.reduce((total, pair) => total + pair.chosen.ids.length + pair.rejected.ids.length, 0),
-    accuracy: margins.filter((margin) => margin > 0).length / margins.length,
-    margin: (beta * margins.reduce((total, margin) => total + margin, 0)) / margins.length,
+    tokens: texts.reduce((sum, { ids }) => sum + ids.length, 0),
+    accuracy: margins.filter((margin) => margin > 0).length / total,
+    margin: (beta * margins.reduce((sum, margin) => sum + margin, 0)) / total,
   }
 }
 

@@ -36,3 +36,10 @@ export class EpochPlan<Item> {
     return this.#current.items
   }
 }
+
+/** Items in groups of `size`, the last one with what is left. */
+export function chunks<Item>(items: readonly Item[], size: number): Item[][] {
+  const groups: Item[][] = []
+  for (let at = 0; at < items.length; at += size) groups.push(items.slice(at, at + size))
+  return groups
+}

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { SmolforgeError } from '../errors.ts'
-import type { Llama } from '../model/index.ts'
+import { type Llama, modelHash } from '../model/index.ts'
 import { neverStop, noProgress, type Progress, type StopSignal } from '../progress/progress.ts'
 import { engineInfo, type Tensor } from '../tensor/index.ts'
 import { type FoundCheckpoint, findCheckpoint, saveCheckpoint } from './checkpoint.ts'
@@ -15,6 +15,8 @@ export interface TrainOptions {
   /** Trained in place. */
   llama: Llama
   optimizer: OptimizerInput
+  /** Keep the input of each block alone and compute the block again in backward: for long contexts. The same bits. */
+  recomputeActivations?: boolean
   /** Where to save and from where to go on; without it an interruption loses the work. */
   checkpoint?: CheckpointOptions
   /** `metrics.jsonl`: one line a step. */
@@ -97,6 +99,7 @@ export async function trainLoop(
   options: TrainOptions,
 ): Promise<TrainResult> {
   const { llama, checkpoint, heldOut, onMetrics, onProgress = noProgress, stop = neverStop } = options
+  llama.recomputeActivations = options.recomputeActivations ?? false
   const optimizer = new Optimizer(options.optimizer, llama)
   const tensors = trainedTensors(llama, optimizer)
   const warnings: string[] = []
@@ -104,7 +107,10 @@ export async function trainLoop(
     warnings.push(message)
     options.onWarning?.(message)
   }
-  const config = sha256Of([objective.kind, llama.config, optimizer.config, plan.schedule, objective.identity])
+  const parts = [objective.kind, llama.config, optimizer.config, plan.schedule, objective.identity]
+  const { adapter } = llama
+  // A checkpoint of an adapter lacks the weights that it belongs to: it is known by their hash.
+  const config = sha256Of(adapter ? [...parts, adapter.config, await modelHash(llama)] : parts)
   let state: TrainState = {
     kind: objective.kind,
     step: plan.fromStep,
@@ -242,7 +248,7 @@ async function findStart(
 
 /** Everything that a checkpoint holds, by name. */
 function trainedTensors(llama: Llama, optimizer: Optimizer): Map<string, Tensor> {
-  const parameters = [...llama.parameters].map(([name, tensor]) => [`parameters/${name}`, tensor] as const)
+  const parameters = [...llama.trainable].map(([name, tensor]) => [`parameters/${name}`, tensor] as const)
   return new Map([...parameters, ...optimizer.moments])
 }
 

@@ -1,7 +1,7 @@
 import { Random } from '../random/random.ts'
 import type { ChatMessage, Tokenizer } from '../tokenizer/index.ts'
 import { encodeConversations, hashTexts, type MaskedText } from './conversation.ts'
-import { EpochPlan } from './epochs.ts'
+import { chunks, EpochPlan } from './epochs.ts'
 import { type Objective, type TrainOptions, type TrainResult, trainLoop } from './loop.ts'
 import { batchOfRows, type PackedRow, packRows } from './packing.ts'
 import { accumulateLoss } from './pretrain.ts'
@@ -13,6 +13,8 @@ export interface SftOptions extends TrainOptions {
   sequenceLength?: number
   /** Rows to an optimizer step. */
   batchSize: number
+  /** Rows computed at once; all of them when left out. Less memory, the same gradients. */
+  microBatchSize?: number
   epochs: number
   seed: number
   /** Share of the steps over which the rate rises, before it falls along a cosine; 0.05 when left out. */
@@ -31,6 +33,7 @@ export interface SftResult extends TrainResult {
  */
 export async function sft(options: SftOptions): Promise<SftResult> {
   const { llama, tokenizer, conversations, batchSize, epochs, seed, warmupFraction = 0.05 } = options
+  const { microBatchSize = batchSize } = options
   const capacity = Math.min(
     options.sequenceLength ?? llama.config.maxPositionEmbeddings,
     llama.config.maxPositionEmbeddings,
@@ -44,11 +47,10 @@ export async function sft(options: SftOptions): Promise<SftResult> {
   })
   const objective: Objective = {
     kind: 'sft',
-    identity: { data: hashTexts(texts), batchSize, epochs, seed, capacity },
+    identity: { data: hashTexts(texts), batchSize, microBatchSize, epochs, seed, capacity },
     accumulate(step) {
-      const batch = batchOfRows(texts, plan.items(step))
-      const { loss } = accumulateLoss([batch], (weighted) => llama.loss(weighted).loss)
-      return { loss, tokens: batch.tokens.length }
+      const batches = chunks(plan.items(step), microBatchSize).map((rows) => batchOfRows(texts, rows))
+      return accumulateLoss(batches, (batch) => llama.loss(batch).loss)
     },
     // The step number is the position.
     state: () => null,

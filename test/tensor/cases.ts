@@ -314,6 +314,36 @@ const attentions: Case[] = [
   }),
 ]
 
+/** Queries, keys and values side by side in one matrix. */
+const jointCase = (name: string, sizes: { time: number; headDim: number; segments?: Int32Array }): Case => {
+  const { time, headDim, segments } = sizes
+  const [batch, heads, kvHeads] = [2, 4, 2]
+  const width = (heads + 2 * kvHeads) * headDim
+  const columns = (x: Values, from: number, to: number) =>
+    Float64Array.from(
+      Array.from({ length: batch * time }, (_, row) => [
+        ...x.subarray(row * width + from, row * width + to),
+      ]).flat(),
+    )
+  return {
+    name: `selfAttention, ${name}`,
+    inputs: [[batch, time, width]],
+    run: ([qkv]) =>
+      t.selfAttention(qkv, { heads, kvHeads, segments: segments && t.tensor(segments, [batch, time]) }),
+    wanted: ([qkv]) => {
+      const [keys, values] = [heads * headDim, (heads + kvHeads) * headDim]
+      const shape = { batch, time, capacity: time, heads, kvHeads, headDim, keyLength: time, segments }
+      const parts = [columns(qkv, 0, keys), columns(qkv, keys, values), columns(qkv, values, width)] as const
+      return reference.attention(...parts, shape)
+    },
+  }
+}
+
+const jointAttentions: Case[] = [
+  jointCase('a prime length', { time: 11, headDim: 3 }),
+  jointCase('documents', { time: 4, headDim: 6, segments: Int32Array.of(0, 0, 1, 1, 2, 2, 2, 2) }),
+]
+
 const targets = Int32Array.of(3, -1, 0, 16, 3)
 const weights = Float32Array.of(0.5, 1, 0.25, -1, 2)
 
@@ -383,6 +413,7 @@ export const cases: Case[] = [
   ...matrices,
   ...rows,
   ...attentions,
+  ...jointAttentions,
   ...heads,
 ]
 

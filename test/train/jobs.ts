@@ -1,16 +1,17 @@
 import { join } from 'node:path'
-import { type Llama, modelHash } from '../../src/model/index.ts'
+import { type Llama, LoraAdapter, modelHash } from '../../src/model/index.ts'
 import { dpo, pretrain, sft, type TrainOptions } from '../../src/train/index.ts'
 import { tinyLlama, tinyTokenizer } from '../model/tiny.ts'
 import { PatternSource } from './source.ts'
 
-export const kinds = ['pretrain', 'sft', 'dpo'] as const
+export const kinds = ['pretrain', 'sft', 'dpo', 'lora'] as const
 export type Kind = (typeof kinds)[number]
-export const STEPS: Record<Kind, number> = { pretrain: 24, sft: 18, dpo: 24 }
+export const STEPS: Record<Kind, number> = { pretrain: 24, sft: 18, dpo: 24, lora: 18 }
 
 /** A training of each kind, small enough for seconds, with everything that a checkpoint must carry in use. */
 export async function runJob(kind: Kind, dir: string, options: Partial<TrainOptions> = {}) {
-  const llama = tinyLlama()
+  const base = tinyLlama()
+  const llama = kind === 'lora' ? base.withAdapter(LoraAdapter.create(base.config, { rank: 4 }, 1)) : base
   const common = {
     llama,
     checkpoint: { dir: join(dir, 'state'), everySteps: 3 },
@@ -18,7 +19,7 @@ export async function runJob(kind: Kind, dir: string, options: Partial<TrainOpti
     ...options,
   }
   const result = await run(kind, llama, common)
-  const hash = await modelHash(llama)
+  const hash = await modelHash({ parameters: llama.trainable })
   return { llama, hash, result }
 }
 
@@ -39,10 +40,10 @@ async function run(kind: Kind, llama: Llama, common: Omit<TrainOptions, 'optimiz
     tokenizer,
     llama,
     seed: 7,
-    optimizer: { kind: 'adamw', learningRate: 3e-3 } as const,
+    optimizer: { kind: 'adamw', learningRate: 3e-3, state: kind === 'lora' ? '8bit' : 'f32' } as const,
   }
   const user = (content: string) => ({ role: 'user' as const, content })
-  if (kind === 'sft') {
+  if (kind === 'sft' || kind === 'lora') {
     const conversations = Array.from({ length: 30 }, (_, i) => [
       user(`What is ${i}?`),
       { role: 'assistant' as const, content: i % 2 === 0 ? 'the sea' : 'a river' },

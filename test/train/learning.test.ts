@@ -2,13 +2,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { countTargets, LanguageModel } from '../../src/model/index.ts'
-import { inference, step } from '../../src/tensor/index.ts'
+import { countTargets, LanguageModel, LoraAdapter, mergeAdapter, modelHash } from '../../src/model/index.ts'
+import { engineMemory, inference, step } from '../../src/tensor/index.ts'
 import type { ChatMessage, Tokenizer } from '../../src/tokenizer/index.ts'
 import { encodeConversations } from '../../src/train/conversation.ts'
-import { dpoLoss, encodePairs } from '../../src/train/dpo.ts'
+import { dpoLoss, dpoStep, encodePairs } from '../../src/train/dpo.ts'
 import { EpochPlan } from '../../src/train/epochs.ts'
-import { dpo, pretrain, sft, type TrainMetrics } from '../../src/train/index.ts'
+import { dpo, Optimizer, pretrain, sft, type TrainMetrics } from '../../src/train/index.ts'
 import { batchOfRows, packRows } from '../../src/train/packing.ts'
 import { accumulateLoss } from '../../src/train/pretrain.ts'
 import { tinyLlama, tinyTokenizer } from '../model/tiny.ts'
@@ -89,6 +89,60 @@ describe('pretraining learns', () => {
     llama.free()
   })
 
+  it('activations that are computed again give the same bits in less memory', () => {
+    const batch = new PatternSource(5, 4, 64).next()
+    const shape = { numHiddenLayers: 6, hiddenSize: 64, intermediateSize: 192, maxPositionEmbeddings: 64 }
+    for (const adapted of [false, true]) {
+      const run = (recomputeActivations: boolean) => {
+        const base = tinyLlama(shape)
+        const adapter = LoraAdapter.create(base.config, { rank: 4 }, 1)
+        const llama = adapted ? base.withAdapter(adapter) : base
+        llama.recomputeActivations = recomputeActivations
+        const loss = step(() => {
+          const { loss } = llama.loss(batch)
+          loss.backward()
+          return loss.item()
+        })
+        const most = engineMemory().arenaPeakBytes
+        const gradients = [...llama.trainable.values()].map((each) => each.grad!.read())
+        base.free()
+        adapter.free()
+        return { loss, most, gradients }
+      }
+      // The peak is that of the process: the smaller one is measured first.
+      const again = run(true)
+      const kept = run(false)
+      expect(again.loss).toBe(kept.loss)
+      expect(again.gradients).toEqual(kept.gradients)
+      if (!adapted) expect(again.most).toBeLessThan(kept.most / 2)
+    }
+  })
+
+  it('moments in 8 bits take a quarter of the memory and learn as well', async () => {
+    const lossWith = async (state: 'f32' | '8bit') => {
+      const llama = tinyLlama({ hiddenSize: 64, intermediateSize: 128 })
+      const optimizer = { kind: 'adamw', learningRate: 0.003, state } as const
+      const moments = new Optimizer(optimizer, llama)
+      const words = [...moments.moments.values()].reduce((sum, { size }) => sum + size, 0)
+      moments.free()
+      const losses: number[] = []
+      await pretrain({
+        llama,
+        sampler: new PatternSource(1),
+        optimizer,
+        schedule: { kind: 'wsd', warmupSteps: 10, decayFraction: 0.2 },
+        totalSteps: 60,
+        onMetrics: ({ loss }) => losses.push(loss),
+      })
+      llama.free()
+      return { words, losses }
+    }
+    const [whole, small] = [await lossWith('f32'), await lossWith('8bit')]
+    expect(small.words).toBeLessThan(0.27 * whole.words)
+    for (const [i, loss] of whole.losses.entries())
+      expect(Math.abs(small.losses[i] - loss)).toBeLessThan(0.05)
+  })
+
   it('a loss that is not finite ends with the step and what to try', async () => {
     const llama = tinyLlama()
     const diverging = pretrain({
@@ -166,6 +220,48 @@ describe('fine-tuning learns the answers and nothing else', () => {
     expect(plan.items(1)).toEqual(steps[0])
   })
 
+  it('rows in micro-batches give the steps of one large batch', async () => {
+    const tokenizer = (await tinyTokenizer()).forChat()
+    const conversations = Array.from({ length: 7 }, (_, i) => [
+      user(`What is ${'the sea '.repeat(i)}?`),
+      assistant('water '.repeat(1 + (i % 3))),
+    ])
+    const stepsOf = async (microBatchSize?: number) => {
+      const llama = tinyLlama()
+      const steps: TrainMetrics[] = []
+      const optimizer = { kind: 'adamw', learningRate: 1e-3 } as const
+      const data = { tokenizer, conversations, sequenceLength: 48, batchSize: 4, epochs: 2, seed: 1 }
+      await sft({ ...data, llama, optimizer, microBatchSize, onMetrics: (each) => steps.push(each) })
+      llama.free()
+      return steps.flatMap(({ loss, gradientNorm }) => [loss, gradientNorm])
+    }
+    const [whole, parts] = [await stepsOf(), await stepsOf(3)]
+    for (const [i, value] of whole.entries()) expect(Math.abs(parts[i] / value - 1)).toBeLessThan(1e-3)
+  })
+
+  it('an adapter learns what the weights would, while they stay until it is merged', async () => {
+    const tokenizer = (await tinyTokenizer()).forChat()
+    const base = tinyLlama()
+    const before = await modelHash(base)
+    const adapter = LoraAdapter.create(base.config, { rank: 8 }, 1)
+    await sft({
+      llama: base.withAdapter(adapter),
+      tokenizer,
+      conversations: [[user('What is a sea?'), assistant('the water')]],
+      optimizer: { kind: 'adamw', learningRate: 0.01 },
+      batchSize: 1,
+      epochs: 80,
+      seed: 1,
+    })
+    expect(await modelHash(base)).toBe(before)
+    mergeAdapter(base, adapter)
+    const model = new LanguageModel(base, tokenizer)
+    const answer = [...model.chat([user('What is a sea?')], { maxTokens: 20, temperature: 0 })]
+    expect(answer.join('')).toBe('the water')
+    base.free()
+    adapter.free()
+  })
+
   it('a conversation is answered by heart afterwards', async () => {
     const tokenizer = (await tinyTokenizer()).forChat()
     const llama = tinyLlama()
@@ -227,6 +323,28 @@ describe('preferences', () => {
       expect(Math.abs(numeric - gradient[at]) / Math.abs(gradient[at]), name).toBeLessThan(0.02)
     }
     llama.free()
+  })
+
+  it('pairs in micro-batches have the gradients of one large batch', async () => {
+    const tokenizer = (await tinyTokenizer()).forChat()
+    const encoded = encodePairs(tokenizer, pairs.slice(0, 5), 64)
+    const reference = encoded.map((_, i) => [-20 - i, -21] as [number, number])
+    const gradients = (...cuts: number[]) => {
+      const llama = tinyLlama()
+      const batches = cuts.map((from, i) => ({
+        pairs: encoded.slice(from, cuts[i + 1]),
+        reference: reference.slice(from, cuts[i + 1]),
+      }))
+      const outcome = dpoStep(llama, batches, 0.5)
+      const values = [...llama.parameters.values()].flatMap((each) => [...each.grad!.read()])
+      llama.free()
+      return { outcome, values }
+    }
+    const [whole, parts] = [gradients(0), gradients(0, 2, 4)]
+    expect(parts.outcome.loss).toBeCloseTo(whole.outcome.loss, 5)
+    expect(parts.outcome.margin).toBeCloseTo(whole.outcome.margin!, 4)
+    const furthest = Math.max(...whole.values.map((value, i) => Math.abs(value - parts.values[i])))
+    expect(furthest / Math.max(...whole.values.map(Math.abs))).toBeLessThan(1e-4)
   })
 
   it('the chosen answers win, from a margin of 0 under the model as it was', async () => {

@@ -5,7 +5,7 @@ import { dpo } from '../../train/index.ts'
 import type { Recipe } from '../schema.ts'
 import type { StepKind } from '../step.ts'
 import { pairSchema, readLines } from './conversations.ts'
-import { configureEngine, keepNewestCheckpoint, trainingResult } from './training.ts'
+import { configureEngine, keepNewestCheckpoint, trainingResult, tuned } from './training.ts'
 
 export type DpoConfig = Omit<NonNullable<Recipe['dpo']>, 'pairs'> & {
   seed: number
@@ -23,18 +23,19 @@ export const dpoStep: StepKind<DpoConfig> = {
     configureEngine(work.places, engine.precision)
     const folder = join(work.inputs[from], 'model')
     const tokenizer = await Tokenizer.load(folder)
-    const llama = await Llama.load(folder)
+    const model = tuned(await Llama.load(folder), work.config.lora, seed)
     const pairs = await readLines(join(work.inputs['dpo-data'], 'pairs.jsonl'), pairSchema)
     const state = join(work.folder, 'state')
     try {
       const result = await dpo({
-        llama,
+        llama: model.llama,
         tokenizer,
         pairs,
         beta,
         optimizer: { kind: 'adamw', learningRate, weightDecay: 0 },
         epochs,
         batchSize,
+        microBatchSize: work.config.microBatchSize,
         seed,
         warmupFraction: warmup,
         checkpoint: { dir: state, everySteps: work.config.checkpointEverySteps },
@@ -42,7 +43,7 @@ export const dpoStep: StepKind<DpoConfig> = {
         onProgress: work.onProgress,
         stop: work.stop,
       })
-      await llama.save(join(work.folder, 'model'), tokenizer)
+      await model.save(work.folder, tokenizer)
       await keepNewestCheckpoint(state)
       const summary = trainingResult(result)
       const { accuracy, margin, dropped } = result
@@ -53,7 +54,7 @@ export const dpoStep: StepKind<DpoConfig> = {
       }
       return { ...summary, counts: { ...summary.counts, pairs: pairs.length, dropped }, metrics }
     } finally {
-      llama.free()
+      model.free()
     }
   },
 }

@@ -1,7 +1,5 @@
 import { join } from 'node:path'
 import type { LedgerEntry } from '../../mixture/index.ts'
-import { Llama } from '../../model/index.ts'
-import { Random } from '../../random/random.ts'
 import { Sampler } from '../../shards/index.ts'
 import { Tokenizer } from '../../tokenizer/index.ts'
 import { pretrain, type Schedule } from '../../train/index.ts'
@@ -18,9 +16,10 @@ import {
 import { openShardSets } from './shards.ts'
 import {
   configureEngine,
+  firstModel,
   heldOutLook,
   keepNewestCheckpoint,
-  llamaConfig,
+  type LoadedModel,
   optimizerOf,
   trainingResult,
 } from './training.ts'
@@ -33,7 +32,10 @@ export interface PretrainConfig {
   name?: string
   /** Of the first stage; later ones read their refinement. */
   mixture?: ChosenMixture
-  model: Recipe['model']
+  /** Of a new model. */
+  model?: Recipe['model']
+  /** Or one to begin from. */
+  loaded?: LoadedModel
   training: Omit<Recipe['training'], 'schedule' | 'maxEpochs' | 'epochCaps'>
   caps: Record<string, number>
   startStep: number
@@ -53,10 +55,7 @@ export const pretrainStep: StepKind<PretrainConfig> = {
     const { stage, seed, training, engine, startStep, endStep } = work.config
     configureEngine(work.places, engine.precision)
     const tokenizer = await Tokenizer.load(join(work.inputs.tokenizer, 'tokenizer'))
-    const llama = Llama.create(
-      llamaConfig(work.config.model, tokenizer, training.sequenceLength),
-      Random.derive(seed, 'model'),
-    )
+    const llama = await firstModel(work.config, tokenizer, work.places.baseDir)
     const sets = await openShardSets(work.inputs.shards)
     const chosen = await chosenMixture(work)
     const { weights, warnings } = weightsOver(chosen.weights, Object.keys(sets))
@@ -77,6 +76,7 @@ export const pretrainStep: StepKind<PretrainConfig> = {
         sampler,
         weights,
         optimizer: optimizerOf(training),
+        recomputeActivations: training.recomputeActivations,
         schedule: work.config.schedule,
         totalSteps: work.config.totalSteps ?? endStep,
         fromStep: startStep,

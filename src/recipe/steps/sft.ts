@@ -5,7 +5,7 @@ import { sft } from '../../train/index.ts'
 import type { Recipe } from '../schema.ts'
 import type { StepKind } from '../step.ts'
 import { conversationSchema, readLines } from './conversations.ts'
-import { configureEngine, keepNewestCheckpoint, trainingResult } from './training.ts'
+import { configureEngine, keepNewestCheckpoint, trainingResult, tuned } from './training.ts'
 
 export type SftConfig = Omit<NonNullable<Recipe['sft']>, 'examples'> & {
   seed: number
@@ -23,17 +23,18 @@ export const sftStep: StepKind<SftConfig> = {
     configureEngine(work.places, engine.precision)
     const folder = join(work.inputs[from], 'model')
     const tokenizer = await Tokenizer.load(folder)
-    const llama = await Llama.load(folder)
+    const model = tuned(await Llama.load(folder), work.config.lora, seed)
     const examples = await readLines(join(work.inputs['sft-data'], 'conversations.jsonl'), conversationSchema)
     const state = join(work.folder, 'state')
     try {
       const result = await sft({
-        llama,
+        llama: model.llama,
         tokenizer,
         conversations: examples.map(({ messages }) => messages),
         optimizer: { kind: 'adamw', learningRate, weightDecay: 0 },
         epochs,
         batchSize,
+        microBatchSize: work.config.microBatchSize,
         seed,
         sequenceLength,
         warmupFraction: warmup,
@@ -42,13 +43,13 @@ export const sftStep: StepKind<SftConfig> = {
         onProgress: work.onProgress,
         stop: work.stop,
       })
-      await llama.save(join(work.folder, 'model'), tokenizer)
+      await model.save(work.folder, tokenizer)
       await keepNewestCheckpoint(state)
       const summary = trainingResult(result)
       const { truncated, dropped } = result
       return { ...summary, counts: { ...summary.counts, examples: examples.length, truncated, dropped } }
     } finally {
-      llama.free()
+      model.free()
     }
   },
 }

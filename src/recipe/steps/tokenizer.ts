@@ -1,26 +1,31 @@
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { domainOf } from '../../curate/index.ts'
-import { trainTokenizer } from '../../tokenizer/index.ts'
+import { Tokenizer, trainTokenizer } from '../../tokenizer/index.ts'
 import type { Recipe } from '../schema.ts'
 import type { StepKind, StepWork } from '../step.ts'
 import { documentsOf, writeJson } from './curation.ts'
+import type { LoadedModel } from './training.ts'
 
-export type TokenizerConfig = Recipe['tokenizer'] & { seed: number }
+export type TokenizerConfig = Recipe['tokenizer'] & { seed: number; loaded?: LoadedModel }
 
-/** Trains byte-level BPE on the training documents, the same number of bytes of each domain where there are enough. */
+/**
+ * Trains byte-level BPE on the training documents, the same number of bytes of each domain where there are enough; or
+ * takes the tokenizer of the model that the run begins from.
+ */
 export const tokenizerStep: StepKind<TokenizerConfig> = {
   kind: 'tokenizer',
   version: 1,
   resumes: false,
   async run(work) {
-    const bytesByDomain = await countBytes(work)
-    const quotas = evenQuotas(bytesByDomain, work.config.sampleBytes)
-    const { vocabSize } = work.config
-    const tokenizer = await trainTokenizer(sample(work, quotas), {
-      vocabSize,
-      onProgress: work.onProgress,
-      stop: work.stop,
-    })
+    const { vocabSize, sampleBytes: most, loaded } = work.config
+    const quotas = loaded ? new Map<string, number>() : evenQuotas(await countBytes(work), most)
+    const tokenizer = loaded
+      ? await Tokenizer.load(resolve(work.places.baseDir, loaded.path))
+      : await trainTokenizer(sample(work, quotas), {
+          vocabSize,
+          onProgress: work.onProgress,
+          stop: work.stop,
+        })
     await tokenizer.save(join(work.folder, 'tokenizer'))
     const bytesPerToken: Record<string, number> = {}
     for (const [domain, texts] of await measuredTexts(work)) {
@@ -30,7 +35,7 @@ export const tokenizerStep: StepKind<TokenizerConfig> = {
     }
     await writeJson(work, 'stats.json', { vocabSize: tokenizer.vocabSize, bytesPerToken })
     const warnings =
-      tokenizer.vocabSize < vocabSize
+      !loaded && tokenizer.vocabSize < vocabSize
         ? [`the text has only enough pairs for ${tokenizer.vocabSize} of ${vocabSize} tokens`]
         : []
     const sampleBytes = [...quotas.values()].reduce((sum, bytes) => sum + bytes, 0)

@@ -73,6 +73,8 @@ export function openNativeBackend(): Backend {
     writeRows: kernels.tensorWriteRows,
     sumOfSquares: kernels.tensorSumOfSquares,
     adamw: kernels.tensorAdamw,
+    adamw8bit: kernels.tensorAdamw8bit,
+    stateWords: kernels.tensorStateWords,
     muon: kernels.tensorMuon,
   }
 }

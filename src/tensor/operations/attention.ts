@@ -1,6 +1,6 @@
 import { SmolforgeError } from '../../errors.ts'
-import { accumulateAll } from '../autograd.ts'
-import { NONE } from '../backend.ts'
+import { accumulate, accumulateAll } from '../autograd.ts'
+import { type AttentionShape, NONE } from '../backend.ts'
 import { backend } from '../engine.ts'
 import { empty, record, shapeError, type Tensor } from '../tensor.ts'
 
@@ -16,36 +16,109 @@ export interface AttentionOptions {
 /**
  * Causal attention of q[B, T, heads * D] over k and v[B, S, kvHeads * D], scaled by 1 / sqrt(D); query heads share
  * key-value heads in groups (Ainslie et al. 2023). Query i sees keys 0 .. keyLength - T + i. The matrix of
- * probabilities never exists whole (Dao et al. 2022).
+ * probabilities never exists whole (Dao et al. 2022). Each is f32 or bf16; the output is stored as q.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
   const shape = checkedShape(q, k, v, options)
-  const y = empty(q.shape)
-  const logSumExp = empty([shape.batch, shape.heads, shape.time])
-  backend().attention(q.handle, k.handle, v.handle, y.handle, logSumExp.handle, shape)
+  const { y, logSumExp } = forward(q, k, v, shape)
   return record(y, [q, k, v], (dy) => {
-    accumulateAll([q.node, k.node, v.node] as const, (dq, dk, dv) =>
-      backend().attentionGradient(
-        q.handle,
-        k.handle,
-        v.handle,
-        y.handle,
-        logSumExp.handle,
-        dy.handle,
-        // The kernel writes all three: those that nobody wants are thrown away with the step.
-        dq.handle === NONE ? empty(q.shape).handle : dq.handle,
-        dk.handle === NONE ? empty(k.shape).handle : dk.handle,
-        dv.handle === NONE ? empty(v.shape).handle : dv.handle,
-        shape,
-        dq.add,
-        dk.add,
-        dv.add,
-      ),
-    )
+    accumulateAll([q.node, k.node, v.node] as const, (dq, dk, dv) => {
+      // The kernel writes all three: those that nobody wants are thrown away with the step.
+      const [toQ, toK, toV] = [dq, dk, dv].map(({ handle }, i) => {
+        const { shape, dtype } = [q, k, v][i]
+        return handle === NONE ? empty(shape, dtype).handle : handle
+      })
+      const saved = [q, k, v, y, logSumExp, dy].map(({ handle }) => handle) as Six
+      backend().attentionGradient(...saved, toQ, toK, toV, shape, dq.add, dk.add, dv.add)
+    })
   })
 }
 
-function checkedShape(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions) {
+/**
+ * As `attention` of queries, keys and values that lie side by side in the rows of one matrix,
+ * qkv[B, T, (heads + 2 * kvHeads) * D], as `normLinears` makes them.
+ */
+export function selfAttention(qkv: Tensor, options: Omit<AttentionOptions, 'keyLength'>): Tensor {
+  const shape = jointShape(qkv, options)
+  const { y, logSumExp } = forward(qkv, qkv, qkv, shape)
+  return record(y, [qkv], (dy) => {
+    accumulate(qkv.node, (into, add) => {
+      const saved = [qkv, qkv, qkv, y, logSumExp, dy].map(({ handle }) => handle) as Six
+      const { handle } = into
+      backend().attentionGradient(...saved, handle, handle, handle, shape, add, add, add)
+    })
+  })
+}
+
+/** As `attention` of the queries of such a qkv over a cache of keys and values, without gradients. */
+export function cachedAttention(qkv: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
+  const joint = jointShape(qkv, options)
+  const [, capacity] = k.shape
+  const keyLength = options.keyLength ?? capacity
+  const width = joint.kvHeads * joint.headDim
+  for (const each of [k, v]) {
+    if (each.shape[0] !== joint.batch || each.shape[1] !== capacity || each.shape[2] !== width) {
+      throw shapeError('cachedAttention', 'k and v [B, S, kvHeads * D] are needed', qkv, each)
+    }
+  }
+  if (!Number.isInteger(keyLength) || keyLength < joint.time || keyLength > capacity) {
+    throw shapeError('cachedAttention', `keyLength ${keyLength} must be from T to S`, qkv, k)
+  }
+  const alone = { keyWidth: 0, keyOffset: 0, valueWidth: 0, valueOffset: 0 }
+  return forward(qkv, k, v, { ...joint, ...alone, capacity, keyLength }).y
+}
+
+type Six = [number, number, number, number, number, number]
+
+function forward(q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape) {
+  const { batch, time, heads, headDim } = shape
+  const y = empty([batch, time, heads * headDim], q.dtype)
+  const logSumExp = empty([batch, heads, time])
+  backend().attention(q.handle, k.handle, v.handle, y.handle, logSumExp.handle, shape)
+  return { y, logSumExp }
+}
+
+function jointShape(qkv: Tensor, { heads, kvHeads, segments }: AttentionOptions): AttentionShape {
+  const [batch, time, width] = qkv.shape
+  const headDim = width / (heads + 2 * kvHeads)
+  if (qkv.shape.length !== 3 || !Number.isInteger(headDim) || heads % kvHeads !== 0) {
+    throw shapeError('selfAttention', `qkv [B, T, (${heads} + 2 * ${kvHeads}) * D] is needed`, qkv)
+  }
+  checkLimits('selfAttention', qkv, headDim, segments, batch * time)
+  return {
+    batch,
+    time,
+    capacity: time,
+    heads,
+    kvHeads,
+    headDim,
+    keyLength: time,
+    segments: segments?.handle ?? NONE,
+    queryWidth: width,
+    queryOffset: 0,
+    keyWidth: width,
+    keyOffset: heads * headDim,
+    valueWidth: width,
+    valueOffset: (heads + kvHeads) * headDim,
+  }
+}
+
+function checkLimits(
+  operation: string,
+  q: Tensor,
+  headDim: number,
+  segments: Tensor | undefined,
+  positions: number,
+): void {
+  if (segments !== undefined && (segments.dtype !== 'i32' || segments.size !== positions)) {
+    throw shapeError(operation, 'segments must be i32 [B, T] with as many keys', q, segments)
+  }
+  if (headDim > 256) {
+    throw new SmolforgeError('usage', `${operation}: headDim ${headDim} is more than 256`)
+  }
+}
+
+function checkedShape(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): AttentionShape {
   const { heads, kvHeads, segments } = options
   const [batch, time, width] = q.shape
   const [keyBatch, capacity, keyWidth] = k.shape
@@ -67,10 +140,8 @@ function checkedShape(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions
   if (!Number.isInteger(keyLength) || keyLength < time || keyLength > capacity) {
     throw shapeError('attention', `keyLength ${keyLength} must be from T to S`, q, k)
   }
-  if (segments !== undefined) {
-    const same = segments.dtype === 'i32' && segments.size === batch * time && keyLength === time
-    if (!same) throw shapeError('attention', 'segments must be i32 [B, T] with as many keys', q, segments)
-  }
-  if (headDim > 256) throw new SmolforgeError('usage', `attention: headDim ${headDim} is more than 256`)
-  return { batch, time, capacity, heads, kvHeads, headDim, keyLength, segments: segments?.handle ?? NONE }
+  checkLimits('attention', q, headDim, segments, keyLength === time ? batch * time : -1)
+  const alone = { queryWidth: 0, queryOffset: 0, keyWidth: 0, keyOffset: 0, valueWidth: 0, valueOffset: 0 }
+  const handle = segments?.handle ?? NONE
+  return { batch, time, capacity, heads, kvHeads, headDim, keyLength, segments: handle, ...alone }
 }

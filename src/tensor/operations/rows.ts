@@ -79,18 +79,16 @@ function gather(operation: string, table: Tensor, ids: Tensor | Int32Array): Ten
 }
 
 /**
- * cache[b, at + t] = rows[b, t], in place: keys and values of new positions join the cache. For inference.
+ * cache[b, at + t] = rows[b, t], in place: keys and values of new positions join the cache. Rows that are wider give
+ * their columns from `offset` on. For inference; each is f32 or bf16.
  */
-export function writeRows(cache: Tensor, rows: Tensor, at: number): void {
-  const [batch, capacity, ...width] = cache.shape
-  const [rowsBatch, time, ...rowsWidth] = rows.shape
-  const fits =
-    cache.shape.length >= 2 &&
-    rows.shape.length === cache.shape.length &&
-    batch === rowsBatch &&
-    width.every((length, i) => length === rowsWidth[i])
+export function writeRows(cache: Tensor, rows: Tensor, at: number, offset = 0): void {
+  const [batch, capacity, ...widths] = cache.shape
+  const [rowsBatch, time, ...strides] = rows.shape
+  const [width, stride] = [sizeOf(widths), sizeOf(strides)]
+  const fits = cache.shape.length >= 2 && batch === rowsBatch && offset >= 0 && offset + width <= stride
   if (!fits || !Number.isInteger(at) || at < 0 || at + time > capacity) {
     throw shapeError('writeRows', `rows at time ${at} do not fit the cache`, cache, rows)
   }
-  backend().writeRows(cache.handle, rows.handle, batch, capacity, time, sizeOf(width), at)
+  backend().writeRows(cache.handle, rows.handle, batch, capacity, time, width, stride, offset, at)
 }

@@ -1,6 +1,7 @@
 //! What every kernel is told beside its input: instruction set, threads, precision, and scratch memory to work in.
 
 use crate::arena::Block;
+use crate::gemm::Inputs;
 use crate::isa::Isa;
 use crate::{pool, rope};
 use std::cell::UnsafeCell;
@@ -85,9 +86,14 @@ impl Context {
         self.scratch(self.threads, purpose, length)
     }
 
-    /// For each worker a context of one thread and full precision, for tasks that are whole calculations.
+    /// For each worker a context of one thread, for tasks that are whole calculations; of full precision where products
+    /// of bf16 would not be faster.
     pub fn singles(&self) -> &[Context] {
-        let single = |_| Context::new(self.isa, 1, Precision::F32);
+        let precision = match Inputs::of(self) {
+            Inputs::Floats => Precision::F32,
+            Inputs::Pairs | Inputs::Tiles => self.precision,
+        };
+        let single = |_| Context::new(self.isa, 1, precision);
         self.singles
             .get_or_init(|| (0..self.threads).map(single).collect())
     }

@@ -126,7 +126,7 @@ pub fn widen(context: &Context, x: &[Bf16], y: &mut [f32]) {
     assert!(x.len() == y.len());
     let out = Shared::new(y);
     context.split(x.len(), 1, &|from, to| unsafe {
-        convert_part(context.isa, &x[from..to], out.part(from, to));
+        convert(context.isa, &x[from..to], out.part(from, to));
     });
 }
 
@@ -135,7 +135,7 @@ pub fn narrow(context: &Context, x: &[f32], y: &mut [Bf16]) {
     assert!(x.len() == y.len());
     let out = Shared::new(y);
     context.split(x.len(), 1, &|from, to| unsafe {
-        convert_part(context.isa, &x[from..to], out.part(from, to));
+        convert(context.isa, &x[from..to], out.part(from, to));
     });
 }
 
@@ -234,7 +234,7 @@ kernels! {
     fn scale_part(x: &[f32], factor: f32, y: &mut [f32], add: bool) = scale_body;
     fn scale_in_place_part(x: &mut [f32], factor: f32) = scale_in_place_body;
     fn combine_part(x: &[f32], a: f32, y: &mut [f32], b: f32) = combine_body;
-    fn convert_part<A, B>(x: &[A], y: &mut [B]) = convert_body;
+    pub fn convert<A, B>(x: &[A], y: &mut [B]) = convert_body;
     fn swiglu_part<E>(gate: &[E], up: &[E], y: &mut [E]) = swiglu_body;
     fn swiglu_gradient_part<E>(inputs: [*const E; 3], dgate: *mut E, dup: *mut E, n: usize, adds: [bool; 2]) = swiglu_gradient_body;
 }

@@ -1,7 +1,7 @@
 //! Which instruction set the kernels run with.
 
 use crate::context::{Context, Precision};
-use crate::element::Bf16;
+use crate::element::{Bf16, Floats, FloatsMut};
 use crate::gemm::{Inputs, LOOP_PRODUCTS, Matrix, Output, gemm, tile_loop};
 use crate::simd::{Pairs, Simd};
 use crate::{attention, kernels, normalise, pair_kernels, quantised};
@@ -10,6 +10,9 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
     Portable,
+    Neon,
+    /// NEON with products of bf16 matrices.
+    NeonBf16,
     Avx2,
     Avx512,
     /// AVX-512 with products of bf16 pairs.
@@ -24,14 +27,19 @@ pub enum Isa {
     WideTiles,
 }
 
-pub const ALL: [Isa; 5] = [
+pub const ALL: [Isa; 7] = [
     Isa::Portable,
+    Isa::Neon,
+    Isa::NeonBf16,
     Isa::Avx2,
     Isa::Avx512,
     Isa::Avx512Bf16,
     Isa::Amx,
 ];
-#[cfg(test)]
+/// The stand-ins for wide registers are tested by x86 machines; this one may be an emulation, and slow.
+#[cfg(all(test, target_arch = "aarch64"))]
+pub const TESTED: [Isa; 3] = [Isa::Portable, Isa::Neon, Isa::NeonBf16];
+#[cfg(all(test, not(target_arch = "aarch64")))]
 pub const TESTED: [Isa; 7] = [
     Isa::Portable,
     Isa::Avx2,
@@ -46,6 +54,8 @@ impl Isa {
     pub fn name(self) -> &'static str {
         match self {
             Isa::Portable => "portable",
+            Isa::Neon => "neon",
+            Isa::NeonBf16 => "neonbf16",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
             Isa::Avx512Bf16 => "avx512bf16",
@@ -85,7 +95,11 @@ impl Isa {
             Isa::Avx512Bf16 => is_x86_feature_detected!("avx512bf16") && Isa::Avx512.available(),
             #[cfg(target_arch = "x86_64")]
             Isa::Amx => Isa::Avx512Bf16.available() && tiles_available(),
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => true,
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonBf16 => std::arch::is_aarch64_feature_detected!("bf16"),
+            // Those of other processors.
             _ => false,
         }
     }
@@ -93,7 +107,7 @@ impl Isa {
     /// Whether it multiplies pairs of bf16 in one instruction.
     pub fn has_pairs(self) -> bool {
         match self {
-            Isa::Avx512Bf16 | Isa::Amx => true,
+            Isa::NeonBf16 | Isa::Avx512Bf16 | Isa::Amx => true,
             #[cfg(test)]
             Isa::Wide | Isa::WideTiles => true,
             _ => false,
@@ -155,7 +169,7 @@ fn pairs_gain(isa: Isa) -> f64 {
         unsafe { pair_loop(isa, ROUNDS) };
         pairs = pairs.min(start.elapsed().as_secs_f64());
     }
-    2.0 * floats / pairs
+    pair_products(isa) as f64 * floats / pairs
 }
 
 /// Runs a few kernels with this instruction set and with the portable one and compares: a compiler or a CPU that
@@ -220,7 +234,7 @@ pub fn measure_peak(context: &Context) -> f64 {
     let lanes = unsafe { lanes(isa) };
     let (rounds, products) = match inputs {
         Inputs::Floats => (2_000_000, CHAINS * lanes),
-        Inputs::Pairs => (2_000_000, 2 * CHAINS * lanes),
+        Inputs::Pairs => (2_000_000, pair_products(isa) * CHAINS * lanes),
         Inputs::Tiles => (400_000, LOOP_PRODUCTS),
     };
     let mut best = f64::INFINITY;
@@ -238,6 +252,11 @@ pub fn measure_peak(context: &Context) -> f64 {
         best = best.min(start.elapsed().as_secs_f64());
     }
     (2 * products * rounds * context.threads) as f64 / best / 1e9
+}
+
+/// Multiply-adds a lane of the instruction that `Pairs::fastest` is.
+fn pair_products(isa: Isa) -> usize {
+    if isa == Isa::NeonBf16 { 4 } else { 2 }
 }
 
 /// Sums that do not wait for each other.
@@ -278,12 +297,11 @@ unsafe fn fma_body<S: Simd>(rounds: usize) -> f32 {
 
 #[inline(always)]
 unsafe fn pair_body<S: Pairs>(rounds: usize) {
-    let a = std::hint::black_box([Bf16::new(0.5), Bf16::new(0.25)]);
-    let b = S::splat(std::hint::black_box(0.001));
+    let [a, b] = [0.5, 0.001].map(|x| S::splat(std::hint::black_box(x)));
     let mut sums = [b; CHAINS];
     for _ in 0..rounds {
         for sum in &mut sums {
-            *sum = S::dot(*sum, a.as_ptr(), b);
+            *sum = S::fastest(*sum, a, b);
         }
     }
     let mut total = 0.0;
@@ -339,14 +357,25 @@ fn probe(isa: Isa) -> Vec<(&'static str, Vec<f32>)> {
         kv_heads: 1,
         head_dim: 20,
         key_length: 19,
+        queries: attention::Lines::alone(2, 20),
+        keys: attention::Lines::alone(1, 20),
+        values: attention::Lines::alone(1, 20),
     };
     let (q, kv) = (noise(19 * 40), noise(19 * 20));
     let (mut y, mut lse) = (vec![0.0; 19 * 40], vec![0.0; 38]);
-    attention::forward(&context, &q, &kv, &kv, &mut y, &mut lse, None, shape);
+    let [queries, pairs] = [&q, &kv].map(|x| Floats::F32(x));
+    let out = FloatsMut::F32(&mut y);
+    attention::forward(&context, queries, pairs, pairs, out, &mut lse, None, shape);
     let (mut dq, mut dk, mut dv) = (vec![0.0; 19 * 40], vec![0.0; 19 * 20], vec![0.0; 19 * 20]);
-    let adds = [false; 3];
+    let gradients = attention::Gradients {
+        q: FloatsMut::F32(&mut dq).into(),
+        k: FloatsMut::F32(&mut dk).into(),
+        v: FloatsMut::F32(&mut dv).into(),
+        adds: [false; 3],
+    };
+    let output = Floats::F32(&y);
     attention::backward(
-        &context, &q, &kv, &kv, &y, &lse, &q, &mut dq, &mut dk, &mut dv, None, shape, adds,
+        &context, queries, pairs, pairs, output, &lse, queries, gradients, None, shape,
     );
     let mut soft = vec![0.0; m * n];
     normalise::softmax(&context, &forward, &mut soft, n, false);

@@ -1,8 +1,14 @@
-//! Muon: momentum made orthogonal by Newton-Schulz iteration (Jordan et al. 2024), in f32.
+//! Muon: momentum made orthogonal by Newton-Schulz iteration (Jordan et al. 2024).
+//!
+//! A step of the iteration is X <- P X with P = a I + b G + c G², G = X Xᵀ. All the P are polynomials of the first G,
+//! so in f32 the iteration goes on with the small G alone and X is multiplied once, by the product of the P: half the
+//! work where X is three times as long as it is high. What G loses by rounding grows with every step, more than bf16
+//! has digits for: where products of bf16 are fast, X is multiplied every time.
 
-use crate::context::{Context, Precision, Purpose};
-use crate::gemm::{Matrix, Output, gemm};
-use crate::{elementwise, reduce};
+use crate::context::{Context, Precision, Purpose, Shared};
+use crate::gemm::{Inputs, Matrix, Output, gemm};
+use crate::simd::{self, Simd};
+use crate::{elementwise, kernels, reduce, vectors};
 
 #[derive(Clone, Copy)]
 pub struct Muon {
@@ -26,7 +32,7 @@ const A: f32 = 3.4445;
 const B: f32 = -4.7750;
 const C: f32 = 2.0315;
 
-/// One step for every matrix in place. Each is worked on by one thread when there are enough of them.
+/// One step for every matrix in place.
 pub fn muon(context: &Context, entries: &mut [Entry], settings: Muon) {
     for entry in entries.iter() {
         let n = entry.rows * entry.columns;
@@ -34,13 +40,14 @@ pub fn muon(context: &Context, entries: &mut [Entry], settings: Muon) {
             entry.parameter.len() == n && entry.gradient.len() == n && entry.momentum.len() == n
         );
     }
+    // A matrix is worked on by one thread when there are enough of them, else by all.
     if context.threads == 1 || entries.len() < 2 * context.threads {
-        let full = (context.precision != Precision::F32)
+        let full = (Inputs::of(context) == Inputs::Floats && context.precision != Precision::F32)
             .then(|| Context::new(context.isa, context.threads, Precision::F32));
-        let full = full.as_ref().unwrap_or(context);
+        let context = full.as_ref().unwrap_or(context);
         return entries
             .iter_mut()
-            .for_each(|entry| one(full, entry, settings));
+            .for_each(|entry| one(context, entry, settings));
     }
     struct Entries<'a, 'b>(*mut Entry<'a>, std::marker::PhantomData<&'b ()>);
     unsafe impl Sync for Entries<'_, '_> {}
@@ -70,78 +77,330 @@ fn one(context: &Context, entry: &mut Entry, settings: Muon) {
     if n == 0 {
         return;
     }
-    let (short, long) = (rows.min(columns), rows.max(columns));
-    let work = unsafe { context.shared_scratch(Purpose::Matrix, 2 * n + 2 * short * short) };
-    let (mut x, rest) = work.split_at_mut(n);
-    let (mut next, rest) = rest.split_at_mut(n);
-    let (gram, poly) = rest.split_at_mut(short * short);
-    for (m, &g) in momentum.iter_mut().zip(gradient.iter()) {
-        *m = settings.momentum * *m + (1.0 - settings.momentum) * settings.gradient_scale * g;
-    }
-    for ((to, &m), &g) in next.iter_mut().zip(momentum.iter()).zip(gradient.iter()) {
-        let g = settings.gradient_scale * g;
-        *to = if settings.nesterov {
-            (1.0 - settings.momentum) * g + settings.momentum * m
-        } else {
-            m
-        };
-    }
-    if rows > columns {
-        reduce::transpose(context, next, x, rows, columns, false);
+    let side = rows.min(columns);
+    let work = unsafe { context.shared_scratch(Purpose::Matrix, 2 * n + 5 * side * side) };
+    let (x, rest) = work.split_at_mut(n);
+    let (other, squares) = rest.split_at_mut(n);
+    let (m, direction) = (Shared::new(momentum), Shared::new(x));
+    context.split(n, 2, &|from, to| unsafe {
+        let (m, direction) = (m.part(from, to), direction.part(from, to));
+        momentum_part(context.isa, m, &gradient[from..to], direction, settings);
+    });
+    let (made, factor) = if Inputs::of(context) == Inputs::Floats {
+        let factor = by_gram(context, rows, columns, settings.steps, x, other, squares);
+        (other, factor)
     } else {
-        x.copy_from_slice(next);
-    }
-    let norm = reduce::total(context, x, true).sqrt() as f32 + 1e-7;
-    x.iter_mut().for_each(|x| *x /= norm);
-    for _ in 0..settings.steps {
-        // gram = x xᵀ; poly = B gram + C gram²; x = A x + poly x
-        symmetric(context, short, long, x, gram);
-        symmetric(context, short, short, gram, poly);
-        elementwise::combine(context, gram, B, poly, C);
-        elementwise::scale(context, x, A, next, false);
-        let (left, right) = (Matrix::rows(&*poly, short), Matrix::rows(&*x, long));
-        gemm(
-            context,
-            short,
-            long,
-            short,
-            left,
-            right,
-            Output::new(&mut *next, long, true),
-        );
-        std::mem::swap(&mut x, &mut next);
-    }
-    if rows > columns {
-        reduce::transpose(context, x, next, columns, rows, false);
-    } else {
-        next.copy_from_slice(x);
-    }
+        by_products(context, rows, columns, settings.steps, x, other, squares);
+        (x, 1.0)
+    };
     let rate = settings.learning_rate * (rows as f32 / columns as f32).max(1.0).sqrt();
     let keep = 1.0 - settings.learning_rate * settings.weight_decay;
-    for (p, x) in parameter.iter_mut().zip(next.iter()) {
-        *p = keep * *p - rate * x;
+    elementwise::combine(context, made, -rate * factor, parameter, keep);
+}
+
+kernels! {
+    fn momentum_part(m: &mut [f32], g: &[f32], direction: &mut [f32], settings: Muon) = momentum_body;
+}
+
+/// Momentum moves towards the gradient; the direction is it, or with Nesterov it one step ahead.
+#[inline(always)]
+unsafe fn momentum_body<S: Simd>(m: &mut [f32], g: &[f32], direction: &mut [f32], settings: Muon) {
+    let keep = S::splat(settings.momentum);
+    let take = S::splat((1.0 - settings.momentum) * settings.gradient_scale);
+    let n = m.len();
+    let (m, g, direction) = (m.as_mut_ptr(), g.as_ptr(), direction.as_mut_ptr());
+    vectors!(S, n, |i, left| {
+        let slope = S::mul(take, simd::get::<S>(g.add(i), left));
+        let moved = S::fma(keep, simd::get::<S>(m.add(i), left), slope);
+        simd::put::<S>(m.add(i), left, moved);
+        let ahead = if settings.nesterov {
+            S::fma(keep, moved, slope)
+        } else {
+            moved
+        };
+        simd::put::<S>(direction.add(i), left, ahead);
+    });
+}
+
+/// out = x made orthogonal, but for the factor that is returned. x is [rows, columns]; a high one is multiplied from
+/// the right, so that nothing is transposed.
+fn by_gram(
+    context: &Context,
+    rows: usize,
+    columns: usize,
+    steps: usize,
+    x: &[f32],
+    out: &mut [f32],
+    work: &mut [f32],
+) -> f32 {
+    let wide = rows <= columns;
+    let (side, long) = (rows.min(columns), rows.max(columns));
+    let size = side * side;
+    let (gram, rest) = work.split_at_mut(size);
+    let (poly, rest) = rest.split_at_mut(size);
+    let (product, rest) = rest.split_at_mut(size);
+    let (other, rest) = rest.split_at_mut(size);
+    let (mut product, mut other, half) = (product, other, &mut rest[..size]);
+    if wide {
+        let right = Matrix::columns(x, columns);
+        let left = |top: usize| Matrix::rows(&x[top * columns..], columns);
+        symmetric(context, side, long, &left, right, gram);
+    } else {
+        let right = Matrix::rows(x, columns);
+        let left = |top: usize| Matrix::columns(&x[top..], columns);
+        symmetric(context, side, long, &left, right, gram);
+    }
+    let trace: f64 = (0..side).map(|i| gram[i * (side + 1)] as f64).sum();
+    let factor = 1.0 / (trace.sqrt() as f32 + 1e-7);
+    gram.iter_mut().for_each(|g| *g *= factor * factor);
+    product.fill(0.0);
+    add_diagonal(product, side, 1.0);
+    for step in 0..steps {
+        polynomial(context, side, gram, poly);
+        if step == 0 {
+            product.copy_from_slice(poly);
+        } else {
+            commuting(context, side, poly, product, other);
+            std::mem::swap(&mut product, &mut other);
+        }
+        if step + 1 < steps {
+            commuting(context, side, poly, gram, half);
+            commuting(context, side, poly, half, gram);
+        }
+    }
+    let (x, q) = (Matrix::rows(x, columns), Matrix::rows(&*product, side));
+    let out = Output::new(out, columns, false);
+    if wide {
+        gemm(context, rows, columns, side, q, x, out);
+    } else {
+        gemm(context, rows, columns, side, x, q, out);
+    }
+    factor
+}
+
+/// x made orthogonal, with a product over its length in every step.
+fn by_products(
+    context: &Context,
+    rows: usize,
+    columns: usize,
+    steps: usize,
+    x: &mut [f32],
+    other: &mut [f32],
+    work: &mut [f32],
+) {
+    let (side, long) = (rows.min(columns), rows.max(columns));
+    let (gram, rest) = work.split_at_mut(side * side);
+    let poly = &mut rest[..side * side];
+    let high = rows > columns;
+    let (mut from, mut to) = (x, other);
+    if high {
+        reduce::transpose(context, from, to, rows, columns, false);
+        std::mem::swap(&mut from, &mut to);
+    }
+    let mut factor = 1.0 / (reduce::total(context, from, true).sqrt() as f32 + 1e-7);
+    for _ in 0..steps {
+        let left = |top: usize| Matrix::rows(&from[top * long..], long);
+        symmetric(
+            context,
+            side,
+            long,
+            &left,
+            Matrix::columns(&*from, long),
+            gram,
+        );
+        // The norm is divided by in the first step, on the small side.
+        gram.iter_mut().for_each(|g| *g *= factor * factor);
+        polynomial(context, side, gram, poly);
+        poly.iter_mut().for_each(|p| *p *= factor);
+        factor = 1.0;
+        let (left, right) = (Matrix::rows(&*poly, side), Matrix::rows(&*from, long));
+        gemm(
+            context,
+            side,
+            long,
+            side,
+            left,
+            right,
+            Output::new(&mut *to, long, false),
+        );
+        std::mem::swap(&mut from, &mut to);
+    }
+    if high {
+        reduce::transpose(context, from, to, columns, rows, false);
+        std::mem::swap(&mut from, &mut to);
+    }
+    // `from` has the result: in x when an even number of swaps was made.
+    if (steps + 2 * high as usize) % 2 == 1 {
+        to.copy_from_slice(from);
     }
 }
 
-/// out = x xᵀ for x[n, k]: blocks of rows up to the diagonal, the rest mirrored.
-fn symmetric(context: &Context, n: usize, k: usize, x: &[f32], out: &mut [f32]) {
+/// poly = A I + B gram + C gram²
+fn polynomial(context: &Context, n: usize, gram: &[f32], poly: &mut [f32]) {
+    commuting(context, n, gram, gram, poly);
+    elementwise::combine(context, gram, B, poly, C);
+    add_diagonal(poly, n, A);
+}
+
+fn add_diagonal(matrix: &mut [f32], n: usize, value: f32) {
+    for i in 0..n {
+        matrix[i * (n + 1)] += value;
+    }
+}
+
+/// out = a b for symmetric a and b that commute: it is symmetric too.
+fn commuting(context: &Context, n: usize, a: &[f32], b: &[f32], out: &mut [f32]) {
+    let left = |top: usize| Matrix::rows(&a[top * n..], n);
+    symmetric(context, n, n, &left, Matrix::rows(b, n), out);
+}
+
+/// out[n, n] = left[n, k] right[k, n], known to be symmetric: blocks of rows up to the diagonal, the rest mirrored.
+/// `left` gives the rows from one on.
+fn symmetric<'a>(
+    context: &Context,
+    n: usize,
+    k: usize,
+    left: &dyn Fn(usize) -> Matrix<'a>,
+    right: Matrix,
+    out: &mut [f32],
+) {
     let block = n.div_ceil(4).max(48);
     for top in (0..n).step_by(block) {
         let bottom = (top + block).min(n);
-        let (left, right) = (Matrix::rows(&x[top * k..], k), Matrix::columns(x, k));
-        gemm(
-            context,
-            bottom - top,
-            bottom,
-            k,
-            left,
-            right,
-            Output::new(&mut out[top * n..bottom * n], n, false),
-        );
+        let rows = Output::new(&mut out[top * n..bottom * n], n, false);
+        gemm(context, bottom - top, bottom, k, left(top), right, rows);
     }
-    for row in 0..n {
-        for column in row + 1..n {
-            out[row * n + column] = out[column * n + row];
+    // In squares that stay in the first cache.
+    const SQUARE: usize = 32;
+    for top in (0..n).step_by(SQUARE) {
+        for first in (top..n).step_by(SQUARE) {
+            for row in top..(top + SQUARE).min(n) {
+                for column in first.max(row + 1)..(first + SQUARE).min(n) {
+                    out[row * n + column] = out[column * n + row];
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa;
+
+    fn noise(n: usize) -> Vec<f32> {
+        let mut state = 7u32;
+        (0..n)
+            .map(|i| {
+                state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+                let x = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
+                // Singular values from large to very small, as gradients have them.
+                x * 10f32.powf(-((i % 40) as f32) / 8.0) + ((i % 3) as f32 - 1.0) * 0.1
+            })
+            .collect()
+    }
+
+    /// The iteration as it is written down, in f64.
+    fn slow(x: &[f32], rows: usize, columns: usize, steps: usize) -> Vec<f64> {
+        let product = |a: &dyn Fn(usize, usize) -> f64,
+                       b: &dyn Fn(usize, usize) -> f64,
+                       (m, n, k): (usize, usize, usize)| {
+            let mut c = vec![0.0; m * n];
+            for i in 0..m {
+                for l in 0..k {
+                    let left = a(i, l);
+                    for j in 0..n {
+                        c[i * n + j] += left * b(l, j);
+                    }
+                }
+            }
+            c
+        };
+        let (side, long) = (rows.min(columns), rows.max(columns));
+        let at = |i: usize, j: usize| {
+            if rows <= columns {
+                i * columns + j
+            } else {
+                j * columns + i
+            }
+        };
+        let norm = x.iter().map(|&x| (x * x) as f64).sum::<f64>().sqrt() + 1e-7;
+        let mut y: Vec<f64> = (0..side * long)
+            .map(|i| x[at(i / long, i % long)] as f64 / norm)
+            .collect();
+        for _ in 0..steps {
+            let g = product(
+                &|i, l| y[i * long + l],
+                &|l, j| y[j * long + l],
+                (side, side, long),
+            );
+            let g2 = product(
+                &|i, l| g[i * side + l],
+                &|l, j| g[l * side + j],
+                (side, side, side),
+            );
+            let p: Vec<f64> = g
+                .iter()
+                .zip(&g2)
+                .map(|(g, g2)| B as f64 * g + C as f64 * g2)
+                .collect();
+            let py = product(
+                &|i, l| p[i * side + l],
+                &|l, j| y[l * long + j],
+                (side, long, side),
+            );
+            y = y.iter().zip(&py).map(|(y, py)| A as f64 * y + py).collect();
+        }
+        let mut out = vec![0.0; rows * columns];
+        for i in 0..side {
+            for j in 0..long {
+                out[at(i, j)] = y[i * long + j];
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn follows_the_plain_iteration_on_every_instruction_set() {
+        let settings = Muon {
+            learning_rate: 1.0,
+            momentum: 0.0,
+            nesterov: false,
+            steps: 5,
+            weight_decay: 0.0,
+            gradient_scale: 1.0,
+        };
+        for isa in isa::ALL.into_iter().filter(|isa| isa.available()) {
+            for (precision, bound) in [(Precision::F32, 2e-3), (Precision::Bf16, 0.1)] {
+                for (rows, columns) in [(1, 5), (40, 40), (33, 120), (130, 50), (96, 64)] {
+                    let context = Context::new(isa, 2, precision);
+                    let n = rows * columns;
+                    let gradient = noise(n);
+                    let (mut parameter, mut momentum) = (vec![0.0; n], vec![0.0; n]);
+                    let entry = Entry {
+                        parameter: &mut parameter,
+                        gradient: &gradient,
+                        momentum: &mut momentum,
+                        rows,
+                        columns,
+                    };
+                    muon(&context, &mut [entry], settings);
+                    let rate = (rows as f64 / columns as f64).max(1.0).sqrt();
+                    let expected = slow(&gradient, rows, columns, 5);
+                    let apart: f64 = parameter
+                        .iter()
+                        .zip(&expected)
+                        .map(|(&p, e)| (p as f64 + rate * e).powi(2))
+                        .sum();
+                    let length: f64 = expected.iter().map(|e| (rate * e).powi(2)).sum();
+                    let relative = (apart / length).sqrt();
+                    assert!(
+                        relative < bound,
+                        "{rows} x {columns}: {relative}, {}",
+                        isa.name()
+                    );
+                }
+            }
         }
     }
 }

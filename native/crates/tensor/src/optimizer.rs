@@ -27,13 +27,7 @@ pub fn adamw(
 ) {
     let n = p.len();
     assert!(g.len() == n && m.len() == n && v.len() == n);
-    let correction1 = 1.0 - (settings.beta1 as f64).powf(settings.step);
-    let correction2 = 1.0 - (settings.beta2 as f64).powf(settings.step);
-    let rates = Rates {
-        rate: (settings.learning_rate as f64 / correction1) as f32,
-        root: (1.0 / correction2.sqrt()) as f32,
-        keep: 1.0 - settings.learning_rate * settings.weight_decay,
-    };
+    let rates = Rates::of(&settings);
     let (p, m, v) = (Shared::new(p), Shared::new(m), Shared::new(v));
     context.split(n, 2, &|from, to| unsafe {
         let (p, m, v) = (p.part(from, to), m.part(from, to), v.part(from, to));
@@ -41,13 +35,26 @@ pub fn adamw(
     });
 }
 
+/// What follows from the settings for all elements.
 #[derive(Clone, Copy)]
-struct Rates {
+pub(crate) struct Rates {
     /// Learning rate over the bias correction of m.
-    rate: f32,
+    pub rate: f32,
     /// Factor of sqrt(v): its bias correction.
-    root: f32,
-    keep: f32,
+    pub root: f32,
+    pub keep: f32,
+}
+
+impl Rates {
+    pub fn of(settings: &Adamw) -> Self {
+        let correction1 = 1.0 - (settings.beta1 as f64).powf(settings.step);
+        let correction2 = 1.0 - (settings.beta2 as f64).powf(settings.step);
+        Self {
+            rate: (settings.learning_rate as f64 / correction1) as f32,
+            root: (1.0 / correction2.sqrt()) as f32,
+            keep: 1.0 - settings.learning_rate * settings.weight_decay,
+        }
+    }
 }
 
 kernels! {

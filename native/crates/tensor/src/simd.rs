@@ -76,6 +76,28 @@ pub trait Pairs: Simd {
     unsafe fn pair_bf16(low: *const Bf16, high: *const Bf16) -> Self::V;
     /// first[0], first[1], .., second[LANES - 1], rounded, as LANES pairs.
     unsafe fn join(first: Self::V, second: Self::V) -> Self::V;
+    /// ROWS x two vectors of sums, of rows of A `stride` apart and a panel of packed B.
+    #[inline(always)]
+    unsafe fn rows<const ROWS: usize>(
+        pairs: usize,
+        a: *const Bf16,
+        stride: usize,
+        b: *const f32,
+    ) -> [[Self::V; 2]; ROWS] {
+        let mut sums = [[Self::splat(0.0); 2]; ROWS];
+        for q in 0..pairs {
+            let b0 = Self::load(b.add(q * 2 * Self::LANES));
+            let b1 = Self::load(b.add(q * 2 * Self::LANES + Self::LANES));
+            for i in 0..ROWS {
+                let x = a.add(i * stride + 2 * q);
+                sums[i][0] = Self::dot(sums[i][0], x, b0);
+                sums[i][1] = Self::dot(sums[i][1], x, b1);
+            }
+        }
+        sums
+    }
+    /// One instruction of the kind that `rows` is made of, to measure how many of them a second there can be.
+    unsafe fn fastest(sums: Self::V, a: Self::V, b: Self::V) -> Self::V;
 }
 
 /// The next `n` elements, at most LANES.
@@ -280,6 +302,10 @@ impl<const P: usize, const ROWS: usize> Pairs for Plain<P, ROWS> {
         let low = std::array::from_fn(|i| at(2 * i));
         Self::pair(low, std::array::from_fn(|i| at(2 * i + 1)))
     }
+    #[inline(always)]
+    unsafe fn fastest(sums: Self::V, a: Self::V, b: Self::V) -> Self::V {
+        Self::dot(sums, &raw const a as *const Bf16, b)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -287,6 +313,12 @@ pub use x86::{Avx2, Avx512, Avx512Bf16};
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
+
+#[cfg(target_arch = "aarch64")]
+pub use neon::{Neon, NeonBf16};
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
 
 /// Compiles generic bodies for every instruction set and picks one at run time:
 /// `kernels! { pub fn name(x: &[f32]) -> f32 = body; }` makes `name(isa, x)` out of `body::<S>(x)`, and
@@ -319,6 +351,16 @@ macro_rules! kernels {
                     _ => {}
                 }
             }
+            #[cfg(target_arch = "aarch64")]
+            match isa {
+                $crate::isa::Isa::Neon => {
+                    return $body::<$crate::simd::Neon $(, $($E),*)?>($($arg),*)
+                }
+                $crate::isa::Isa::NeonBf16 => {
+                    return $body::<$crate::simd::NeonBf16 $(, $($E),*)?>($($arg),*)
+                }
+                _ => {}
+            }
             #[cfg(test)]
             if matches!(isa, $crate::isa::Isa::Wide | $crate::isa::Isa::WideTiles) {
                 return $body::<$crate::simd::Wide $(, $($E),*)?>($($arg),*);
@@ -345,6 +387,10 @@ macro_rules! pair_kernels {
                 if matches!(isa, $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx) {
                     return avx512_bf16 $(::<$($E),*>)? ($($arg),*);
                 }
+            }
+            #[cfg(target_arch = "aarch64")]
+            if isa == $crate::isa::Isa::NeonBf16 {
+                return $body::<$crate::simd::NeonBf16 $(, $($E),*)?>($($arg),*);
             }
             #[cfg(test)]
             if matches!(isa, $crate::isa::Isa::Wide | $crate::isa::Isa::WideTiles) {

@@ -3,9 +3,11 @@
 use super::{Engine, call, size};
 use napi::{Error, Result};
 use napi_derive::napi;
+use smolforge_tensor::attention::Lines;
 use smolforge_tensor::context::Shared;
 use smolforge_tensor::element::{Floats, FloatsMut};
 use smolforge_tensor::elementwise::Gates;
+use smolforge_tensor::gather::Columns;
 use smolforge_tensor::quantised::{self, product};
 use smolforge_tensor::{attention, elementwise, gather, head, normalise, rope};
 
@@ -365,34 +367,63 @@ pub struct TensorAttentionShape {
     pub head_dim: u32,
     pub key_length: u32,
     pub segments: i32,
+    /// Width of the rows in which q, k and v lie and where their heads begin there; 0 and 0 where they lie alone.
+    pub query_width: u32,
+    pub query_offset: u32,
+    pub key_width: u32,
+    pub key_offset: u32,
+    pub value_width: u32,
+    pub value_offset: u32,
 }
 
 struct AttentionSizes<'a> {
     shape: attention::Shape,
     queries: usize,
     keys: usize,
+    values: usize,
+    outputs: usize,
     sums: usize,
     segments: Option<&'a [i32]>,
 }
 
 fn attention_sizes<'a>(engine: &Engine, s: &TensorAttentionShape) -> Result<AttentionSizes<'a>> {
+    let lines = |heads: u32, width: u32, offset: u32| {
+        let own = heads as u64 * s.head_dim as u64;
+        let width = if width == 0 { own } else { width as u64 };
+        let fits = offset as u64 + own <= width && width <= u32::MAX as u64;
+        fits.then_some(Lines {
+            width: width as usize,
+            offset: offset as usize,
+        })
+    };
+    let places = (
+        lines(s.heads, s.query_width, s.query_offset),
+        lines(s.kv_heads, s.key_width, s.key_offset),
+        lines(s.kv_heads, s.value_width, s.value_offset),
+    );
     let fits = s.kv_heads > 0
         && s.heads.is_multiple_of(s.kv_heads)
         && s.head_dim > 0
         && s.time <= s.key_length
         && s.key_length <= s.capacity
         && (s.segments < 0 || s.time == s.key_length);
-    if !fits {
+    let (true, (Some(queries), Some(keys), Some(values))) = (fits, places) else {
         return Err(Error::from_reason(
             "the shapes of queries and keys do not fit",
         ));
-    }
+    };
     let segments = if s.segments < 0 {
         None
     } else {
         Some(engine.ints(s.segments, size(&[s.batch, s.time])?)?)
     };
     Ok(AttentionSizes {
+        queries: size(&[s.batch, s.time, queries.width as u32])?,
+        keys: size(&[s.batch, s.capacity, keys.width as u32])?,
+        values: size(&[s.batch, s.capacity, values.width as u32])?,
+        outputs: size(&[s.batch, s.time, s.heads, s.head_dim])?,
+        sums: size(&[s.batch, s.heads, s.time])?,
+        segments,
         shape: attention::Shape {
             batch: s.batch as usize,
             time: s.time as usize,
@@ -401,11 +432,10 @@ fn attention_sizes<'a>(engine: &Engine, s: &TensorAttentionShape) -> Result<Atte
             kv_heads: s.kv_heads as usize,
             head_dim: s.head_dim as usize,
             key_length: s.key_length as usize,
+            queries,
+            keys,
+            values,
         },
-        queries: size(&[s.batch, s.time, s.heads, s.head_dim])?,
-        keys: size(&[s.batch, s.capacity, s.kv_heads, s.head_dim])?,
-        sums: size(&[s.batch, s.heads, s.time])?,
-        segments,
     })
 }
 
@@ -420,12 +450,15 @@ pub fn tensor_attention(
 ) -> Result<()> {
     call("attention", |engine| {
         let sizes = attention_sizes(engine, &shape)?;
+        if (engine.dtype(q)?, engine.dtype(k)?) != (engine.dtype(y)?, engine.dtype(v)?) {
+            return Err(one_type("q and y, and k and v,"));
+        }
         attention::forward(
             &engine.context,
-            engine.input(q, sizes.queries)?,
-            engine.input(k, sizes.keys)?,
-            engine.input(v, sizes.keys)?,
-            engine.output(y, sizes.queries, &[q, k, v, log_sum_exp])?,
+            engine.floats(q, sizes.queries)?,
+            engine.floats(k, sizes.keys)?,
+            engine.floats(v, sizes.values)?,
+            engine.floats_output(y, sizes.outputs, &[q, k, v, log_sum_exp])?,
             engine.output(log_sum_exp, sizes.sums, &[q, k, v])?,
             sizes.segments,
             sizes.shape,
@@ -434,6 +467,7 @@ pub fn tensor_attention(
     })
 }
 
+/// dq, dk and dv may be one buffer where they are other columns of it.
 #[napi]
 pub fn tensor_attention_gradient(
     q: i32,
@@ -453,23 +487,49 @@ pub fn tensor_attention_gradient(
     call("attention gradient", |engine| {
         let sizes = attention_sizes(engine, &shape)?;
         let others = [q, k, v, y, log_sum_exp, dy];
-        if dq == dk || dk == dv || dq == dv {
-            return Err(Error::from_reason("q, k and v must not share a gradient"));
+        let stored = engine.dtype(q)?;
+        for handle in [k, v, y, dy, dq, dk, dv] {
+            if engine.dtype(handle)? != stored {
+                return Err(one_type("q, k, v, y and the gradients"));
+            }
         }
+        let heads = |lines: Lines, heads: usize| {
+            (
+                lines.width,
+                lines.offset,
+                lines.offset + heads * sizes.shape.head_dim,
+            )
+        };
+        let parts = [
+            (dq, heads(sizes.shape.queries, sizes.shape.heads)),
+            (dk, heads(sizes.shape.keys, sizes.shape.kv_heads)),
+            (dv, heads(sizes.shape.values, sizes.shape.kv_heads)),
+        ];
+        for (i, &(handle, (width, from, to))) in parts.iter().enumerate() {
+            for &(other, (other_width, other_from, other_to)) in &parts[..i] {
+                let apart = width == other_width && (to <= other_from || other_to <= from);
+                if handle == other && !apart {
+                    return Err(Error::from_reason("q, k and v must not share a gradient"));
+                }
+            }
+        }
+        let gradients = attention::Gradients {
+            q: engine.floats_output(dq, sizes.queries, &others)?.into(),
+            k: engine.floats_output(dk, sizes.keys, &others)?.into(),
+            v: engine.floats_output(dv, sizes.values, &others)?.into(),
+            adds: [add_q, add_k, add_v],
+        };
         attention::backward(
             &engine.context,
-            engine.input(q, sizes.queries)?,
-            engine.input(k, sizes.keys)?,
-            engine.input(v, sizes.keys)?,
-            engine.input(y, sizes.queries)?,
+            engine.floats(q, sizes.queries)?,
+            engine.floats(k, sizes.keys)?,
+            engine.floats(v, sizes.values)?,
+            engine.floats(y, sizes.outputs)?,
             engine.input(log_sum_exp, sizes.sums)?,
-            engine.input(dy, sizes.queries)?,
-            engine.output(dq, sizes.queries, &others)?,
-            engine.output(dk, sizes.keys, &others)?,
-            engine.output(dv, sizes.keys, &others)?,
+            engine.floats(dy, sizes.outputs)?,
+            gradients,
             sizes.segments,
             sizes.shape,
-            [add_q, add_k, add_v],
         );
         Ok(())
     })
@@ -569,22 +629,33 @@ pub fn tensor_write_rows(
     capacity: u32,
     time: u32,
     width: u32,
+    stride: u32,
+    offset: u32,
     at: u32,
 ) -> Result<()> {
     call("write rows", |engine| {
-        let input = engine.input(rows, size(&[batch, time, width])?)?;
-        let out = engine.output(cache, size(&[batch, capacity, width])?, &[rows])?;
+        let input = engine.floats(rows, size(&[batch, time, stride])?)?;
+        let out = engine.floats_output(cache, size(&[batch, capacity, width])?, &[rows])?;
         if at as u64 + time as u64 > capacity as u64 {
             return Err(Error::from_reason("the cache is full"));
         }
-        gather::write_rows(
-            out,
-            input,
-            batch as usize,
-            time as usize,
-            width as usize,
-            at as usize,
-        );
+        if offset as u64 + width as u64 > stride as u64 {
+            return Err(Error::from_reason("the rows have no such columns"));
+        }
+        let columns = Columns {
+            batch: batch as usize,
+            time: time as usize,
+            width: width as usize,
+            stride: stride as usize,
+            offset: offset as usize,
+        };
+        let (context, at) = (&engine.context, at as usize);
+        match (input, out) {
+            (Floats::F32(x), FloatsMut::F32(y)) => gather::write_rows(context, y, x, columns, at),
+            (Floats::F32(x), FloatsMut::Bf16(y)) => gather::write_rows(context, y, x, columns, at),
+            (Floats::Bf16(x), FloatsMut::F32(y)) => gather::write_rows(context, y, x, columns, at),
+            (Floats::Bf16(x), FloatsMut::Bf16(y)) => gather::write_rows(context, y, x, columns, at),
+        }
         Ok(())
     })
 }

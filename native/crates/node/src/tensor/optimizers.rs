@@ -4,7 +4,7 @@ use super::{call, size};
 use napi::bindgen_prelude::Int32Array;
 use napi::{Error, Result};
 use napi_derive::napi;
-use smolforge_tensor::{muon, optimizer, reduce};
+use smolforge_tensor::{muon, optimizer, optimizer_8bit, reduce};
 
 #[napi]
 pub fn tensor_sum_of_squares(handles: Int32Array) -> Result<f64> {
@@ -32,10 +32,9 @@ pub struct TensorAdamw {
     pub gradient_scale: f64,
 }
 
-#[napi]
-pub fn tensor_adamw(handles: Int32Array, settings: TensorAdamw) -> Result<()> {
-    call("adamw", |engine| {
-        let settings = optimizer::Adamw {
+impl From<TensorAdamw> for optimizer::Adamw {
+    fn from(settings: TensorAdamw) -> Self {
+        Self {
             learning_rate: settings.learning_rate as f32,
             beta1: settings.beta1 as f32,
             beta2: settings.beta2 as f32,
@@ -43,7 +42,14 @@ pub fn tensor_adamw(handles: Int32Array, settings: TensorAdamw) -> Result<()> {
             weight_decay: settings.weight_decay as f32,
             step: settings.step,
             gradient_scale: settings.gradient_scale as f32,
-        };
+        }
+    }
+}
+
+#[napi]
+pub fn tensor_adamw(handles: Int32Array, settings: TensorAdamw) -> Result<()> {
+    call("adamw", |engine| {
+        let settings = settings.into();
         for entry in handles.chunks(4) {
             let &[p, g, m, v] = entry else {
                 return Err(Error::from_reason("four handles an entry are needed"));
@@ -60,6 +66,35 @@ pub fn tensor_adamw(handles: Int32Array, settings: TensorAdamw) -> Result<()> {
                 gradient,
                 first,
                 second,
+                settings,
+            );
+        }
+        Ok(())
+    })
+}
+
+/// f32 words of one moment in 8 bits.
+#[napi]
+pub fn tensor_state_words(parameters: u32) -> u32 {
+    optimizer_8bit::state_words(parameters as usize) as u32
+}
+
+#[napi(js_name = "tensorAdamw8bit")]
+pub fn tensor_adamw_8bit(handles: Int32Array, settings: TensorAdamw) -> Result<()> {
+    call("adamw 8-bit", |engine| {
+        let settings = settings.into();
+        for entry in handles.chunks(4) {
+            let &[p, g, m, v] = entry else {
+                return Err(Error::from_reason("four handles an entry are needed"));
+            };
+            let n = engine.length(p)?;
+            let words = optimizer_8bit::state_words(n);
+            optimizer_8bit::adamw_8bit(
+                &engine.context,
+                engine.output(p, n, &[g, m, v])?,
+                engine.input(g, n)?,
+                engine.output(m, words, &[g, p, v])?,
+                engine.output(v, words, &[g, p, m])?,
                 settings,
             );
         }

@@ -1,7 +1,7 @@
 //! Weights in blocks: in a mapped file, or in memory of their own.
 
 use super::{Engine, Slot, call, size};
-use napi::bindgen_prelude::{Uint8Array, Uint32Array};
+use napi::bindgen_prelude::Uint32Array;
 use napi::{Error, Result};
 use napi_derive::napi;
 use smolforge_tensor::quantised::{Blocks, Format, Mapping, product};
@@ -144,21 +144,6 @@ pub fn tensor_map_blocks(
             },
             Some(rows) => Stored::Owned(chosen(&file[start..start + length], outputs, &rows)?),
         };
-        add(engine, stored, format, outputs, inputs)
-    })
-}
-
-/// A weight [outputs, inputs] in blocks, copied.
-#[napi]
-pub fn tensor_take_blocks(
-    bytes: Uint8Array,
-    format: String,
-    outputs: u32,
-    inputs: u32,
-) -> Result<i32> {
-    call("take blocks", |engine| {
-        let format = Format::parse(&format).map_err(Error::from_reason)?;
-        let stored = Stored::Owned(bytes.to_vec());
         add(engine, stored, format, outputs, inputs)
     })
 }

@@ -1,8 +1,9 @@
 //! What attention does to one row of scores, and the product with a transposed left side.
 
+use crate::element::{Bf16, Element};
 use crate::gemm::turned_block;
-use crate::simd::{self, Simd};
-use crate::{kernels, vectors};
+use crate::simd::{self, Pairs, Simd};
+use crate::{kernels, pair_kernels, vectors};
 
 /// C += aᵀ b for a block: element (row, p) of the left side at a[p * a_stride + row].
 #[derive(Clone, Copy)]
@@ -20,15 +21,43 @@ pub struct Turned {
 kernels! {
     /// Turns scores into exp(scale * score - largest) between low and high and zeros elsewhere; gives their sum and
     /// the log-sum-exp.
-    pub fn exp_row(line: &mut [f32], low: usize, high: usize, scale: f32) -> (f32, f32) = exp_row_body;
+    pub fn exp_row(line: &mut [f32], low: usize, high: usize, scale: f32) -> (f32, f32) = wide_exp_row_body;
+    /// The same stored as bf16, in the first half of the row's memory.
+    pub fn narrow_exp_row(line: &mut [f32], low: usize, high: usize, scale: f32) -> (f32, f32) = narrow_exp_row_body;
     /// Turns scores into probabilities p, and slopes dp into scale * p * (dp - dot); zeros outside low .. high.
     pub fn slope_row(scores: &mut [f32], slopes: &mut [f32], low: usize, high: usize, scale: f32, lse: f32, dot: f32) = slope_row_body;
-    pub fn dot(a: &[f32], b: &[f32]) -> f32 = dot_body;
+    pub fn dot<A, B>(a: &[A], b: &[B]) -> f32 = dot_body;
     /// out[i] = x . rows[i], rows `stride` apart.
-    pub fn dot_rows(x: &[f32], rows: &[f32], stride: usize, out: &mut [f32]) = dot_rows_body;
+    pub fn dot_rows<Q, K>(x: &[Q], rows: &[K], stride: usize, out: &mut [f32]) = dot_rows_body;
     /// y = factor * sum of weights[i] rows[i], rows `stride` apart.
-    pub fn weighted_rows(weights: &[f32], factor: f32, rows: &[f32], stride: usize, y: &mut [f32]) = weighted_rows_body;
+    pub fn weighted_rows<K, Q>(weights: &[f32], factor: f32, rows: &[K], stride: usize, y: &mut [Q]) = weighted_rows_body;
+    /// y = factor x, or y += with `add`.
+    pub fn store_row<Q>(x: &[f32], factor: f32, y: &mut [Q], add: bool) = store_row_body;
     pub fn turned_product(turned: Turned) = turned_body;
+    /// y[row * width + i] = x[i * stride + row] for `rows` rows of `d`, or y += with `add`.
+    pub fn store_turned<Q>(x: *const f32, stride: usize, rows: usize, d: usize, y: *mut Q, width: usize, add: bool) = store_turned_body;
+}
+
+pair_kernels! {
+    /// Turns two rows of scores into probabilities p, and slopes dp into scale * p * (dp - dot): both as pairs of the
+    /// two rows, by panels of 2 * LANES keys; the slopes also as rows of bf16 in the first half of their memory.
+    pub fn paired_slopes(rows: PairedRows) = paired_slopes_body;
+}
+
+/// Two rows of scores and of slopes, `stride` apart; `width` keys, a multiple of a panel's.
+#[derive(Clone, Copy)]
+pub struct PairedRows {
+    pub scores: *const f32,
+    pub slopes: *mut f32,
+    pub stride: usize,
+    pub width: usize,
+    pub scale: f32,
+    pub lse: [f32; 2],
+    pub dots: [f32; 2],
+    pub paired_scores: *mut f32,
+    pub paired_slopes: *mut f32,
+    /// From a panel of pairs to the next.
+    pub panel: usize,
 }
 
 #[inline(always)]
@@ -39,15 +68,33 @@ unsafe fn turned_body<S: Simd>(t: Turned) {
 }
 
 #[inline(always)]
-unsafe fn exp_row_body<S: Simd>(
+unsafe fn wide_exp_row_body<S: Simd>(
     line: &mut [f32],
     low: usize,
     high: usize,
     scale: f32,
 ) -> (f32, f32) {
-    line[..low].fill(0.0);
-    line[high..].fill(0.0);
-    let (p, n) = (line.as_mut_ptr().add(low), high - low);
+    exp_row_body::<S, f32>(line, low, high, scale)
+}
+
+#[inline(always)]
+unsafe fn narrow_exp_row_body<S: Simd>(
+    line: &mut [f32],
+    low: usize,
+    high: usize,
+    scale: f32,
+) -> (f32, f32) {
+    exp_row_body::<S, Bf16>(line, low, high, scale)
+}
+
+#[inline(always)]
+unsafe fn exp_row_body<S: Simd, Out: Element>(
+    line: &mut [f32],
+    low: usize,
+    high: usize,
+    scale: f32,
+) -> (f32, f32) {
+    let (all, p, n) = (line.len(), line.as_mut_ptr().add(low), high - low);
     let whole = n / S::LANES * S::LANES;
     let mut largest = f32::NEG_INFINITY;
     if whole > 0 {
@@ -63,20 +110,91 @@ unsafe fn exp_row_body<S: Simd>(
     let shift = S::splat(-largest * scale);
     let factor = S::splat(scale);
     let mut sums = S::splat(0.0);
+    // What is stored lies behind what is read, or at the same place.
+    let to = line.as_mut_ptr() as *mut Out;
     for i in (0..whole).step_by(S::LANES) {
         let e = simd::exp::<S>(S::fma(S::load(p.add(i)), factor, shift));
-        S::store(p.add(i), e);
+        simd::put::<S>(to.add(low + i), S::LANES, e);
         sums = S::add(sums, e);
     }
     let mut sum = S::sum(sums);
     if whole < n {
         let e = simd::exp::<S>(S::fma(S::load_n(p.add(whole), n - whole), factor, shift));
-        S::store_n(p.add(whole), n - whole, e);
-        for i in whole..n {
-            sum += *p.add(i);
+        let mut last = [0.0f32; 16];
+        S::store(last.as_mut_ptr(), e);
+        for (i, &e) in last[..n - whole].iter().enumerate() {
+            *to.add(low + whole + i) = Out::of(e);
+            sum += e;
         }
     }
+    std::slice::from_raw_parts_mut(to, low).fill(Out::of(0.0));
+    std::slice::from_raw_parts_mut(to.add(high), all - high).fill(Out::of(0.0));
     (sum, largest * scale + sum.ln())
+}
+
+#[inline(always)]
+unsafe fn paired_slopes_body<S: Pairs>(rows: PairedRows) {
+    let PairedRows {
+        scores,
+        slopes,
+        stride,
+        scale,
+        lse,
+        dots,
+        panel,
+        ..
+    } = rows;
+    let factor = S::splat(scale);
+    let shifts = [S::splat(-lse[0]), S::splat(-lse[1])];
+    let means = [S::splat(dots[0]), S::splat(dots[1])];
+    for i in (0..rows.width).step_by(S::LANES) {
+        let mut p = [S::splat(0.0); 2];
+        let mut ds = [S::splat(0.0); 2];
+        for row in 0..2 {
+            let score = S::load(scores.add(row * stride + i));
+            let line = slopes.add(row * stride);
+            p[row] = simd::exp::<S>(S::fma(score, factor, shifts[row]));
+            let slope = S::sub(S::load(line.add(i)), means[row]);
+            ds[row] = S::mul(S::mul(p[row], factor), slope);
+            S::store_bf16((line as *mut Bf16).add(i), ds[row]);
+        }
+        let at = i / (2 * S::LANES) * panel + i % (2 * S::LANES);
+        S::store(rows.paired_scores.add(at), S::pair(p[0], p[1]));
+        S::store(rows.paired_slopes.add(at), S::pair(ds[0], ds[1]));
+    }
+}
+
+#[inline(always)]
+unsafe fn store_turned_body<S: Simd, Q: Element>(
+    x: *const f32,
+    stride: usize,
+    rows: usize,
+    d: usize,
+    y: *mut Q,
+    width: usize,
+    add: bool,
+) {
+    let mut block = [[0.0f32; 16]; 16];
+    for row in (0..rows).step_by(S::LANES) {
+        let n = S::LANES.min(rows - row);
+        for i in (0..d).step_by(S::LANES) {
+            let left = S::LANES.min(d - i);
+            let from = x.add(i * stride + row);
+            if left == S::LANES && n == S::LANES {
+                S::transpose(from, stride, block[0].as_mut_ptr(), 16);
+            } else {
+                for r in 0..n {
+                    for j in 0..left {
+                        block[r][j] = *from.add(j * stride + r);
+                    }
+                }
+            }
+            for r in 0..n {
+                let v = simd::get::<S>(block[r].as_ptr(), left);
+                simd::put_or_add::<S>(y.add((row + r) * width + i), left, v, add);
+            }
+        }
+    }
 }
 
 #[inline(always)]
@@ -114,33 +232,38 @@ unsafe fn slope_row_body<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn dot_body<S: Simd>(a: &[f32], b: &[f32]) -> f32 {
-    let (n, whole) = (a.len(), a.len() / S::LANES * S::LANES);
+unsafe fn dot_body<S: Simd, A: Element, B: Element>(a: &[A], b: &[B]) -> f32 {
     let mut sums = S::splat(0.0);
-    for i in (0..whole).step_by(S::LANES) {
-        sums = S::fma(S::load(a.as_ptr().add(i)), S::load(b.as_ptr().add(i)), sums);
-    }
-    let mut sum = S::sum(sums);
-    for i in whole..n {
-        sum += a[i] * b[i];
-    }
-    sum
+    let (x, y) = (a.as_ptr(), b.as_ptr());
+    vectors!(S, a.len(), |i, left| {
+        sums = S::fma(
+            simd::get::<S>(x.add(i), left),
+            simd::get::<S>(y.add(i), left),
+            sums,
+        );
+    });
+    S::sum(sums)
 }
 
 #[inline(always)]
-unsafe fn dot_rows_body<S: Simd>(x: &[f32], rows: &[f32], stride: usize, out: &mut [f32]) {
+unsafe fn dot_rows_body<S: Simd, Q: Element, K: Element>(
+    x: &[Q],
+    rows: &[K],
+    stride: usize,
+    out: &mut [f32],
+) {
     for (i, out) in out.iter_mut().enumerate() {
-        *out = dot_body::<S>(x, &rows[i * stride..i * stride + x.len()]);
+        *out = dot_body::<S, Q, K>(x, &rows[i * stride..i * stride + x.len()]);
     }
 }
 
 #[inline(always)]
-unsafe fn weighted_rows_body<S: Simd>(
+unsafe fn weighted_rows_body<S: Simd, K: Element, Q: Element>(
     weights: &[f32],
     factor: f32,
-    rows: &[f32],
+    rows: &[K],
     stride: usize,
-    y: &mut [f32],
+    y: &mut [Q],
 ) {
     let n = y.len();
     vectors!(S, n, |at, left| {
@@ -150,5 +273,14 @@ unsafe fn weighted_rows_body<S: Simd>(
             sum = S::fma(S::splat(weight), row, sum);
         }
         simd::put::<S>(y.as_mut_ptr().add(at), left, S::mul(sum, S::splat(factor)));
+    });
+}
+
+#[inline(always)]
+unsafe fn store_row_body<S: Simd, Q: Element>(x: &[f32], factor: f32, y: &mut [Q], add: bool) {
+    let (from, to, by) = (x.as_ptr(), y.as_mut_ptr(), S::splat(factor));
+    vectors!(S, y.len(), |i, left| {
+        let v = S::mul(simd::get::<S>(from.add(i), left), by);
+        simd::put_or_add::<S>(to.add(i), left, v, add);
     });
 }

@@ -15,6 +15,8 @@
 //! matrix is read or written. The configuration is loaded by every task (about 200 cycles of some 100,000) and
 //! released after it, so threads need no state, and a thread that is put away has no tiles to save.
 
+#![cfg_attr(not(any(target_arch = "x86_64", test)), allow(dead_code))]
+
 use super::tile::Tile;
 use crate::element::{Bf16, Element};
 use crate::isa::Isa;

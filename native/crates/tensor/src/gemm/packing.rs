@@ -218,7 +218,7 @@ fn pack_piece(
 /// Columns of a panel of packed B.
 pub fn panel_columns(isa: Isa) -> usize {
     match isa {
-        Isa::Portable => 8,
+        Isa::Portable | Isa::Neon | Isa::NeonBf16 => 8,
         Isa::Avx2 => 16,
         Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => 32,
         #[cfg(test)]

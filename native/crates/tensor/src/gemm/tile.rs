@@ -91,7 +91,7 @@ unsafe fn pair_block_body<S: Pairs, Out: Element>(t: Tile<Bf16, Out>) {
         let b = t.b.add(panel * t.b_panel_stride);
         let columns = width.min(t.columns - panel * width);
         // Tiles of about one height: one of few rows would wait for its own sums.
-        let tiles = t.rows.div_ceil(14);
+        let tiles = t.rows.div_ceil(S::TILE_ROWS);
         let mut row = 0;
         for tile in 0..tiles {
             let rows = (tile + 1) * t.rows / tiles - row;
@@ -151,23 +151,14 @@ unsafe fn pair_rows<S: Pairs, Out: Element, const ROWS: usize>(
     b: *const f32,
     c: Place<Out>,
 ) {
-    let mut sums = [[S::splat(0.0); 2]; ROWS];
-    for q in 0..pairs {
-        let b0 = S::load(b.add(q * 2 * S::LANES));
-        let b1 = S::load(b.add(q * 2 * S::LANES + S::LANES));
-        for i in 0..ROWS {
-            let x = a.add(i * stride + 2 * q);
-            sums[i][0] = S::dot(sums[i][0], x, b0);
-            sums[i][1] = S::dot(sums[i][1], x, b1);
-        }
-    }
-    c.store::<S, ROWS>(sums);
+    c.store::<S, ROWS>(S::rows::<ROWS>(pairs, a, stride, b));
 }
 
 #[inline(always)]
 unsafe fn block_body<S: Simd, Out: Element>(tile: Tile<f32, Out>) {
     match S::TILE_ROWS {
         14 => block_rows::<S, Out, 14>(tile),
+        12 => block_rows::<S, Out, 12>(tile),
         _ => block_rows::<S, Out, 6>(tile),
     }
 }
@@ -218,6 +209,7 @@ pub unsafe fn turned_block<S: Simd>(
 ) {
     match S::TILE_ROWS {
         14 => turned_rows::<S, 14>(depth, a, a_stride, b, c, c_stride, rows, columns),
+        12 => turned_rows::<S, 12>(depth, a, a_stride, b, c, c_stride, rows, columns),
         _ => turned_rows::<S, 6>(depth, a, a_stride, b, c, c_stride, rows, columns),
     }
 }

@@ -338,4 +338,10 @@ impl Pairs for Avx512Bf16 {
         let both = _mm512_cvtne2ps_pbh(second, first);
         _mm512_castsi512_ps(std::mem::transmute::<__m512bh, __m512i>(both))
     }
+    #[inline(always)]
+    unsafe fn fastest(sums: __m512, a: __m512, b: __m512) -> __m512 {
+        let [a, b] =
+            [a, b].map(|v| std::mem::transmute::<__m512i, __m512bh>(_mm512_castps_si512(v)));
+        _mm512_dpbf16_ps(sums, a, b)
+    }
 }

@@ -1,0 +1,41 @@
+import { SmolforgeError } from '../errors.ts'
+import { attention, rmsNorm, rope, swiglu, type Tensor } from '../tensor/index.ts'
+import type { KeyValueCache } from './cache.ts'
+import { headDim, type LlamaConfig } from './config.ts'
+import { adaptedLinear, type LayerAdapters } from './lora.ts'
+import type { LayerParameters } from './parameters.ts'
+
+export interface AdaptedBlock {
+  config: LlamaConfig
+  layer: LayerParameters
+  adapters: LayerAdapters
+  /** What the adapters' products are multiplied by. */
+  factor: number
+  segments?: Tensor
+  cache?: KeyValueCache
+}
+
+/**
+ * One block of a Llama with an adapter: what `Llama.hidden` does in fused operations, with every product open to a
+ * change. For training and scoring: to generate, adapters are merged.
+ */
+export function adaptedBlock(x: Tensor, block: AdaptedBlock): Tensor {
+  const { config, layer, adapters, factor, segments, cache } = block
+  const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, rmsNormEps, ropeTheta: theta } = config
+  const project = (input: Tensor, part: keyof LayerParameters, plus?: Tensor) =>
+    adaptedLinear(input, layer[part], adapters[part], factor, plus)
+  if (cache) {
+    throw new SmolforgeError('usage', 'A model with an adapter beside it does not generate', {
+      hint: 'Merge the adapter into its base and generate with that.',
+    })
+  }
+  const turn = { headDim: headDim(config), theta }
+  const normed = rmsNorm(x, layer.inputNorm, rmsNormEps)
+  const q = rope(project(normed, 'queries'), turn)
+  const k = rope(project(normed, 'keys'), turn)
+  const v = project(normed, 'values')
+  const mixed = attention(q, k, v, { heads, kvHeads, segments })
+  const h = project(mixed, 'output', x)
+  const rows = rmsNorm(h, layer.postAttentionNorm, rmsNormEps)
+  return project(swiglu(project(rows, 'gate'), project(rows, 'up')), 'down', h)
+}
