@@ -96,13 +96,13 @@ export function parseHeader(header: Uint8Array, fileBytes: number, file: string)
   let position = dataStart
   for (const entry of entries) {
     if (entry.start < position) {
-      throw damaged(file, entry.start, `The tensor ${entry.name} overlaps the one before it`)
+      throw damaged(file, entry.start, `The tensor ${show(entry.name)} overlaps the one before it`)
     }
     if (entry.start > position) {
       throw damaged(
         file,
         position,
-        `${entry.start - position} bytes before ${entry.name} belong to no tensor`,
+        `${entry.start - position} bytes before ${show(entry.name)} belong to no tensor`,
       )
     }
     position = entry.end
@@ -122,12 +122,12 @@ function readEntry(
 ): TensorEntry {
   const parsed = entrySchema.safeParse(value)
   if (!parsed.success) {
-    throw damaged(file, 8, `The header's entry of ${name} is not {dtype, shape, data_offsets}`)
+    throw damaged(file, 8, `The header's entry of ${show(name)} is not {dtype, shape, data_offsets}`)
   }
   const { dtype, shape, data_offsets } = parsed.data
   const width = elementBytes[dtype]
   if (width === undefined) {
-    throw new SmolforgeError('input', `The tensor ${name} has the unknown type ${dtype}`, {
+    throw new SmolforgeError('input', `The tensor ${show(name)} has the unknown type ${show(dtype)}`, {
       place: { file, byte: 8 },
     })
   }
@@ -136,18 +136,24 @@ function readEntry(
   if (end < start || end - start !== bytes) {
     throw damaged(
       file,
-      start,
-      `The tensor ${name} of ${dtype} [${shape}] needs ${bytes} bytes, the header gives ${end - start}`,
+      8,
+      `The tensor ${show(name)} of ${dtype} [${show(`${shape}`)}] needs ${bytes} bytes, the header gives ${end - start}`,
     )
   }
   if (end > fileBytes) {
     throw damaged(
       file,
       fileBytes,
-      `The file ends inside the tensor ${name}, ${end - fileBytes} bytes are missing`,
+      `The file ends inside the tensor ${show(name)}, ${end - fileBytes} bytes are missing`,
     )
   }
   return { name, dtype, shape, start, end }
+}
+
+/** A name from a file as it may stand in a message. */
+function show(name: string): string {
+  const short = name.length > 60 ? `${name.slice(0, 57)}...` : name
+  return /^[\w.,|<>-]*$/.test(short) ? short : JSON.stringify(short)
 }
 
 function damaged(file: string, byte: number, message: string): SmolforgeError {
