@@ -18,5 +18,5 @@ export function findModelFolder(path: string): string {
 /** Loads the model that a path means. */
 export async function loadModel(path: string, threads?: number): Promise<LanguageModel> {
   if (threads !== undefined) configure({ threads })
-  return LanguageModel.load(findModelFolder(path))
+  return LanguageModel.open(findModelFolder(path))
 }

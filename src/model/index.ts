@@ -19,7 +19,8 @@ export {
 export type { TensorPlace } from './checkpoints/weights.ts'
 export { fromHfConfig, headDim, type LlamaConfig, llamaConfigSchema, toHfConfig } from './config.ts'
 export { parameterCount, trainFlopsPerToken } from './cost.ts'
-export { type GenerateOptions, LanguageModel } from './languageModel.ts'
+export type { GeneratedToken } from './generation.ts'
+export { type GenerateOptions, LanguageModel, type TextOptions } from './languageModel.ts'
 export { countTargets, type HiddenOptions, Llama, type LossBatch } from './llama.ts'
 export {
   LoraAdapter,
@@ -33,3 +34,4 @@ export {
 export { parameterShapes } from './parameters.ts'
 export { type PresetName, presets } from './presets.ts'
 export type { SamplingOptions } from './sampling.ts'
+export { StopWatch } from './stopStrings.ts'

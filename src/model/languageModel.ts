@@ -1,18 +1,20 @@
 import { SmolforgeError } from '../errors.ts'
-import { Random } from '../random/random.ts'
-import { inference, logSoftmax, reshape, slice, type Tensor, tensor } from '../tensor/index.ts'
+import { inference, logSoftmax, tensor } from '../tensor/index.ts'
 import { type ChatMessage, Tokenizer } from '../tokenizer/index.ts'
-import { KeyValueCache } from './cache.ts'
+import { type GeneratedToken, generateTokens, lastRow, type StepOptions } from './generation.ts'
 import { Llama } from './llama.ts'
-import { type SamplingOptions, sampleToken, topIds } from './sampling.ts'
+import { topIds } from './sampling.ts'
 import { checkIds, scoreSequences } from './scoring.ts'
+import { StopWatch } from './stopStrings.ts'
 
-export interface GenerateOptions extends SamplingOptions {
-  maxTokens: number
-  /** Of the sampling; 0 when left out. */
-  seed?: number
+export interface GenerateOptions extends Omit<StepOptions, 'stopIds'> {
   /** Generation ends before one of these; `<|endoftext|>` when left out. */
   stopIds?: readonly number[]
+}
+
+export interface TextOptions extends GenerateOptions {
+  /** The text ends before the first of these, wherever tokens begin and end. */
+  stop?: readonly string[]
 }
 
 /** A Llama with its tokenizer: scores, completes and chats. */
@@ -35,6 +37,11 @@ export class LanguageModel {
   /** Reads a Hugging Face folder or a GGUF file: configuration, weights and tokenizer. */
   static async load(dir: string): Promise<LanguageModel> {
     return new LanguageModel(await Llama.load(dir), await Tokenizer.load(dir))
+  }
+
+  /** As `load`, for inference alone: weights that are not f32 stay in their file, mapped, as they are stored. */
+  static async open(path: string): Promise<LanguageModel> {
+    return new LanguageModel(await Llama.open(path), await Tokenizer.load(path))
   }
 
   /**
@@ -83,31 +90,35 @@ export class LanguageModel {
 
   /**
    * Yields the tokens that follow the prompt, one at a time, until a stop token (not yielded), `maxTokens`, or the
-   * model's last position. The same seed gives the same tokens.
+   * model's last position. The same seed gives the same tokens. An empty prompt is `<|endoftext|>`.
+   *
+   * @throws SmolforgeError `input` for a prompt that fills the model's positions.
    */
   *generate(promptIds: Uint32Array, options: GenerateOptions): Generator<number> {
-    const { llama } = this
-    const prompt = promptIds.length > 0 ? promptIds : Uint32Array.of(this.tokenizer.endOfTextId)
-    checkIds(llama, prompt, 1)
-    const stopIds = new Set(options.stopIds ?? [this.tokenizer.endOfTextId])
-    const random = Random.derive(options.seed ?? 0, 'generate')
-    const capacity = Math.min(llama.config.maxPositionEmbeddings, prompt.length + options.maxTokens)
-    const cache = new KeyValueCache(llama.config, 1, capacity)
-    try {
-      let next = Int32Array.from(prompt)
-      for (let made = 0; made < options.maxTokens && cache.length + next.length <= capacity; made++) {
-        const logits = inference(() => {
-          const hidden = llama.hidden(tensor(next, [1, next.length]), { cache })
-          return llama.logits(lastRow(hidden)).read() as Float32Array
-        })
-        const id = sampleToken(logits, options, random)
-        if (stopIds.has(id)) return
-        yield id
-        next = Int32Array.of(id)
-      }
-    } finally {
-      cache.free()
+    for (const { id } of this.generateTokens([promptIds], options)) yield id
+  }
+
+  /**
+   * As `generate` for several prompts at once, a token of each a step, with log-probabilities where `topLogProbs` asks
+   * for them. Each prompt is sampled from its own random numbers: what it gives alone, it gives beside others.
+   */
+  generateTokens(prompts: readonly Uint32Array[], options: GenerateOptions): Generator<GeneratedToken> {
+    const { endOfTextId } = this.tokenizer
+    const filled = prompts.map((ids) => (ids.length > 0 ? ids : Uint32Array.of(endOfTextId)))
+    return generateTokens(this.llama, filled, { ...options, stopIds: options.stopIds ?? [endOfTextId] })
+  }
+
+  /** The text that follows the prompt, in pieces of whole characters; it ends before a stop string. */
+  *generateText(promptIds: Uint32Array, options: TextOptions): Generator<string> {
+    const decoder = this.tokenizer.streamDecoder()
+    const watch = new StopWatch(options.stop ?? [])
+    for (const id of this.generate(promptIds, options)) {
+      const text = watch.push(decoder.push(id))
+      if (text !== '') yield text
+      if (watch.stopped) return
     }
+    const rest = watch.push(decoder.end()) + watch.end()
+    if (rest !== '') yield rest
   }
 
   /** The ids of a conversation up to where the assistant is to speak. */
@@ -122,15 +133,9 @@ export class LanguageModel {
   }
 
   /** The assistant's next answer, yielded as whole characters while it is generated. */
-  *chat(messages: readonly ChatMessage[], options: GenerateOptions): Generator<string> {
-    const decoder = this.tokenizer.streamDecoder()
+  chat(messages: readonly ChatMessage[], options: TextOptions): Generator<string> {
     const stopIds = options.stopIds ?? this.answerStopIds
-    for (const id of this.generate(this.chatPrompt(messages), { ...options, stopIds })) {
-      const text = decoder.push(id)
-      if (text !== '') yield text
-    }
-    const rest = decoder.end()
-    if (rest !== '') yield rest
+    return this.generateText(this.chatPrompt(messages), { ...options, stopIds })
   }
 
   #encodePairs(items: readonly { context: string; continuation: string }[]) {
@@ -146,10 +151,4 @@ export class LanguageModel {
       return { ids: Uint32Array.from([this.tokenizer.endOfTextId, ...ids]), from: 1 }
     })
   }
-}
-
-/** The last position of hidden [1, T, d] as [1, d]. */
-function lastRow(hidden: Tensor): Tensor {
-  const [, time, width] = hidden.shape
-  return slice(reshape(hidden, [time, width]), time - 1, time)
 }

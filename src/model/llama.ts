@@ -3,6 +3,7 @@ import type { Random } from '../random/random.ts'
 import {
   activationType,
   cachedAttention,
+  concat,
   embedding,
   headLoss,
   inference,
@@ -15,6 +16,7 @@ import {
   rmsNorm,
   ropeInPlace,
   selfAttention,
+  slice,
   swigluLinear,
   Tensor,
   tensor,
@@ -24,6 +26,7 @@ import { adaptedBlock } from './adaptedBlock.ts'
 import type { KeyValueCache } from './cache.ts'
 import { normal } from './checkpoints/floats.ts'
 import { readFolder, type SaveOptions, type SavesItself, writeFolder } from './checkpoints/folder.ts'
+import { openParameters } from './checkpoints/mapped.ts'
 import { checkedConfig, headDim, type LlamaConfig } from './config.ts'
 import type { LoraAdapter } from './lora.ts'
 import { type LayerParameters, layerParameters, parameterShapes, take } from './parameters.ts'
@@ -44,8 +47,11 @@ export interface LossBatch {
 export interface HiddenOptions {
   /** i32[B, T]: attention stays inside one segment. */
   segments?: Tensor
-  /** Keys and values of earlier positions; it takes the new ones, and grows by T. For inference. */
-  cache?: KeyValueCache
+  /**
+   * Keys and values of earlier positions: one cache for all rows, or one for each row, of its own length. They take the
+   * new ones, for which there must be room, and grow by T. For inference.
+   */
+  caches?: readonly KeyValueCache[]
 }
 
 /**
@@ -102,6 +108,15 @@ export class Llama {
   }
 
   /**
+   * As `load`, for inference alone: matrices that are not f32 stay in their file, mapped, in the type that they are
+   * stored in. They have no gradients.
+   */
+  static async open(path: string): Promise<Llama> {
+    const { config, parameters } = await openParameters(path)
+    return new Llama(config, parameters)
+  }
+
+  /**
    * This model with an adapter beside its weights, for training and inference. The weights are the same memory and get
    * no gradients; what an optimizer moves is the adapter.
    */
@@ -131,7 +146,7 @@ export class Llama {
   }
 
   /** The last hidden states [B, T, hidden], normalised, of tokens i32[B, T]. */
-  hidden(tokens: Tensor, { segments, cache }: HiddenOptions = {}): Tensor {
+  hidden(tokens: Tensor, { segments, caches }: HiddenOptions = {}): Tensor {
     const { rmsNormEps } = this.config
     // The residual stream is f32; what one product hands to the next is stored as the products take it.
     const dtype = activationType()
@@ -141,7 +156,14 @@ export class Llama {
       const block = (x: Tensor) => {
         if (adapters) {
           const factor = this.adapter?.scale ?? 1
-          return adaptedBlock(x, { config: this.config, layer, adapters, factor, segments, cache })
+          return adaptedBlock(x, {
+            config: this.config,
+            layer,
+            adapters,
+            factor,
+            segments,
+            cache: caches?.[0],
+          })
         }
         const qkv = normLinears(
           x,
@@ -150,7 +172,7 @@ export class Llama {
           [layer.queries, layer.keys, layer.values],
           dtype,
         )
-        const h = linear(this.#attend(qkv, i, segments, cache), layer.output, { plus: x })
+        const h = linear(this.#attend(qkv, i, segments, caches), layer.output, { plus: x })
         const gateUp = normLinears(h, layer.postAttentionNorm, rmsNormEps, [layer.gate, layer.up], dtype)
         return swigluLinear(gateUp, layer.down, h)
       }
@@ -164,7 +186,7 @@ export class Llama {
         x = recompute(x, trained, block)
       } else x = block(x)
     }
-    cache?.advance(tokens.shape[1])
+    for (const cache of caches ?? []) cache.advance(tokens.shape[1])
     return rmsNorm(x, this.#norm, rmsNormEps)
   }
 
@@ -204,8 +226,15 @@ export class Llama {
     qkv: Tensor,
     layer: number,
     segments: Tensor | undefined,
-    cache: KeyValueCache | undefined,
+    caches: readonly KeyValueCache[] | undefined,
   ): Tensor {
+    if (caches !== undefined && caches.length > 1) {
+      const rows = caches.map((cache, row) =>
+        this.#attend(slice(qkv, row, row + 1), layer, undefined, [cache]),
+      )
+      return concat(rows)
+    }
+    const cache = caches?.[0]
     const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, ropeTheta: theta } = this.config
     const turn = { headDim: headDim(this.config), theta, start: cache?.length ?? 0 }
     const turned = ropeInPlace(qkv, { ...turn, heads: heads + kvHeads })

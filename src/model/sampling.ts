@@ -7,17 +7,33 @@ export interface SamplingOptions {
   topP?: number
   /** Sample from this many most likely tokens. */
   topK?: number
+  /** Leave out what is less likely than this share of the most likely token's probability (Nguyen et al. 2024). */
+  minP?: number
+  /**
+   * Above 1, tokens of the prompt and the text so far become less likely: positive logits are divided by it, negative
+   * ones multiplied (Keskar et al. 2019, as in transformers). With temperature 0 too.
+   */
+  repetitionPenalty?: number
 }
 
-/** The id of the next token from its logits [vocab]. Ties go to the lowest id. */
-export function sampleToken(logits: Float32Array, options: SamplingOptions, random: Random): number {
-  const { temperature, topK = logits.length, topP = 1 } = options
-  if (temperature <= 0) return argmax(logits)
-  const restricted = topK < logits.length || topP < 1
-  const ids = restricted ? topIds(logits, Math.max(1, topK)) : undefined
-  const count = ids?.length ?? logits.length
-  const at = (i: number) => logits[ids ? ids[i] : i]
-  const highest = ids ? at(0) : logits[argmax(logits)]
+/**
+ * The id of the next token from its logits [vocab]. Ties go to the lowest id. As in transformers the penalty comes first,
+ * then temperature, top-k, top-p of what is left, and min-p.
+ */
+export function sampleToken(
+  logits: Float32Array,
+  options: SamplingOptions,
+  random: Random,
+  seen: Iterable<number> = [],
+): number {
+  const { temperature, topK = logits.length, topP = 1, minP = 0, repetitionPenalty = 1 } = options
+  const scores = repetitionPenalty === 1 ? logits : penalised(logits, repetitionPenalty, seen)
+  if (temperature <= 0) return argmax(scores)
+  const restricted = topK < scores.length || topP < 1
+  const ids = restricted ? topIds(scores, Math.max(1, topK)) : undefined
+  const count = ids?.length ?? scores.length
+  const at = (i: number) => scores[ids ? ids[i] : i]
+  const highest = ids ? at(0) : scores[argmax(scores)]
   const weights = new Float64Array(count)
   let total = 0
   for (let i = 0; i < count; i++) {
@@ -30,23 +46,59 @@ export function sampleToken(logits: Float32Array, options: SamplingOptions, rand
     for (kept = 0; kept < count && sum < topP * total; kept++) sum += weights[kept]
     total = sum
   }
-  let left = random.float() * total
-  for (let i = 0; i < kept; i++) {
-    left -= weights[i]
-    if (left < 0) return ids ? ids[i] : i
+  // The most likely token weighs 1.
+  if (minP > 0) {
+    total = 0
+    for (let i = 0; i < kept; i++) {
+      if (weights[i] < minP) weights[i] = 0
+      total += weights[i]
+    }
   }
-  return ids ? ids[kept - 1] : kept - 1
+  let left = random.float() * total
+  let last = 0
+  for (let i = 0; i < kept; i++) {
+    if (weights[i] === 0) continue
+    last = i
+    left -= weights[i]
+    if (left < 0) break
+  }
+  return ids ? ids[last] : last
 }
 
 /** The ids of the `count` largest values, largest first; ties go to the lowest id. */
 export function topIds(values: Float32Array, count: number): number[] {
-  const ids = new Uint32Array(values.length)
-  for (let i = 0; i < ids.length; i++) ids[i] = i
   const inOrder = (a: number, b: number) => values[b] - values[a] || a - b
-  if (count >= values.length) return [...ids.sort(inOrder)]
+  if (count >= values.length) return Array.from(values.keys()).sort(inOrder)
   // Only what is not below the count-th largest value needs a place in the order.
-  const limit = Float32Array.from(values).sort()[values.length - count]
-  return [...ids.filter((id) => values[id] >= limit).sort(inOrder)].slice(0, count)
+  const limit = countthLargest(values, count)
+  const ids: number[] = []
+  for (let id = 0; id < values.length; id++) if (values[id] >= limit) ids.push(id)
+  return ids.sort(inOrder).slice(0, count)
+}
+
+/** A few of many: a heap of the largest so far is far cheaper than sorting all, unless they are many. */
+function countthLargest(values: Float32Array, count: number): number {
+  if (count > 1024) return Float32Array.from(values).sort()[values.length - count]
+  const heap = values.slice(0, count).sort()
+  for (let i = count; i < values.length; i++) {
+    if (values[i] <= heap[0]) continue
+    const value = values[i]
+    let at = 0
+    for (let child = 1; child < count; child = 2 * at + 1) {
+      if (child + 1 < count && heap[child + 1] < heap[child]) child++
+      if (heap[child] >= value) break
+      heap[at] = heap[child]
+      at = child
+    }
+    heap[at] = value
+  }
+  return heap[0]
+}
+
+function penalised(logits: Float32Array, penalty: number, seen: Iterable<number>): Float32Array {
+  const scores = Float32Array.from(logits)
+  for (const id of new Set(seen)) scores[id] = logits[id] > 0 ? logits[id] / penalty : logits[id] * penalty
+  return scores
 }
 
 function argmax(values: Float32Array): number {

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { StopWatch } from '../model/index.ts'
 import type { ChatModel } from './chatModel.ts'
 
 export interface TextRequest {
@@ -43,43 +44,4 @@ export async function* generateText(
   const room = model.llama.config.maxPositionEmbeddings - promptIds.length
   const full = completionTokens >= Math.min(request.maxTokens, room)
   return { finishReason: full && !watch.stopped ? 'length' : 'stop', completionTokens }
-}
-
-/** Lets text through up to a stop string, and holds back an end that could still become one. */
-class StopWatch {
-  stopped = false
-  readonly #stop: readonly string[]
-  #held = ''
-
-  constructor(stop: readonly string[]) {
-    this.#stop = stop
-  }
-
-  push(text: string): string {
-    if (this.stopped) return ''
-    const all = this.#held + text
-    const found = this.#stop.map((stop) => all.indexOf(stop)).filter((at) => at >= 0)
-    if (found.length > 0) {
-      this.stopped = true
-      this.#held = ''
-      return all.slice(0, Math.min(...found))
-    }
-    const hold = Math.max(0, ...this.#stop.map((stop) => overlap(all, stop)))
-    this.#held = all.slice(all.length - hold)
-    return all.slice(0, all.length - hold)
-  }
-
-  end(): string {
-    const rest = this.#held
-    this.#held = ''
-    return rest
-  }
-}
-
-/** The length of the longest end of `text` that is a beginning of `stop`. */
-function overlap(text: string, stop: string): number {
-  for (let length = Math.min(text.length, stop.length - 1); length > 0; length--) {
-    if (text.endsWith(stop.slice(0, length))) return length
-  }
-  return 0
 }

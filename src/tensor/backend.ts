@@ -22,6 +22,18 @@ export interface Backend {
   openScope(): void
   closeScope(): void
   memory(): MemoryUse
+  /**
+   * A weight [outputs, inputs] that stays in its file from byte `start` on, in one of GGUF's block formats. With `rows`,
+   * row i of the weight is row rows[i] of the file.
+   */
+  mapBlocks(
+    path: string,
+    start: number,
+    format: string,
+    outputs: number,
+    inputs: number,
+    rows?: Uint32Array,
+  ): Handle
   read(handle: Handle, into: Float32Array | Int32Array): void
   write(handle: Handle, data: Float32Array | Int32Array): void
   fill(handle: Handle, length: number, value: number): void
@@ -271,8 +283,11 @@ export interface Backend {
 }
 
 export type Handle = number
-/** bf16 is storage alone: every sum is f32, and it is read and written as f32. */
-export type DType = 'f32' | 'i32' | 'bf16'
+/**
+ * bf16 is storage alone: every sum is f32, and it is read and written as f32. So are blocks: weights as a checkpoint
+ * stores them, read-only, which `linears`, `gatherRows`, `headLogProbs` and `read` take, and no gradient passes.
+ */
+export type DType = 'f32' | 'i32' | 'bf16' | 'blocks'
 
 /** In place of a handle that is not wanted. */
 export const NONE: Handle = -1

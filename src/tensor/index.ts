@@ -9,6 +9,7 @@ export type {
   Precision,
   ProfileEntry,
 } from './backend.ts'
+export { mapBlocks, type StoredBlocks } from './blocks.ts'
 export { activationType, configure, engineInfo, engineMemory, engineProfile } from './engine.ts'
 export { type AttentionOptions, attention, cachedAttention, selfAttention } from './operations/attention.ts'
 export {

@@ -21,8 +21,8 @@ export class Buffer {
   readonly persistent: boolean
   state: 'live' | 'freed' | 'step over' = 'live'
 
-  constructor(length: number, dtype: DType, persistent: boolean) {
-    this.handle = backend().allocate(length, dtype, persistent)
+  constructor(length: number, dtype: DType, persistent: boolean, handle?: Handle) {
+    this.handle = handle ?? backend().allocate(length, dtype, persistent)
     this.persistent = persistent
     if (persistent) forgotten.register(this, this.handle, this)
     else current?.buffers.push(this)

@@ -32,6 +32,7 @@ export function openNativeBackend(): Backend {
     openScope: kernels.tensorOpenScope,
     closeScope: kernels.tensorCloseScope,
     memory: kernels.tensorMemory,
+    mapBlocks: kernels.tensorMapBlocks,
     read: (handle, into) =>
       into instanceof Int32Array
         ? kernels.tensorReadInts(handle, into)
@@ -79,7 +80,8 @@ export function openNativeBackend(): Backend {
   }
 }
 
-const dtypeCodes: Record<DType, number> = { f32: 0, i32: 1, bf16: 2 }
+// Blocks are never allocated: the addon knows no type 3.
+const dtypeCodes: Record<DType, number> = { f32: 0, i32: 1, bf16: 2, blocks: 3 }
 
 /** What the addon calls these functions: the backend's own, with a prefix, except where a type differs. */
 type TensorKernels = {

@@ -5,6 +5,7 @@ mod layers;
 mod linears;
 mod operations;
 mod optimizers;
+mod quantised;
 
 use napi::bindgen_prelude::{Float32Array, Int32Array};
 use napi::{Error, Result};
@@ -42,6 +43,8 @@ enum Slot {
         length: usize,
         dtype: DType,
     },
+    /// A weight in blocks, for inference.
+    Quantised(quantised::Weight),
 }
 
 /// What the elements of a buffer are; the numbers are those of the binding.
@@ -130,6 +133,11 @@ impl Engine {
                 length,
                 dtype,
             } => (block.as_ptr(), *length, *dtype),
+            Slot::Quantised(_) => {
+                return Err(Error::from_reason(
+                    "a quantised weight where numbers are needed: it serves inference alone",
+                ));
+            }
             Slot::Vacant => unreachable!("slot refuses them"),
         })
     }
@@ -244,11 +252,26 @@ impl Engine {
         }
     }
 
+    /// A handle for what is new.
+    fn take(&mut self, slot: Slot) -> u32 {
+        match self.vacant.pop() {
+            Some(handle) => {
+                self.slots[handle as usize] = slot;
+                handle
+            }
+            None => {
+                self.slots.push(slot);
+                self.slots.len() as u32 - 1
+            }
+        }
+    }
+
     fn release(&mut self, handle: i32) -> Result<()> {
         self.slot(handle)?;
         match std::mem::replace(&mut self.slots[handle as usize], Slot::Vacant) {
             Slot::Step { piece, .. } => self.arena.release(piece),
             Slot::Persistent { block, .. } => self.persistent_bytes -= block.bytes(),
+            Slot::Quantised(weight) => self.persistent_bytes -= weight.held_bytes(),
             Slot::Vacant => {}
         }
         self.vacant.push(handle as u32);
@@ -414,16 +437,7 @@ pub fn tensor_allocate(length: u32, dtype: u32, persistent: bool) -> Result<i32>
             }
         };
         let in_step = matches!(slot, Slot::Step { .. });
-        let handle = match engine.vacant.pop() {
-            Some(handle) => {
-                engine.slots[handle as usize] = slot;
-                handle
-            }
-            None => {
-                engine.slots.push(slot);
-                engine.slots.len() as u32 - 1
-            }
-        };
+        let handle = engine.take(slot);
         if in_step && let Some(scope) = engine.scopes.last_mut() {
             scope.push(handle);
         }
@@ -491,6 +505,9 @@ pub fn tensor_memory() -> Result<TensorMemory> {
 pub fn tensor_read_floats(handle: i32, mut into: Float32Array) -> Result<()> {
     call("read", |engine| {
         let out = unsafe { into.as_mut() };
+        if engine.read_blocks(handle, out)? {
+            return Ok(());
+        }
         match engine.floats(handle, out.len())? {
             Floats::F32(values) => out.copy_from_slice(values),
             Floats::Bf16(values) => elementwise::widen(&engine.context, values, out),

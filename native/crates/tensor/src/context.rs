@@ -35,12 +35,15 @@ pub enum Purpose {
     HeadForward,
     HeadBackward,
     Inputs,
+    Unpacked,
+    Activations,
+    Logits,
 }
 
 /// The buffers of one thread (the last one: of the call as a whole); they grow and stay.
 #[derive(Default)]
 struct Scratch {
-    buffers: [UnsafeCell<Option<Block>>; 8],
+    buffers: [UnsafeCell<Option<Block>>; 11],
 }
 
 // Each worker touches its own entry only, and a call of one Node thread is the only user of its context.

@@ -4,7 +4,7 @@ use crate::context::{Context, Precision};
 use crate::element::{Bf16, Floats, FloatsMut};
 use crate::gemm::{Inputs, LOOP_PRODUCTS, Matrix, Output, gemm, tile_loop};
 use crate::simd::{Pairs, Simd};
-use crate::{attention, kernels, normalise, pair_kernels};
+use crate::{attention, kernels, normalise, pair_kernels, quantised};
 use std::time::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +179,8 @@ pub fn self_check(isa: Isa) -> Result<(), String> {
         return Ok(());
     }
     let mut results = vec![(probe(isa), probe(Isa::Portable), 1e-4)];
+    let blocks = |isa| vec![("quantised product", quantised::probe(isa))];
+    results.push((blocks(isa), blocks(Isa::Portable), 1e-3));
     if isa.has_pairs() {
         // The same roundings, but of sums that differ by a little: an output in bf16 may fall to the other side.
         results.push((probe_bf16(isa), probe_bf16(Isa::Portable), 0.01));

@@ -1,9 +1,16 @@
 //! Weights in the block formats of GGUF files: a few bits a weight and a scale or two a block.
 //!
 //! The layouts are those of llama.cpp's `ggml-common.h`. `formats` names them and gives single blocks back as f32,
-//! slowly and obviously; `quantise` makes blocks.
+//! slowly and obviously; `quantise` makes blocks; `product` multiplies with them as they are.
 
 pub mod formats;
+mod groups;
+pub mod head;
+mod lanes;
+pub mod mapping;
+pub mod product;
 pub mod quantise;
 
 pub use formats::Format;
+pub use mapping::Mapping;
+pub use product::{Blocks, probe};

@@ -8,6 +8,7 @@ use smolforge_tensor::context::Shared;
 use smolforge_tensor::element::{Floats, FloatsMut};
 use smolforge_tensor::elementwise::Gates;
 use smolforge_tensor::gather::Columns;
+use smolforge_tensor::quantised::{self, product};
 use smolforge_tensor::{attention, elementwise, gather, head, normalise, rope};
 
 #[napi]
@@ -61,7 +62,6 @@ pub fn tensor_gather_rows(
     table_rows: u32,
 ) -> Result<()> {
     call("gather", |engine| {
-        let rows = engine.input(table, size(&[table_rows, columns])?)?;
         let list = engine.ints(ids, count as usize)?;
         if let Some(id) = list.iter().find(|&&id| id < 0 || id as u32 >= table_rows) {
             return Err(Error::from_reason(format!(
@@ -69,6 +69,11 @@ pub fn tensor_gather_rows(
             )));
         }
         let out = engine.output(y, size(&[count, columns])?, &[table, ids])?;
+        if let Some(blocks) = engine.blocks(table, table_rows, columns)? {
+            product::gather_rows(&engine.context, blocks, list, out);
+            return Ok(());
+        }
+        let rows = engine.input(table, size(&[table_rows, columns])?)?;
         gather::gather_rows(&engine.context, rows, list, out, columns as usize);
         Ok(())
     })
@@ -547,7 +552,12 @@ pub fn tensor_head_log_probs(
         );
         let out = engine.output(nll, rows as usize, &[x, weight])?;
         let targets = engine.ints(targets, rows as usize)?;
-        if hidden > 0 {
+        if let Some(blocks) = engine.blocks(weight, vocab, hidden)? {
+            if targets.iter().any(|&target| target >= vocab as i32) {
+                return Err(Error::from_reason("a target is not in the vocabulary"));
+            }
+            quantised::head::log_probs(&engine.context, input, blocks, targets, out);
+        } else if hidden > 0 {
             let weights = engine.input(weight, weights)?;
             head::head(
                 &engine.context,

@@ -7,6 +7,7 @@ use napi_derive::napi;
 use smolforge_tensor::element::Floats;
 use smolforge_tensor::gemm::Plus;
 use smolforge_tensor::linears::{self, Weight, WeightGradient};
+use smolforge_tensor::quantised::product;
 
 /// `sizes` holds the outputs of each layer.
 #[napi]
@@ -21,7 +22,6 @@ pub fn tensor_linears(
 ) -> Result<()> {
     call("linear", |engine| {
         let (outputs, width) = widths(&sizes)?;
-        let layers = layers(engine, &weights, &outputs, inputs)?;
         let n = size(&[rows, width])?;
         let added = if plus < 0 {
             Plus::Nothing
@@ -37,6 +37,12 @@ pub fn tensor_linears(
             return Err(Error::from_reason("plus must be stored as the output"));
         }
         let input = engine.floats(x, size(&[rows, inputs])?)?;
+        if let Some(blocks) = engine.all_blocks(&weights, &outputs, inputs)? {
+            let rows = rows as usize;
+            product::linears(&engine.context, input, rows, &blocks, out, added);
+            return Ok(());
+        }
+        let layers = layers(engine, &weights, &outputs, inputs)?;
         let (rows, inputs) = (rows as usize, inputs as usize);
         linears::forward(&engine.context, input, &layers, out, added, rows, inputs);
         Ok(())
