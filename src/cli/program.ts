@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
 import { addCorpus } from './commands/corpus.ts'
 import { addEval } from './commands/eval.ts'
+import { addFetch } from './commands/fetch.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addInspect } from './commands/inspect.ts'
 import { addParts } from './commands/parts.ts'
@@ -43,6 +44,7 @@ ${exitCodesHelp}`,
   addParts(program)
   addTokenizer(program)
   addEval(program)
+  addFetch(program)
   addGenerate(program)
   addChat(program)
   addScore(program)

@@ -9,6 +9,7 @@ export {
 } from './checkpoints/safetensors.ts'
 export { fromHfConfig, headDim, type LlamaConfig, llamaConfigSchema, toHfConfig } from './config.ts'
 export { parameterCount, trainFlopsPerToken } from './cost.ts'
+export { type FetchedModel, type FetchModelOptions, fetchModel, knownModelNames } from './fetch/fetchModel.ts'
 export { type GenerateOptions, LanguageModel } from './languageModel.ts'
 export { countTargets, type HiddenOptions, Llama, type LossBatch } from './llama.ts'
 export { parameterShapes } from './parameters.ts'
