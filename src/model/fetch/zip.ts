@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { pipeline } from 'node:stream/promises'
 import { crc32, createInflateRaw } from 'node:zlib'
 import { fileError, SmolforgeError } from '../../errors.ts'
 
@@ -114,29 +113,31 @@ async function inflate(file: string, entry: Entry, to: string): Promise<{ bytes:
   const target = await open(to, 'w').catch((error) => {
     throw fileError(error, to)
   })
-  async function write(chunks: AsyncIterable<Buffer>): Promise<void> {
-    for await (const chunk of chunks) {
+  const packed = createReadStream(file, {
+    start,
+    end: Math.max(start, start + packedBytes - 1),
+    highWaterMark: 1 << 18,
+  })
+  const source = method === STORED ? packed : packed.pipe(createInflateRaw({ chunkSize: 1 << 18 }))
+  packed.on('error', (error) => source.destroy(error))
+  try {
+    for await (const chunk of packedBytes > 0 ? (source as AsyncIterable<Buffer>) : []) {
       bytes += chunk.length
-      if (bytes > entry.bytes)
+      if (bytes > entry.bytes) {
         throw damaged(file, start, `${name} unpacks to more than its ${entry.bytes} bytes`)
+      }
       hash.update(chunk)
       sum = crc32(chunk, sum)
       await target.writeFile(chunk).catch((error) => {
         throw fileError(error, to)
       })
     }
-  }
-  try {
-    if (packedBytes > 0) {
-      const packed = createReadStream(file, { start, end: start + packedBytes - 1, highWaterMark: 1 << 18 })
-      if (method === STORED) await pipeline(packed, write)
-      else await pipeline(packed, createInflateRaw({ chunkSize: 1 << 18 }), write)
-    }
     await target.sync()
   } catch (error) {
     const isInflate = error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')
     throw isInflate ? damaged(file, start, `${name} cannot be unpacked`) : error
   } finally {
+    packed.destroy()
     await target.close()
   }
   if (bytes !== entry.bytes || sum !== crc) {
