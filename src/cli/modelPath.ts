@@ -53,10 +53,25 @@ export function findModel(path: string): string {
       hint: `Name one of them: ${ggufs.map((name) => join(path, name)).join(', ')}`,
     })
   }
+  const inside = modelsIn(path)
   throw new SmolforgeError('input', 'There is no model in this folder (no config.json, no .gguf file)', {
     place: { file: path },
-    hint: 'Name a model folder, a .gguf file or the folder of a run that has trained, for example runs/quickstart.',
+    hint:
+      inside.length > 0
+        ? `Did you mean ${inside.join(' or ')}?`
+        : 'Name a model folder, a .gguf file or the folder of a run that has trained, for example runs/quickstart.',
   })
+}
+
+const FEW = 5
+
+/** Folders in this one that are models, if they are few enough to be named. */
+function modelsIn(path: string): string[] {
+  const folders = entriesOf(path).map((name) => join(path, name))
+  const models = folders.filter((folder) =>
+    entriesOf(folder).some((name) => name === 'config.json' || name === 'model' || isGguf(name)),
+  )
+  return models.length <= FEW ? models : []
 }
 
 const isGguf = (name: string) => name.toLowerCase().endsWith('.gguf')

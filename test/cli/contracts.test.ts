@@ -340,6 +340,7 @@ describe('--help', () => {
       'curate',
       'tokenizer train',
       'tokenizer encode',
+      'fetch model',
     ].map((name) => name.split(' ')),
     ...[
       'pretrain',
