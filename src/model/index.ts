@@ -1,4 +1,5 @@
 export { KeyValueCache } from './cache.ts'
+export { type Checkpoint, openCheckpoint } from './checkpoints/checkpoint.ts'
 export type { SaveOptions, SavesItself } from './checkpoints/folder.ts'
 export { modelHash } from './checkpoints/hash.ts'
 export {
@@ -7,6 +8,7 @@ export {
   type WritableTensor,
   writeSafetensors,
 } from './checkpoints/safetensors.ts'
+export type { TensorPlace } from './checkpoints/weights.ts'
 export { fromHfConfig, headDim, type LlamaConfig, llamaConfigSchema, toHfConfig } from './config.ts'
 export { parameterCount, trainFlopsPerToken } from './cost.ts'
 export { type FetchedModel, type FetchModelOptions, fetchModel, knownModelNames } from './fetch/fetchModel.ts'

@@ -32,7 +32,7 @@ export class LanguageModel {
     this.tokenizer = tokenizer
   }
 
-  /** Reads a Hugging Face folder: configuration, weights and tokenizer. */
+  /** Reads a Hugging Face folder or a GGUF file: configuration, weights and tokenizer. */
   static async load(dir: string): Promise<LanguageModel> {
     return new LanguageModel(await Llama.load(dir), await Tokenizer.load(dir))
   }

@@ -78,7 +78,7 @@ export class Llama {
   }
 
   /**
-   * Reads a Hugging Face folder: `config.json` and `model.safetensors`, whole or in parts with an index.
+   * Reads a Hugging Face folder (`config.json` and `model.safetensors`, whole or in parts with an index) or a GGUF file.
    *
    * @throws SmolforgeError `input` or `damaged` naming the file, and the field, tensor or byte.
    */

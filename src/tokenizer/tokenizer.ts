@@ -2,6 +2,7 @@ import { mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileError, SmolforgeError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic.ts'
+import { GgufMetadata, ggufInFolder, isGgufName, openGguf } from '../files/gguf.ts'
 import { renderChat } from './chat.ts'
 import {
   chatConfiguration,
@@ -11,6 +12,7 @@ import {
   type TokenizerConfiguration,
   type TokenPurpose,
 } from './configuration.ts'
+import { readGgufTokenizer } from './gguf.ts'
 import { bpeKernels, type NativeEncoder, packTexts, sliceTexts } from './kernels.ts'
 import type { ChatMessage, ChatTemplateOptions } from './messages.ts'
 import { readTokenizerFile } from './read.ts'
@@ -65,7 +67,8 @@ export class Tokenizer {
   }
 
   /**
-   * Reads `tokenizer.json` and what stands beside it; `path` is the file or its folder.
+   * Reads `tokenizer.json` and what stands beside it; `path` is the file or its folder. Or the tokenizer that a GGUF
+   * file carries; `path` is the file, or a folder with it and no `tokenizer.json`.
    *
    * @throws SmolforgeError `input` that names the file and the part which is malformed or not supported.
    */
@@ -76,9 +79,29 @@ export class Tokenizer {
     } catch (error) {
       throw fileError(error, path)
     }
+    if (!isFolder && isGgufName(path)) return Tokenizer.#fromGgufFile(path)
     const file = isFolder ? join(path, 'tokenizer.json') : path
+    if (isFolder && !(await isThere(file))) {
+      const gguf = await ggufInFolder(path)
+      if (gguf !== undefined) return Tokenizer.#fromGgufFile(gguf)
+    }
     const vocabulary = await readTokenizerFile(file)
     return new Tokenizer(vocabulary, await readConfiguration(dirname(file)))
+  }
+
+  /** The tokenizer in the metadata of a GGUF file; SmolforgeError `input` naming file and field where it is none of ours. */
+  static fromGguf(metadata: GgufMetadata): Tokenizer {
+    const { vocabulary, configuration } = readGgufTokenizer(metadata)
+    return new Tokenizer(vocabulary, configuration)
+  }
+
+  static async #fromGgufFile(path: string): Promise<Tokenizer> {
+    const file = await openGguf(path)
+    try {
+      return Tokenizer.fromGguf(new GgufMetadata(file))
+    } finally {
+      await file.close()
+    }
   }
 
   encode(text: string): Uint32Array {
@@ -165,4 +188,11 @@ export class Tokenizer {
   #outside(id: number): SmolforgeError {
     return new SmolforgeError('usage', `Token id ${id} is outside the vocabulary of ${this.vocabSize}`)
   }
+}
+
+function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
 }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Tensor } from '../../tensor/index.ts'
-import { openWeights } from './folder.ts'
+import { openWeights } from './checkpoint.ts'
 
 /**
- * SHA-256 over the tensors of a model folder, or of a model in memory (as f32), by sorted name: name, type, shape
+ * SHA-256 over the tensors of a model folder or GGUF file, or of a model in memory (as f32), by sorted name: name, type, shape
  * and bytes of each. Equal weights of equal type have equal hashes, whatever else is in the folder.
  */
 export async function modelHash(
@@ -22,7 +22,8 @@ export async function modelHash(
   const weights = await openWeights(model)
   try {
     for (const name of [...weights.names].sort()) {
-      put(name, weights.dtypeOf(name), weights.shapeOf(name), await weights.readBytes(name))
+      const { dtype, shape, bytes } = await weights.readBytes(name)
+      put(name, dtype, shape, bytes)
     }
   } finally {
     await weights.close()

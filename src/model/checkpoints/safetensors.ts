@@ -3,6 +3,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileError, SmolforgeError } from '../../errors.ts'
 import { syncFolder } from '../../files/atomic.ts'
+import { readWhole, writeWhole } from '../../files/positioned.ts'
 import { type FloatType, narrow, widen } from './floats.ts'
 import { headerLength, parseHeader, type SafetensorsHeader, type TensorEntry } from './safetensorsHeader.ts'
 
@@ -60,6 +61,8 @@ export interface SafetensorsFile {
   read(name: string): Promise<Float32Array>
   /** The tensor's bytes as they are stored. */
   readBytes(entry: TensorEntry): Promise<Uint8Array>
+  /** The tensor's type where it is a float that can be read; SmolforgeError `input` where it is not. */
+  floatType(entry: TensorEntry): FloatType
   close(): Promise<void>
 }
 
@@ -91,6 +94,7 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
         const type = floatType(entry, path)
         return widen(await readWhole(handle, entry.start, entry.end - entry.start, path), type)
       },
+      floatType: (entry) => floatType(entry, path),
       close: () => handle.close(),
     }
   } catch (error) {
@@ -134,40 +138,4 @@ function floatType(entry: TensorEntry, file: string): FloatType {
       place: { file, byte: entry.start },
     },
   )
-}
-
-/** One system call moves less than 2 GiB. */
-const MAX_CALL_BYTES = 1 << 30
-
-async function readWhole(
-  handle: FileHandle,
-  position: number,
-  length: number,
-  file: string,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length)
-  let done = 0
-  while (done < length) {
-    const wanted = Math.min(MAX_CALL_BYTES, length - done)
-    const { bytesRead } = await handle.read(bytes, done, wanted, position + done)
-    if (bytesRead === 0) {
-      throw new SmolforgeError('damaged', 'The file ended while it was read', {
-        place: { file, byte: position + done },
-      })
-    }
-    done += bytesRead
-  }
-  return bytes
-}
-
-async function writeWhole(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  let done = 0
-  while (done < bytes.byteLength) {
-    const { bytesWritten } = await handle.write(
-      bytes,
-      done,
-      Math.min(MAX_CALL_BYTES, bytes.byteLength - done),
-    )
-    done += bytesWritten
-  }
 }

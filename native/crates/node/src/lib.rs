@@ -9,5 +9,6 @@ mod curate;
 mod extract;
 mod floats;
 mod ngram;
+mod quantised;
 mod tensor;
 mod warc;

@@ -39,7 +39,28 @@ pub fn fill_normal(out: &mut [f32], mut state: [u32; 4], standard_deviation: f64
     }
 }
 
-fn f16_to_f32(half: u16) -> f32 {
+/// f32 to IEEE half, rounded to the nearest, ties to even; what is too large becomes infinite.
+pub fn f32_to_f16(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let sign = (bits >> 16) as u16 & 0x8000;
+    let magnitude = bits & 0x7fff_ffff;
+    if magnitude > 0x7f80_0000 {
+        return sign | 0x7e00;
+    }
+    if magnitude >= 0x477f_f000 {
+        return sign | 0x7c00;
+    }
+    if magnitude < 0x3880_0000 {
+        // Subnormal: adding 0.5 leaves the fraction in the lowest bits, rounded.
+        let shifted = f32::from_bits(magnitude) + 0.5;
+        return sign | (shifted.to_bits() - 0.5f32.to_bits()) as u16;
+    }
+    let rounded = magnitude + 0xfff + ((magnitude >> 13) & 1);
+    sign | ((rounded - 0x3800_0000) >> 13) as u16
+}
+
+#[inline(always)]
+pub fn f16_to_f32(half: u16) -> f32 {
     let sign = u32::from(half & 0x8000) << 16;
     let exponent = u32::from(half >> 10) & 0x1f;
     let fraction = u32::from(half & 0x3ff);
@@ -96,6 +117,24 @@ mod tests {
         let mut out = [0.0];
         widen_f16(&0x7e00u16.to_le_bytes(), &mut out);
         assert!(out[0].is_nan());
+    }
+
+    #[test]
+    fn every_half_returns_and_what_lies_between_two_goes_to_the_nearer() {
+        for half in (0..=u16::MAX).filter(|half| half & 0x7c00 != 0x7c00) {
+            let value = f16_to_f32(half);
+            assert_eq!(f32_to_f16(value), half);
+            let next = f16_to_f32(half + 1);
+            if half & 0x7fff < 0x7bff {
+                let middle = (value + next) / 2.0;
+                let even = half + (half & 1);
+                assert_eq!(f32_to_f16(middle), even, "{middle}");
+                assert_eq!(f32_to_f16((value + middle) / 2.0), half);
+            }
+        }
+        assert_eq!(f32_to_f16(65_520.0), 0x7c00);
+        assert_eq!(f32_to_f16(f32::NEG_INFINITY), 0xfc00);
+        assert!(f16_to_f32(f32_to_f16(f32::NAN)).is_nan());
     }
 
     #[test]

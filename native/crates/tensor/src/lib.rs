@@ -19,6 +19,7 @@ pub mod muon;
 pub mod normalise;
 pub mod optimizer;
 pub mod pool;
+pub mod quantised;
 pub mod reduce;
 pub mod rope;
 pub mod simd;

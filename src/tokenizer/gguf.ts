@@ -1,0 +1,130 @@
+import type { GgufMetadata } from '../files/gguf.ts'
+import { bytesOfToken } from './byte-level.ts'
+import { chatMLTemplate } from './chat.ts'
+import type { TokenizerConfiguration } from './configuration.ts'
+import type { AddedToken, Vocabulary } from './vocabulary.ts'
+
+/** Whether each pre-tokenizer of llama.cpp that we have splits digits; the file names it, it does not carry it. */
+const preTokenizers: Readonly<Record<string, boolean>> = { smollm: true, 'gpt-2': false, default: false }
+
+/** llama.cpp's token types (llama.h: `enum llama_token_type`) that are found in the text as they are written. */
+const CONTROL = 3
+const USER_DEFINED = 4
+
+const SUPPORTED = 'Supported are byte-level BPE tokenizers like those of SmolLM2 and GPT-2.'
+
+/** The key of the id that each purpose has in a GGUF file. */
+const purposes = {
+  bos_token: 'tokenizer.ggml.bos_token_id',
+  eos_token: 'tokenizer.ggml.eos_token_id',
+  unk_token: 'tokenizer.ggml.unknown_token_id',
+  pad_token: 'tokenizer.ggml.padding_token_id',
+} as const
+
+/**
+ * The tokenizer that a GGUF file carries: its vocabulary, merges, special tokens and chat template.
+ *
+ * @throws SmolforgeError `input` naming file and field: one that is missing, malformed or would give other ids here.
+ */
+export function readGgufTokenizer(metadata: GgufMetadata): {
+  vocabulary: Vocabulary
+  configuration: TokenizerConfiguration
+} {
+  const splitDigits = readPreTokenizer(metadata)
+  const tokens = required(metadata, 'tokenizer.ggml.tokens', metadata.texts('tokenizer.ggml.tokens'))
+  const ids = new Map<string, number>()
+  for (const [id, token] of tokens.entries()) ids.set(token, id)
+  if (ids.size !== tokens.length) {
+    const id = tokens.findIndex((token, index) => ids.get(token) !== index)
+    throw metadata.refusal(
+      'tokenizer.ggml.tokens',
+      `The token ${JSON.stringify(tokens[id])} is there twice: ${id} and ${ids.get(tokens[id])}`,
+    )
+  }
+  const addedTokens = readAddedTokens(metadata, tokens)
+  const merges = readMerges(metadata, ids)
+  const configuration: TokenizerConfiguration = {
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    add_prefix_space: false,
+    clean_up_tokenization_spaces: false,
+    model_max_length: metadata.number('llama.context_length') ?? 8192,
+    chat_template: metadata.text('tokenizer.chat_template') ?? chatMLTemplate(),
+  }
+  for (const [purpose, key] of Object.entries(purposes)) {
+    const id = metadata.number(key)
+    if (id === undefined) continue
+    if (tokens[id] === undefined)
+      throw metadata.refusal(key, `${key} is ${id}, there are ${tokens.length} tokens`)
+    configuration[purpose] = tokens[id]
+  }
+  return { vocabulary: { tokens, merges, addedTokens, splitDigits }, configuration }
+}
+
+function readPreTokenizer(metadata: GgufMetadata): boolean {
+  const model = metadata.text('tokenizer.ggml.model')
+  if (model !== 'gpt2') {
+    throw metadata.refusal(
+      'tokenizer.ggml.model',
+      `The tokenizer ${model ?? '(none)'} is not supported`,
+      SUPPORTED,
+    )
+  }
+  const name = metadata.text('tokenizer.ggml.pre') ?? 'default'
+  if (!Object.hasOwn(preTokenizers, name)) {
+    throw metadata.refusal('tokenizer.ggml.pre', `The pre-tokenizer ${name} is not supported`, SUPPORTED)
+  }
+  if (metadata.boolean('tokenizer.ggml.add_space_prefix') === true) {
+    throw metadata.refusal('tokenizer.ggml.add_space_prefix', 'A space before every text is not supported')
+  }
+  return preTokenizers[name]
+}
+
+function readAddedTokens(metadata: GgufMetadata, tokens: readonly string[]): AddedToken[] {
+  const key = 'tokenizer.ggml.token_type'
+  const types = metadata.numbers(key)
+  if (types !== undefined && types.length !== tokens.length) {
+    throw metadata.refusal(key, `There are ${types.length} token types for ${tokens.length} tokens`)
+  }
+  const added: AddedToken[] = []
+  for (const [id, content] of tokens.entries()) {
+    const type = types?.[id]
+    if (content === '') throw metadata.refusal('tokenizer.ggml.tokens', `Token ${id} is empty`)
+    if (type === CONTROL || type === USER_DEFINED) {
+      added.push({ id, content, special: type === CONTROL, normalized: false })
+    } else if (bytesOfToken(content) === undefined) {
+      throw metadata.refusal(
+        'tokenizer.ggml.tokens',
+        `Token ${id} ${JSON.stringify(content)} is not byte-level`,
+      )
+    }
+  }
+  return added
+}
+
+/** Merges as `"left right"`, to ids. */
+function readMerges(metadata: GgufMetadata, ids: ReadonlyMap<string, number>): Uint32Array {
+  const key = 'tokenizer.ggml.merges'
+  const pairs = required(metadata, key, metadata.texts(key))
+  const merges = new Uint32Array(pairs.length * 3)
+  for (const [rank, pair] of pairs.entries()) {
+    const space = pair.indexOf(' ')
+    const left = ids.get(pair.slice(0, space))
+    const right = ids.get(pair.slice(space + 1))
+    const whole = ids.get(pair.slice(0, space) + pair.slice(space + 1))
+    if (space < 1 || left === undefined || right === undefined || whole === undefined) {
+      throw metadata.refusal(
+        key,
+        `Merge ${rank} ${JSON.stringify(pair)} is no pair of tokens that make a third`,
+      )
+    }
+    merges[rank * 3] = left
+    merges[rank * 3 + 1] = right
+    merges[rank * 3 + 2] = whole
+  }
+  return merges
+}
+
+function required<Value>(metadata: GgufMetadata, key: string, value: Value | undefined): Value {
+  if (value === undefined) throw metadata.refusal(key, `The file has no ${key}`)
+  return value
+}
