@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
 import { addCorpus } from './commands/corpus.ts'
 import { addEval } from './commands/eval.ts'
+import { addExport } from './commands/export.ts'
 import { addFetch } from './commands/fetch.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addInspect } from './commands/inspect.ts'
@@ -49,6 +50,7 @@ ${exitCodesHelp}`,
   addChat(program)
   addScore(program)
   addServe(program)
+  addExport(program)
   addReport(program)
   addInspect(program)
   return program
