@@ -77,7 +77,7 @@ const fixedFields = {
 /** The `config.json` that `transformers` reads (both its version 4 and 5 forms of the RoPE settings). */
 export function toHfConfig(
   config: LlamaConfig,
-  dtype: 'float32' | 'bfloat16' = 'float32',
+  dtype: 'float32' | 'bfloat16' | 'float16' = 'float32',
 ): Record<string, unknown> {
   const named = Object.entries(camelToHf).map(([ours, theirs]) => [theirs, config[ours as keyof LlamaConfig]])
   return {

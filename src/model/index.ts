@@ -1,6 +1,13 @@
 export { KeyValueCache } from './cache.ts'
 export { type Checkpoint, openCheckpoint } from './checkpoints/checkpoint.ts'
 export type { SaveOptions, SavesItself } from './checkpoints/folder.ts'
+export {
+  type GgufDtype,
+  type GgufSaveOptions,
+  ggufDtypes,
+  type SavedGguf,
+  saveGguf,
+} from './checkpoints/ggufSave.ts'
 export { modelHash } from './checkpoints/hash.ts'
 export {
   openSafetensors,

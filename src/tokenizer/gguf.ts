@@ -1,25 +1,24 @@
 import type { GgufMetadata } from '../files/gguf.ts'
 import { bytesOfToken } from './byte-level.ts'
 import { chatMLTemplate } from './chat.ts'
-import type { TokenizerConfiguration } from './configuration.ts'
+import type { TokenizerConfiguration, TokenPurpose } from './configuration.ts'
 import type { AddedToken, Vocabulary } from './vocabulary.ts'
 
 /** Whether each pre-tokenizer of llama.cpp that we have splits digits; the file names it, it does not carry it. */
 const preTokenizers: Readonly<Record<string, boolean>> = { smollm: true, 'gpt-2': false, default: false }
 
-/** llama.cpp's token types (llama.h: `enum llama_token_type`) that are found in the text as they are written. */
-const CONTROL = 3
-const USER_DEFINED = 4
+/** llama.cpp's token types (llama.h: `enum llama_token_type`) as far as they mean something here. */
+export const tokenTypes = { normal: 1, control: 3, userDefined: 4, unused: 5 } as const
 
 const SUPPORTED = 'Supported are byte-level BPE tokenizers like those of SmolLM2 and GPT-2.'
 
 /** The key of the id that each purpose has in a GGUF file. */
-const purposes = {
-  bos_token: 'tokenizer.ggml.bos_token_id',
-  eos_token: 'tokenizer.ggml.eos_token_id',
-  unk_token: 'tokenizer.ggml.unknown_token_id',
-  pad_token: 'tokenizer.ggml.padding_token_id',
-} as const
+export const tokenPurposes: readonly (readonly [TokenPurpose, string])[] = [
+  ['bos_token', 'tokenizer.ggml.bos_token_id'],
+  ['eos_token', 'tokenizer.ggml.eos_token_id'],
+  ['unk_token', 'tokenizer.ggml.unknown_token_id'],
+  ['pad_token', 'tokenizer.ggml.padding_token_id'],
+]
 
 /**
  * The tokenizer that a GGUF file carries: its vocabulary, merges, special tokens and chat template.
@@ -31,7 +30,8 @@ export function readGgufTokenizer(metadata: GgufMetadata): {
   configuration: TokenizerConfiguration
 } {
   const splitDigits = readPreTokenizer(metadata)
-  const tokens = required(metadata, 'tokenizer.ggml.tokens', metadata.texts('tokenizer.ggml.tokens'))
+  const types = metadata.numbers('tokenizer.ggml.token_type')
+  const tokens = usedTokens(metadata, types)
   const ids = new Map<string, number>()
   for (const [id, token] of tokens.entries()) ids.set(token, id)
   if (ids.size !== tokens.length) {
@@ -41,7 +41,7 @@ export function readGgufTokenizer(metadata: GgufMetadata): {
       `The token ${JSON.stringify(tokens[id])} is there twice: ${id} and ${ids.get(tokens[id])}`,
     )
   }
-  const addedTokens = readAddedTokens(metadata, tokens)
+  const addedTokens = readAddedTokens(metadata, tokens, types)
   const merges = readMerges(metadata, ids)
   const configuration: TokenizerConfiguration = {
     tokenizer_class: 'PreTrainedTokenizerFast',
@@ -50,7 +50,7 @@ export function readGgufTokenizer(metadata: GgufMetadata): {
     model_max_length: metadata.number('llama.context_length') ?? 8192,
     chat_template: metadata.text('tokenizer.chat_template') ?? chatMLTemplate(),
   }
-  for (const [purpose, key] of Object.entries(purposes)) {
+  for (const [purpose, key] of tokenPurposes) {
     const id = metadata.number(key)
     if (id === undefined) continue
     if (tokens[id] === undefined)
@@ -79,18 +79,32 @@ function readPreTokenizer(metadata: GgufMetadata): boolean {
   return preTokenizers[name]
 }
 
-function readAddedTokens(metadata: GgufMetadata, tokens: readonly string[]): AddedToken[] {
-  const key = 'tokenizer.ggml.token_type'
-  const types = metadata.numbers(key)
+/** The tokens without those at the end that only fill the embedding up, which are in no `tokenizer.json` either. */
+function usedTokens(metadata: GgufMetadata, types: Float64Array | undefined): string[] {
+  const key = 'tokenizer.ggml.tokens'
+  const tokens = required(metadata, key, metadata.texts(key))
   if (types !== undefined && types.length !== tokens.length) {
-    throw metadata.refusal(key, `There are ${types.length} token types for ${tokens.length} tokens`)
+    throw metadata.refusal(
+      'tokenizer.ggml.token_type',
+      `There are ${types.length} token types for ${tokens.length} tokens`,
+    )
   }
+  let used = tokens.length
+  while (used > 0 && types?.[used - 1] === tokenTypes.unused) used--
+  return tokens.slice(0, used)
+}
+
+function readAddedTokens(
+  metadata: GgufMetadata,
+  tokens: readonly string[],
+  types: Float64Array | undefined,
+): AddedToken[] {
   const added: AddedToken[] = []
   for (const [id, content] of tokens.entries()) {
     const type = types?.[id]
     if (content === '') throw metadata.refusal('tokenizer.ggml.tokens', `Token ${id} is empty`)
-    if (type === CONTROL || type === USER_DEFINED) {
-      added.push({ id, content, special: type === CONTROL, normalized: false })
+    if (type === tokenTypes.control || type === tokenTypes.userDefined) {
+      added.push({ id, content, special: type === tokenTypes.control, normalized: false })
     } else if (bytesOfToken(content) === undefined) {
       throw metadata.refusal(
         'tokenizer.ggml.tokens',

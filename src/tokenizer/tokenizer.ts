@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { fileError, SmolforgeError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { GgufMetadata, ggufInFolder, isGgufName, openGguf } from '../files/gguf.ts'
+import type { WritableValue } from '../files/ggufWriter.ts'
 import { renderChat } from './chat.ts'
 import {
   chatConfiguration,
@@ -13,6 +14,7 @@ import {
   type TokenPurpose,
 } from './configuration.ts'
 import { readGgufTokenizer } from './gguf.ts'
+import { ggufTokenizerEntries } from './ggufWrite.ts'
 import { bpeKernels, type NativeEncoder, packTexts, sliceTexts } from './kernels.ts'
 import type { ChatMessage, ChatTemplateOptions } from './messages.ts'
 import { readTokenizerFile } from './read.ts'
@@ -177,6 +179,11 @@ export class Tokenizer {
       'tokenizer.json': tokenizerJson(this.#vocabulary),
     }
     for (const [name, content] of Object.entries(files)) await writeFileAtomic(join(dir, name), content)
+  }
+
+  /** The entries of a GGUF file by which llama.cpp makes the same tokenizer for a model with `vocabSize` rows. */
+  ggufEntries(vocabSize = this.vocabSize): Map<string, WritableValue> {
+    return ggufTokenizerEntries(this.#vocabulary, this.#configuration, vocabSize)
   }
 
   #configured(purpose: TokenPurpose): number | undefined {

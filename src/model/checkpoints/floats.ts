@@ -36,12 +36,13 @@ export function dequantize(format: GgufFormat, bytes: Uint8Array, count: number)
 
 /** f32 numbers as the bytes of a format of GGUF. */
 export function quantize(format: GgufFormat, values: Float32Array): Uint8Array {
-  if (format === 'F32' || format === 'BF16') return narrow(values, format)
+  if (format === 'F32' || format === 'F16' || format === 'BF16') return narrow(values, format)
   return kernels().quantize(format, values)
 }
 
 /** f32 numbers as the bytes that are stored. */
-export function narrow(values: Float32Array, to: 'F32' | 'BF16'): Uint8Array {
+export function narrow(values: Float32Array, to: FloatType): Uint8Array {
+  if (to === 'F16') return kernels().quantize('F16', values)
   if (to === 'BF16') return kernels().narrowToBf16(values)
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 }

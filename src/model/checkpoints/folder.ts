@@ -6,6 +6,7 @@ import type { Tensor } from '../../tensor/index.ts'
 import { type LlamaConfig, toHfConfig } from '../config.ts'
 import { parameterShapes } from '../parameters.ts'
 import { openCheckpoint } from './checkpoint.ts'
+import type { FloatType } from './floats.ts'
 import { writeSafetensors } from './safetensors.ts'
 
 /** A tokenizer, as far as saving a model folder needs it. */
@@ -16,8 +17,10 @@ export interface SavesItself {
   readonly endOfTextId?: number
 }
 
+const hfTypes = { F32: 'float32', BF16: 'bfloat16', F16: 'float16' } as const
+
 export interface SaveOptions {
-  dtype?: 'F32' | 'BF16'
+  dtype?: FloatType
   /** Ids that end a text; the tokenizer's own when left out, or 0. */
   eosTokenIds?: readonly number[]
 }
@@ -38,7 +41,7 @@ export async function writeFolder(
   }
   const eos = { bos_token_id: 0, eos_token_id: eosTokenIds.length === 1 ? eosTokenIds[0] : eosTokenIds }
   await writeSafetensors(join(dir, 'model.safetensors'), writableParameters(parameters), { dtype })
-  const hf = { ...toHfConfig(config, dtype === 'BF16' ? 'bfloat16' : 'float32'), ...eos }
+  const hf = { ...toHfConfig(config, hfTypes[dtype]), ...eos }
   await writeJson(join(dir, 'config.json'), hf)
   await writeJson(join(dir, 'generation_config.json'), { _from_model_config: true, ...eos })
   await tokenizer?.save(dir)

@@ -15,7 +15,8 @@ export interface WritableTensor {
 }
 
 /**
- * Writes tensors to one safetensors file (github.com/huggingface/safetensors), sorted by name, f32 or bf16; whole or
+ * Writes tensors to one safetensors file (github.com/huggingface/safetensors), sorted by name, f32, bf16 or f16; whole
+ * or
  * not at all: temporary name, fsync, rename.
  *
  * @returns the file's size and SHA-256, taken on the way.
@@ -23,7 +24,7 @@ export interface WritableTensor {
 export async function writeSafetensors(
   path: string,
   tensors: Iterable<WritableTensor>,
-  options: { dtype?: 'F32' | 'BF16'; metadata?: Record<string, string> } = {},
+  options: { dtype?: FloatType; metadata?: Record<string, string> } = {},
 ): Promise<{ bytes: number; sha256: string }> {
   const dtype = options.dtype ?? 'F32'
   const sorted = [...tensors].sort(byName)
@@ -110,7 +111,7 @@ export function byName(a: { name: string }, b: { name: string }): number {
 
 function headerBytes(
   tensors: readonly WritableTensor[],
-  dtype: 'F32' | 'BF16',
+  dtype: FloatType,
   metadata: Record<string, string> = { format: 'pt' },
 ): Uint8Array {
   const table: Record<string, unknown> = { __metadata__: metadata }
