@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { Option } from 'commander'
 import { fileError, SmolforgeError } from '../errors.ts'
+import { isGgufName } from '../files/gguf.ts'
 import { knownModelNames, LanguageModel } from '../model/index.ts'
 import { nearestName } from '../recipe/index.ts'
 import { configure, type Precision } from '../tensor/index.ts'
@@ -45,7 +46,7 @@ export function findModel(path: string): string {
   for (const folder of [path, join(path, 'model')]) {
     if (existsSync(join(folder, 'config.json'))) return folder
   }
-  const ggufs = readdirSync(path).filter(isGguf).sort()
+  const ggufs = readdirSync(path).filter(isGgufName).sort()
   if (ggufs.length === 1) return join(path, ggufs[0])
   if (ggufs.length > 1) {
     throw new SmolforgeError('input', `There are ${ggufs.length} GGUF files in this folder`, {
@@ -69,15 +70,13 @@ const FEW = 5
 function modelsIn(path: string): string[] {
   const folders = entriesOf(path).map((name) => join(path, name))
   const models = folders.filter((folder) =>
-    entriesOf(folder).some((name) => name === 'config.json' || name === 'model' || isGguf(name)),
+    entriesOf(folder).some((name) => name === 'config.json' || name === 'model' || isGgufName(name)),
   )
   return models.length <= FEW ? models : []
 }
 
-const isGguf = (name: string) => name.toLowerCase().endsWith('.gguf')
-
 function findFile(path: string): string {
-  if (isGguf(path)) return path
+  if (isGgufName(path)) return path
   const isOfFolder = existsSync(join(dirname(path), 'config.json'))
   throw new SmolforgeError('input', 'This file is no model: a folder or a .gguf file is one', {
     place: { file: path },

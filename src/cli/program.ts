@@ -36,6 +36,7 @@ Begin with:
   smolforge run recipes/quickstart.yaml       the whole way, from sources to a chat model and its report
   smolforge chat --model runs/quickstart      talk to it
   smolforge inspect runs/quickstart           what was done, and how long it took
+  smolforge fetch model smollm2-135m-instruct a real model to talk to: chat --model models/smollm2-135m-instruct
 
 A run that is stopped or killed goes on where it was when the same command is given again.
 ${exitCodesHelp}`,

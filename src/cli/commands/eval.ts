@@ -23,7 +23,7 @@ interface EvalOptions extends RecipeOptions, EngineOptions {
   chat?: boolean
 }
 
-/** `smolforge eval`: the evaluations of a recipe, or public benchmarks on any model folder. */
+/** `smolforge eval`: the evaluations of a recipe, or public benchmarks on any model. */
 export function addEval(program: Command): void {
   const command = withRecipeOptions(program.command('eval'))
   const [recipe] = command.registeredArguments
@@ -42,7 +42,7 @@ export function addEval(program: Command): void {
     .summary('measure the models of a recipe, or any model on benchmarks')
     .description(
       'Every evaluation of a recipe: held-out bits per byte, its own tasks, samples. Or public benchmarks from local ' +
-        'files on a model folder, in the prompts of the SmolLM2 evaluation. Each figure has its 95 % interval.',
+        'files on any model, in the prompts of the SmolLM2 evaluation. Each figure has its 95 % interval.',
     )
     .addHelpText(
       'after',

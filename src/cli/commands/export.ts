@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { fileError, SmolforgeError } from '../../errors.ts'
 import { publishFolder } from '../../files/atomic.ts'
+import { isGgufName } from '../../files/gguf.ts'
 import { type GgufDtype, ggufDtypes, type LanguageModel, saveGguf } from '../../model/index.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { loadModel, modelHelp } from '../modelPath.ts'
@@ -47,7 +48,7 @@ ${exitCodesHelp}`,
     .action(async (options: ExportOptions) => {
       const output = new Output(options)
       const dtype = ggufDtypes.find((type) => type.toLowerCase() === options.dtype) ?? 'F32'
-      const isFile = options.output.toLowerCase().endsWith('.gguf')
+      const isFile = isGgufName(options.output)
       if (!isFile) expectNewFolder(options.output, dtype)
       const model = await loadModel(options.model)
       if (isFile) await exportFile(model, options.output, dtype, output)
@@ -55,7 +56,12 @@ ${exitCodesHelp}`,
     })
 }
 
-async function exportFile(model: LanguageModel, path: string, dtype: GgufDtype, output: Output): Promise<void> {
+async function exportFile(
+  model: LanguageModel,
+  path: string,
+  dtype: GgufDtype,
+  output: Output,
+): Promise<void> {
   const { bytes, sha256, formats, fallbacks } = await saveGguf(path, model.llama, model.tokenizer, { dtype })
   const counts = Object.entries(formats).map(([format, count]) => `${count} ${format}`)
   output.say(`${path}: ${(bytes / 1e6).toFixed(1)} MB, tensors: ${counts.join(', ')}`)
