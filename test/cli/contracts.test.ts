@@ -341,6 +341,7 @@ describe('--help', () => {
       'tokenizer train',
       'tokenizer encode',
       'fetch model',
+      'export',
     ].map((name) => name.split(' ')),
     ...[
       'pretrain',
