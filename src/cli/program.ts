@@ -3,6 +3,8 @@ import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
 import { addCorpus } from './commands/corpus.ts'
 import { addEval } from './commands/eval.ts'
+import { addExport } from './commands/export.ts'
+import { addFetch } from './commands/fetch.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addInspect } from './commands/inspect.ts'
 import { addParts } from './commands/parts.ts'
@@ -35,6 +37,7 @@ Begin with:
   smolforge run recipes/quickstart.yaml       the whole way, from sources to a chat model and its report
   smolforge chat --model runs/quickstart      talk to it
   smolforge inspect runs/quickstart           what was done, and how long it took
+  smolforge fetch model smollm2-135m-instruct a real model to talk to: chat --model models/smollm2-135m-instruct
 
 A run that is stopped or killed goes on where it was when the same command is given again.
 ${exitCodesHelp}`,
@@ -45,10 +48,12 @@ ${exitCodesHelp}`,
   addTune(program)
   addTokenizer(program)
   addEval(program)
+  addFetch(program)
   addGenerate(program)
   addChat(program)
   addScore(program)
   addServe(program)
+  addExport(program)
   addReport(program)
   addInspect(program)
   return program

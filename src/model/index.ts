@@ -19,6 +19,7 @@ export {
 export type { TensorPlace } from './checkpoints/weights.ts'
 export { fromHfConfig, headDim, type LlamaConfig, llamaConfigSchema, toHfConfig } from './config.ts'
 export { parameterCount, trainFlopsPerToken } from './cost.ts'
+export { type FetchedModel, type FetchModelOptions, fetchModel, knownModelNames } from './fetch/fetchModel.ts'
 export type { GeneratedToken } from './generation.ts'
 export { type GenerateOptions, LanguageModel, type TextOptions } from './languageModel.ts'
 export { countTargets, type HiddenOptions, Llama, type LossBatch } from './llama.ts'

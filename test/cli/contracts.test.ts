@@ -401,6 +401,8 @@ describe('--help', () => {
       'tokenizer train',
       'tokenizer encode',
       'tune sft',
+      'fetch model',
+      'export',
     ].map((name) => name.split(' ')),
     ...[
       'pretrain',

@@ -70,7 +70,12 @@ describe.each(formats)('a weight of %s that stays in its file', (format) => {
     }
     const ids = tensor(Int32Array.of(3, 39, 3), [3])
     const rows = inference(() => embedding(weight, ids).read())
-    expect(far(rows, inference(() => embedding(plain, ids).read()))).toBeLessThan(1e-6)
+    expect(
+      far(
+        rows,
+        inference(() => embedding(plain, ids).read()),
+      ),
+    ).toBeLessThan(1e-6)
     for (const each of [weight, plain, ids]) each.free()
   })
 

@@ -4,29 +4,29 @@ import colors from 'picocolors'
 import type { LanguageModel } from '../../model/index.ts'
 import type { ChatMessage } from '../../tokenizer/index.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
-import { loadModel } from '../modelFolder.ts'
+import { dtypeOption, type EngineOptions, loadModel, modelHelp } from '../modelPath.ts'
 import { number, positiveInteger } from '../runRecipeFile.ts'
 
-interface ChatOptions {
+interface ChatOptions extends EngineOptions {
   model: string
   system?: string
   maxTokens: number
   temperature: number
   topP: number
   seed: number
-  threads?: number
 }
 
 /** `smolforge chat`: a conversation on the terminal; piped, a line is a question. */
 export function addChat(program: Command): void {
   program
     .command('chat')
-    .requiredOption('--model <dir>', 'a model folder, or the folder of a run')
+    .requiredOption('--model <path>', modelHelp)
     .option('--system <text>', 'what the model is told first')
     .option('--max-tokens <n>', 'at most so many tokens an answer', positiveInteger, 200)
     .option('--temperature <t>', '0 always takes the likeliest token', number, 0.7)
     .option('--top-p <p>', 'sample from the likeliest tokens of this share', number, 0.95)
     .option('--seed <n>', 'of the sampling', number, 0)
+    .addOption(dtypeOption())
     .option('--threads <n>', 'threads of the kernels', positiveInteger)
     .summary('talk to a model')
     .description('Answers as they are made. /reset forgets the conversation, /exit ends it.')
@@ -35,7 +35,7 @@ export function addChat(program: Command): void {
       `\nExamples:\n  smolforge chat --model runs/quickstart\n  echo 'What is 3 + 4?' | smolforge chat --model runs/quickstart --temperature 0\n${exitCodesHelp}`,
     )
     .action(async (options: ChatOptions) => {
-      await talk(await loadModel(options.model, options.threads), options)
+      await talk(await loadModel(options.model, options), options)
     })
 }
 

@@ -5,7 +5,7 @@ import { SmolforgeError } from '../../errors.ts'
 import { type BenchmarkName, benchmarkNames, benchmarkTask, evaluate, type Score } from '../../eval/index.ts'
 import { nearestName } from '../../recipe/index.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
-import { loadModel } from '../modelFolder.ts'
+import { dtypeOption, type EngineOptions, loadModel, modelHelp } from '../modelPath.ts'
 import { Output, table } from '../output.ts'
 import {
   collect,
@@ -16,20 +16,21 @@ import {
   withRecipeOptions,
 } from '../runRecipeFile.ts'
 
-interface EvalOptions extends RecipeOptions {
+interface EvalOptions extends RecipeOptions, EngineOptions {
   model?: string
   benchmark: string[]
   limit?: number
   chat?: boolean
 }
 
-/** `smolforge eval`: the evaluations of a recipe, or public benchmarks on any model folder. */
+/** `smolforge eval`: the evaluations of a recipe, or public benchmarks on any model. */
 export function addEval(program: Command): void {
   const command = withRecipeOptions(program.command('eval'))
   const [recipe] = command.registeredArguments
   recipe.required = false
   command
-    .option('--model <dir>', 'measure this model on public benchmarks instead')
+    .option('--model <path>', `measure this model on public benchmarks instead: ${modelHelp}`)
+    .addOption(dtypeOption())
     .option(
       '--benchmark <name=file>',
       `a benchmark's .jsonl or .jsonl.gz: ${benchmarkNames().join(', ')}`,
@@ -41,7 +42,7 @@ export function addEval(program: Command): void {
     .summary('measure the models of a recipe, or any model on benchmarks')
     .description(
       'Every evaluation of a recipe: held-out bits per byte, its own tasks, samples. Or public benchmarks from local ' +
-        'files on a model folder, in the prompts of the SmolLM2 evaluation. Each figure has its 95 % interval.',
+        'files on any model, in the prompts of the SmolLM2 evaluation. Each figure has its 95 % interval.',
     )
     .addHelpText(
       'after',
@@ -77,10 +78,8 @@ ${exitCodesHelp}`,
     })
 }
 
-async function scoreBenchmarks(
-  path: string,
-  { benchmark, limit, chat, threads }: EvalOptions,
-): Promise<Score[]> {
+async function scoreBenchmarks(path: string, options: EvalOptions): Promise<Score[]> {
+  const { benchmark, limit, chat } = options
   if (benchmark.length === 0)
     throw new SmolforgeError('usage', 'Name a benchmark: --benchmark piqa=piqa.jsonl')
   const tasks = []
@@ -97,7 +96,7 @@ async function scoreBenchmarks(
     }
     tasks.push(await benchmarkTask(name, text.slice(equals + 1), { limit }))
   }
-  return evaluate(await loadModel(path, threads), tasks, { chat })
+  return evaluate(await loadModel(path, options), tasks, { chat })
 }
 
 async function readScores(runDir: string, step: string): Promise<Score[]> {

@@ -2,11 +2,11 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { answerLines } from '../jsonLines.ts'
-import { loadModel } from '../modelFolder.ts'
+import { dtypeOption, type EngineOptions, loadModel, modelHelp } from '../modelPath.ts'
 import { Output } from '../output.ts'
 import { number, positiveInteger } from '../runRecipeFile.ts'
 
-interface GenerateCommandOptions {
+interface GenerateCommandOptions extends EngineOptions {
   model: string
   prompts: string
   output: string
@@ -15,7 +15,6 @@ interface GenerateCommandOptions {
   topP?: number
   topK?: number
   seed: number
-  threads?: number
   json?: boolean
 }
 
@@ -31,7 +30,7 @@ const promptLine = z.union(
 export function addGenerate(program: Command): void {
   program
     .command('generate')
-    .requiredOption('--model <dir>', 'a model folder, or the folder of a run')
+    .requiredOption('--model <path>', modelHelp)
     .requiredOption('--prompts <file>', 'JSON lines {"prompt": ...} or {"messages": [{"role", "content"}]}')
     .requiredOption('--output <file>', 'the same lines with prompt_ids, new_ids and text')
     .option('--max-tokens <n>', 'at most so many new tokens', positiveInteger, 64)
@@ -39,6 +38,7 @@ export function addGenerate(program: Command): void {
     .option('--top-p <p>', 'sample from the likeliest tokens of this share', number)
     .option('--top-k <k>', 'sample from so many likeliest tokens', positiveInteger)
     .option('--seed <n>', 'of the sampling', number, 0)
+    .addOption(dtypeOption())
     .option('--threads <n>', 'threads of the kernels', positiveInteger)
     .option('--json', 'a summary as one JSON object on standard output')
     .summary('continue prompts or answer conversations')
@@ -51,7 +51,7 @@ export function addGenerate(program: Command): void {
     )
     .action(async (options: GenerateCommandOptions) => {
       const { maxTokens, temperature, topP, topK, seed } = options
-      const model = await loadModel(options.model, options.threads)
+      const model = await loadModel(options.model, options)
       const { tokenizer, answerStopIds: stopIds } = model
       const lines = await answerLines(
         { input: options.prompts, output: options.output },

@@ -2,11 +2,13 @@ import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { SmolforgeError } from '../../errors.ts'
-import { Llama, modelHash, parameterCount } from '../../model/index.ts'
+import { isGgufName } from '../../files/gguf.ts'
+import { modelHash, openCheckpoint, parameterCount } from '../../model/index.ts'
 import { batchDocuments, inspectRun, inspectStep } from '../../recipe/index.ts'
 import { ShardSet } from '../../shards/index.ts'
 import { findCheckpoint } from '../../train/index.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
+import { findModel } from '../modelPath.ts'
 import { formatCount, formatSeconds, Output, table } from '../output.ts'
 import { positiveInteger } from '../runRecipeFile.ts'
 
@@ -19,7 +21,10 @@ interface InspectOptions {
 export function addInspect(program: Command): void {
   program
     .command('inspect')
-    .argument('<folder>', 'a run, a step of one, a set of shards, checkpoints, or a model')
+    .argument(
+      '<folder>',
+      'a run, a step of one, a set of shards, checkpoints, or a model (a folder or a .gguf file)',
+    )
     .option(
       '--batch <step>',
       'of a run: the documents in the batch of this step of pretraining',
@@ -36,6 +41,7 @@ Examples:
   smolforge inspect runs/tiny --batch 12
   smolforge inspect runs/tiny/steps/shards/prose
   smolforge inspect runs/tiny/steps/pretrain-1/state --json
+  smolforge inspect models/smollm2-135m-instruct
 ${exitCodesHelp}`,
     )
     .action(async (folder: string, options: InspectOptions) => {
@@ -55,11 +61,21 @@ function kindOf(folder: string): Kind {
   if (has('shards.json')) return 'shards'
   if (has('config.json')) return 'model'
   if (has('latest.json') || has('tensors.safetensors')) return 'checkpoint'
-  if (existsSync(folder) && readdirSync(folder).some((name) => /^step-\d+$/.test(name))) return 'checkpoint'
+  const names = namesIn(folder)
+  if (names.some((name) => /^step-\d+$/.test(name))) return 'checkpoint'
+  if (isGgufName(folder) || names.some(isGgufName)) return 'model'
   throw new SmolforgeError('input', 'This is no run, step, shards, checkpoint or model', {
     place: { file: folder },
     hint: 'Name a folder of a run, for example runs/quickstart.',
   })
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
 }
 
 const show: Record<Kind, (output: Output, folder: string) => Promise<void>> = {
@@ -113,14 +129,23 @@ const show: Record<Kind, (output: Output, folder: string) => Promise<void>> = {
     )
     output.say(`  ${engine.isa}, ${engine.threads} threads, ${engine.precision}; checksums hold`)
   },
-  async model(output, folder) {
-    const llama = await Llama.load(folder)
-    const parameters = parameterCount(llama.config)
-    const sha256 = await modelHash(folder)
-    output.emit({ parameters, sha256, config: llama.config })
+  async model(output, path) {
+    const found = findModel(path)
+    const checkpoint = await openCheckpoint(found)
+    await checkpoint.close()
+    const { config, names } = checkpoint
+    const formats: Record<string, number> = {}
+    for (const name of names) {
+      const { format } = checkpoint.entry(name)
+      formats[format] = (formats[format] ?? 0) + 1
+    }
+    const parameters = parameterCount(config)
+    const sha256 = await modelHash(found)
+    output.emit({ parameters, sha256, formats, config })
     output.say(`${formatCount(parameters)} parameters, ${sha256}`)
-    for (const [name, value] of Object.entries(llama.config)) output.say(`  ${name} ${value}`)
-    llama.free()
+    const counts = Object.entries(formats).map(([format, count]) => `${count} ${format}`)
+    output.say(`  tensors: ${counts.join(', ')}`)
+    for (const [name, value] of Object.entries(config)) output.say(`  ${name} ${value}`)
   },
 }
 

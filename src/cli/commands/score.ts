@@ -2,15 +2,14 @@ import type { Command } from 'commander'
 import { LanguageModel, Llama } from '../../model/index.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { answerLines, textLine } from '../jsonLines.ts'
-import { loadModel } from '../modelFolder.ts'
+import { dtypeOption, type EngineOptions, loadModel, modelHelp } from '../modelPath.ts'
 import { Output } from '../output.ts'
 import { positiveInteger } from '../runRecipeFile.ts'
 
-interface ScoreOptions {
+interface ScoreOptions extends EngineOptions {
   model: string
   input: string
   output: string
-  threads?: number
   json?: boolean
 }
 
@@ -20,22 +19,23 @@ const TOP = 20
 export function addScore(program: Command): void {
   program
     .command('score')
-    .requiredOption('--model <dir>', 'a model folder, or the folder of a run')
+    .requiredOption('--model <path>', modelHelp)
     .requiredOption('--input <file>', 'JSON lines {"text": ...}')
     .requiredOption('--output <file>', 'the same lines with ids, token_logprobs, top_ids and top_logprobs')
+    .addOption(dtypeOption())
     .option('--threads <n>', 'threads of the kernels', positiveInteger)
     .option('--json', 'a summary as one JSON object on standard output')
     .summary('log-probabilities of texts, token by token')
     .description(
       'Adds to each text its token ids, the natural-log probability of each token after the first, and the 20 likeliest ' +
-        'tokens after the last. Computed in f32. A text longer than the context is scored all the same.',
+        'tokens after the last. Computed in f32 unless --dtype says otherwise. A text longer than the context is scored all the same.',
     )
     .addHelpText(
       'after',
       `\nExample:\n  smolforge score --model runs/quickstart --input texts.jsonl --output scored.jsonl\n${exitCodesHelp}`,
     )
     .action(async (options: ScoreOptions) => {
-      const { tokenizer, llama } = await loadModel(options.model, options.threads)
+      const { tokenizer, llama } = await loadModel(options.model, options)
       const lines = await answerLines(options, textLine, (line) => {
         const ids = tokenizer.encode(line.text)
         const model = new LanguageModel(withPositions(llama, ids.length), tokenizer)

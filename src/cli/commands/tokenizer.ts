@@ -100,7 +100,7 @@ function addLines<Schema extends z.ZodType>(
 ): void {
   tokenizer
     .command(name)
-    .requiredOption('--tokenizer <path>', 'a folder with tokenizer.json, or the file')
+    .requiredOption('--tokenizer <path>', 'a folder with tokenizer.json, the file, or a .gguf file')
     .requiredOption('--input <file>', input)
     .requiredOption('--output <file>', 'where the lines go')
     .option('--json', 'a summary as one JSON object on standard output')

@@ -6,7 +6,7 @@ import { loraTargets } from '../../model/index.ts'
 import { configure } from '../../tensor/index.ts'
 import { type TuneData, type TuneOptions, tune } from '../../train/index.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
-import { findModelFolder } from '../modelFolder.ts'
+import { findModel } from '../modelPath.ts'
 import { formatSeconds, Output } from '../output.ts'
 import { number, positiveInteger } from '../runRecipeFile.ts'
 import { stopBySignal } from '../signals.ts'
@@ -145,7 +145,7 @@ async function run(way: Way, options: TuneCommandOptions): Promise<void> {
   const output = new Output(options)
   const { threads, dtype, seed, lora: rank } = options
   configure(threads === undefined ? { precision: dtype } : { threads, precision: dtype })
-  const model = options.model.endsWith('.gguf') ? options.model : findModelFolder(options.model)
+  const model = findModel(options.model)
   const data = await way.read(options.input, options)
   const signals = stopBySignal((line) => output.say(line))
   try {
