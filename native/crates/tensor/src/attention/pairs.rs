@@ -160,7 +160,7 @@ pub fn backward<E: Element>(
         let (slope_rows, rest) = rest.split_at_mut(half);
         let (turned_queries, turned_slopes) = rest.split_at_mut(d * (block + 32) / 2);
         let [query_rows, slope_rows, turned_queries, turned_slopes] =
-            [query_rows, slope_rows, turned_queries, turned_slopes].map(|x| halves(x));
+            [query_rows, slope_rows, turned_queries, turned_slopes].map(halves);
         let turned_stride = block + 32;
         let sums = context.scratch(worker, Purpose::Matrix, 2 * d * sum_stride);
         sums.fill(0.0);
