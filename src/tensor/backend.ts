@@ -123,6 +123,30 @@ export interface Backend {
     inputs: number,
   ): void
 
+  /**
+   * y[rows, outputs] = silu(gate) * up times the transpose of weight[outputs, inputs], plus `plus`; gate and up lie side
+   * by side in x[rows, 2 * inputs], f32 or bf16.
+   */
+  swigluLinear(
+    x: Handle,
+    weight: Handle,
+    plus: Handle,
+    y: Handle,
+    rows: number,
+    inputs: number,
+    outputs: number,
+  ): void
+  /** The gradient of that weight. */
+  swigluLinearWeightGradient(
+    dy: Handle,
+    x: Handle,
+    gradient: Handle,
+    rows: number,
+    inputs: number,
+    outputs: number,
+    add: boolean,
+  ): void
+
   /** Over the last axis; `log` chooses log-softmax. */
   softmax(x: Handle, y: Handle, rows: number, columns: number, log: boolean): void
   softmaxGradient(

@@ -308,8 +308,8 @@ describe('a loaded model', () => {
       .replace(/^stages:\n([ ].*\n)+/m, 'stages: [{ tokens: 6k, mixture: { prose: 1, code: 1 } }]\n')
       .replace(/^(ablation|dpo|sft): .*$/gm, '')
       .replace(/^training:/m, 'training:\n  optimizerState: 8bit\n  recomputeActivations: true')
-    await writeFile(file('further.yaml'), text)
-    const { code, stderr } = await cli('pretrain', 'further.yaml', '--run', 'further')
+    await writeFile(file('base-model.yaml'), text)
+    const { code, stderr } = await cli('pretrain', 'base-model.yaml', '--run', 'further')
     expect(stderr + code).toMatch(/0$/)
     const vocabulary = async (dir: string) =>
       JSON.parse(await readFile(join(dir, 'config.json'), 'utf8')).vocab_size

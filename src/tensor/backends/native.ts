@@ -55,6 +55,8 @@ export function openNativeBackend(): Backend {
     linears: kernels.tensorLinears,
     linearsInputGradient: kernels.tensorLinearsInputGradient,
     linearsWeightGradient: kernels.tensorLinearsWeightGradient,
+    swigluLinear: kernels.tensorSwigluLinear,
+    swigluLinearWeightGradient: kernels.tensorSwigluLinearWeightGradient,
     softmax: kernels.tensorSoftmax,
     softmaxGradient: kernels.tensorSoftmaxGradient,
     gatherRows: kernels.tensorGatherRows,

@@ -1,5 +1,5 @@
 import { accumulate, accumulateAll, type Place, passGradient } from '../autograd.ts'
-import { type DType, NONE } from '../backend.ts'
+import { type DType, type Handle, NONE } from '../backend.ts'
 import { backend } from '../engine.ts'
 import { empty, record, shapeError, sizeOf, type Tensor } from '../tensor.ts'
 
@@ -79,37 +79,38 @@ export function normLinears(
 
 /**
  * silu(gate) * up, times the transpose of weight[out, in], plus `plus` [.., out]: the second half of a SwiGLU block
- * (Shazeer 2020) over gate and up side by side in gateUp[.., 2 * in]. The product of gate and up is not kept but
- * computed again in backward. The output is f32.
+ * (Shazeer 2020) over gate and up side by side in gateUp[.., 2 * in], of f32 or bf16. The product of gate and up is made
+ * while it is multiplied, forward and backward, and stored nowhere. The output is f32.
  */
 export function swigluLinear(gateUp: Tensor, weight: Tensor, plus: Tensor): Tensor {
-  const width = (gateUp.shape.at(-1) ?? 0) / 2
-  const shape = [...gateUp.shape.slice(0, -1), width]
-  if (!Number.isInteger(width) || weight.shape.length !== 2 || weight.shape[1] !== width) {
+  const [outputs, inputs] = weight.shape
+  if (weight.shape.length !== 2 || gateUp.shape.at(-1) !== 2 * inputs) {
     throw shapeError('swigluLinear', 'gateUp [.., 2 * in] and weight [out, in] are needed', gateUp, weight)
   }
+  const shape = [...gateUp.shape.slice(0, -1), inputs]
   const rows = sizeOf(shape.slice(0, -1))
-  const activate = () => {
-    const product = empty(shape, gateUp.dtype)
-    backend().swigluRows(gateUp.handle, product.handle, rows, width)
-    return product
+  const y = empty([...shape.slice(0, -1), outputs])
+  if (plus.size !== y.size || plus.dtype !== 'f32') {
+    throw shapeError('swigluLinear', 'plus must be f32 and shaped as the output', y, plus)
   }
-  const product = activate()
-  const layers = checkedLayers('swigluLinear', product, [weight])
-  const y = empty([...shape.slice(0, -1), layers.width])
-  if (plus.size !== y.size) throw shapeError('swigluLinear', 'plus must be shaped as the output', y, plus)
-  forward(layers, product, y, plus)
-  product.free()
+  const layers = { weights: [weight], sizes: Int32Array.of(outputs), width: outputs, rows, inputs }
+  if (weight.dtype === 'f32') {
+    const handles = [gateUp, weight, plus, y].map(({ handle }) => handle) as [Handle, Handle, Handle, Handle]
+    backend().swigluLinear(...handles, rows, inputs, outputs)
+  } else {
+    const product = empty(shape, gateUp.dtype)
+    backend().swigluRows(gateUp.handle, product.handle, rows, inputs)
+    forward(layers, product, y, plus)
+    product.free()
+  }
   return record(y, [gateUp, weight, plus], (dy, node) => {
-    if (needsGradientOf([weight])) {
-      const again = activate()
-      weightGradients(layers, dy, again)
-      again.free()
-    }
+    accumulate(weight.node, ({ handle }, add) =>
+      backend().swigluLinearWeightGradient(dy.handle, gateUp.handle, handle, rows, inputs, outputs, add),
+    )
     accumulate(gateUp.node, (dx, add) => {
       const dproduct = empty(shape, gateUp.dtype)
       inputGradient(layers, dy, dproduct, false)
-      backend().swigluRowsGradient(gateUp.handle, dproduct.handle, dx.handle, rows, width, add)
+      backend().swigluRowsGradient(gateUp.handle, dproduct.handle, dx.handle, rows, inputs, add)
       dproduct.free()
     })
     passGradient(node, plus.node)

@@ -23,7 +23,7 @@ pub use tile::{Tile, block_product, pair_product, turned_block};
 
 use amx::{SIDE, tile_product};
 use few_rows::few_rows;
-use packing::pack_rows;
+use packing::{Gates, gated_rows, pack_rows};
 
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::element::{Bf16, Element, Floats, FloatsMut};
@@ -35,6 +35,8 @@ pub struct Matrix<'a> {
     data: Floats<'a>,
     row_stride: usize,
     column_stride: usize,
+    /// Above 0, an element is silu(x) times what lies so many elements after x: gate and up of SwiGLU in one row.
+    up: usize,
 }
 
 impl<'a> Matrix<'a> {
@@ -44,6 +46,7 @@ impl<'a> Matrix<'a> {
             data: data.into(),
             row_stride: width,
             column_stride: 1,
+            up: 0,
         }
     }
 
@@ -53,6 +56,15 @@ impl<'a> Matrix<'a> {
             data: data.into(),
             row_stride: 1,
             column_stride: width,
+            up: 0,
+        }
+    }
+
+    /// silu(gate) up of rows of gate and up side by side, `width` each: computed while it is packed, stored nowhere.
+    pub fn gated(gate_up: impl Into<Floats<'a>>, width: usize) -> Self {
+        Self {
+            up: width,
+            ..Self::rows(gate_up, 2 * width)
         }
     }
 
@@ -67,7 +79,8 @@ impl<'a> Matrix<'a> {
     fn holds(&self, rows: usize, columns: usize) -> bool {
         rows == 0
             || columns == 0
-            || (rows - 1) * self.row_stride + (columns - 1) * self.column_stride < self.data.len()
+            || (rows - 1) * self.row_stride + (columns - 1) * self.column_stride + self.up
+                < self.data.len()
     }
 }
 
@@ -132,7 +145,7 @@ pub fn gemm(
         return;
     }
     assert!(a.holds(m, k) && b.holds(k, n) && out.holds(m, n));
-    if m <= FEW_ROWS && a.column_stride == 1 && b.row_stride == 1 && k > 0 {
+    if m <= FEW_ROWS && a.up == 0 && a.column_stride == 1 && b.row_stride == 1 && k > 0 {
         return few_rows(context, m, n, k, a, b, out);
     }
     let columns = panel_columns(context.isa);
@@ -215,6 +228,7 @@ fn multiply_into<E: Element>(
     let panels = n.div_ceil(columns);
     let step = inputs.depth_step();
     let mut direct = a.column_stride == 1
+        && a.up == 0
         && match a.data {
             Floats::F32(_) => inputs == Inputs::Floats && context.precision == Precision::F32,
             // Rows a multiple of 4 KB apart fall into one set of the first cache, a tile takes 16 of them.
@@ -331,6 +345,17 @@ unsafe fn float_rows(
         let stride = depth.next_multiple_of(32) + 16;
         let to = context.scratch(worker, Purpose::PackedA, rows * stride);
         match a.data {
+            _ if a.up > 0 => gate_rows(
+                isa,
+                a,
+                at,
+                rows,
+                depth,
+                to.as_mut_ptr(),
+                stride,
+                depth,
+                round,
+            ),
             Floats::F32(x) => copy_rows(
                 isa,
                 x.as_ptr().add(at),
@@ -381,6 +406,31 @@ unsafe fn float_rows(
         ),
     }
     (to.as_ptr(), 0)
+}
+
+/// Rows of a gated matrix from element `at` on, zeros after them up to `whole`.
+unsafe fn gate_rows<Out: Element>(
+    isa: Isa,
+    a: Matrix,
+    at: usize,
+    rows: usize,
+    depth: usize,
+    to: *mut Out,
+    stride: usize,
+    whole: usize,
+    round: bool,
+) {
+    let gates = Gates {
+        up: a.up,
+        stride: a.row_stride,
+        rows,
+        columns: depth,
+        round,
+    };
+    match a.data {
+        Floats::F32(x) => gated_rows(isa, x.as_ptr().add(at), gates, to, stride, whole),
+        Floats::Bf16(x) => gated_rows(isa, x.as_ptr().add(at), gates, to, stride, whole),
+    }
 }
 
 /// Rows of A as bf16: where they lie, or in this worker's scratch; with their stride.
@@ -448,6 +498,7 @@ unsafe fn pack_pair_rows(
 ) {
     if a.column_stride == 1 {
         match a.data {
+            _ if a.up > 0 => gate_rows(isa, a, at, rows, depth, to, stride, whole, false),
             Floats::F32(x) => copy_bf16(
                 isa,
                 x.as_ptr().add(at),

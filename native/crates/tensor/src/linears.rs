@@ -2,7 +2,8 @@
 //! outputs lie side by side in the rows of one matrix, so the input is read and packed once for all of them.
 
 use crate::context::{Context, Purpose};
-use crate::element::{Floats, FloatsMut};
+use crate::element::{Bf16, Floats, FloatsMut};
+use crate::elementwise::{Gates, swiglu};
 use crate::gemm::{
     FEW_ROWS, Inputs, Matrix, Output, Plus, gemm, gemm_packed, pack, pack_beside, pack_stacked,
     panel_columns,
@@ -63,6 +64,75 @@ pub fn forward(
         gemm(context, rows, weight.outputs, inputs, x, turned, out);
         at += weight.outputs;
     }
+}
+
+/// y[rows, outputs] = silu(gate) up Wᵀ + plus, of gate and up side by side in rows of 2 * inputs.
+pub fn gated_forward(
+    context: &Context,
+    gate_up: Floats,
+    weight: Weight,
+    y: FloatsMut,
+    plus: Plus,
+    rows: usize,
+    inputs: usize,
+) {
+    assert!(gate_up.len() >= 2 * rows * inputs && y.len() >= rows * weight.outputs);
+    let out = Output {
+        c: y,
+        stride: weight.outputs,
+        plus,
+    };
+    let turned = Matrix::columns(weight.data, inputs);
+    if rows > FEW_ROWS {
+        let gated = Matrix::gated(gate_up, inputs);
+        return gemm(context, rows, weight.outputs, inputs, gated, turned, out);
+    }
+    // A few rows are not packed.
+    let words = unsafe { context.shared_scratch(Purpose::Inputs, rows * inputs) };
+    let gates = Gates {
+        rows,
+        width: inputs,
+        stride: 2 * inputs,
+    };
+    let product: Floats = match gate_up {
+        Floats::F32(x) => {
+            swiglu(context, x, &x[inputs.min(x.len())..], words, gates);
+            (&*words).into()
+        }
+        Floats::Bf16(x) => {
+            let halves = unsafe {
+                std::slice::from_raw_parts_mut(words.as_mut_ptr() as *mut Bf16, rows * inputs)
+            };
+            swiglu(context, x, &x[inputs.min(x.len())..], halves, gates);
+            (&*halves).into()
+        }
+    };
+    let product = Matrix::rows(product, inputs);
+    gemm(context, rows, weight.outputs, inputs, product, turned, out);
+}
+
+/// dW[outputs, inputs] = dyᵀ (silu(gate) up), or dW += with `add`.
+pub fn gated_weight_gradient(
+    context: &Context,
+    dy: Floats,
+    gate_up: Floats,
+    gradient: WeightGradient,
+    rows: usize,
+    inputs: usize,
+) {
+    let WeightGradient { to, outputs, add } = gradient;
+    assert!(gate_up.len() >= 2 * rows * inputs && dy.len() >= rows * outputs);
+    let Some(to) = to else { return };
+    let (left, right) = (Matrix::columns(dy, outputs), Matrix::gated(gate_up, inputs));
+    gemm(
+        context,
+        outputs,
+        inputs,
+        rows,
+        left,
+        right,
+        Output::new(to, inputs, add),
+    );
 }
 
 /// dx[rows, inputs] = dy W, summed over the layers; or dx += with `add`.

@@ -108,6 +108,56 @@ pub fn tensor_linears_weight_gradient(
     })
 }
 
+/// y = silu(gate) up times the transpose of weight[outputs, inputs], plus `plus`; gate and up lie side by side in x.
+#[napi]
+pub fn tensor_swiglu_linear(
+    x: i32,
+    weight: i32,
+    plus: i32,
+    y: i32,
+    rows: u32,
+    inputs: u32,
+    outputs: u32,
+) -> Result<()> {
+    call("linear", |engine| {
+        let n = size(&[rows, outputs])?;
+        let layer = Weight {
+            data: engine.floats(weight, size(&[outputs, inputs])?)?,
+            outputs: outputs as usize,
+        };
+        let gate_up = engine.floats(x, size(&[rows, 2, inputs])?)?;
+        let added = Plus::Rows(engine.input(plus, n)?.into());
+        let out = engine.output(y, n, &[x, weight, plus])?.into();
+        let (rows, inputs) = (rows as usize, inputs as usize);
+        linears::gated_forward(&engine.context, gate_up, layer, out, added, rows, inputs);
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_swiglu_linear_weight_gradient(
+    dy: i32,
+    x: i32,
+    gradient: i32,
+    rows: u32,
+    inputs: u32,
+    outputs: u32,
+    add: bool,
+) -> Result<()> {
+    call("linear weight gradient", |engine| {
+        let slopes = engine.floats(dy, size(&[rows, outputs])?)?;
+        let gate_up = engine.floats(x, size(&[rows, 2, inputs])?)?;
+        let place = WeightGradient {
+            to: engine.optional(gradient, size(&[outputs, inputs])?, &[dy, x])?,
+            outputs: outputs as usize,
+            add,
+        };
+        let (rows, inputs) = (rows as usize, inputs as usize);
+        linears::gated_weight_gradient(&engine.context, slopes, gate_up, place, rows, inputs);
+        Ok(())
+    })
+}
+
 fn widths(sizes: &[i32]) -> Result<(Vec<u32>, u32)> {
     let outputs: Option<Vec<u32>> = sizes.iter().map(|&n| u32::try_from(n).ok()).collect();
     let total = outputs

@@ -1,6 +1,6 @@
 //! Matrices in the order in which the product reads them: as f32, or as pairs of bf16 along K.
 
-use super::Matrix;
+use super::{Matrix, gate_rows};
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::element::{Bf16, Element, Floats};
 use crate::isa::Isa;
@@ -189,6 +189,17 @@ fn pack_piece(
             (first + inputs.words(bottom)) * columns,
         );
         let from = start * b.column_stride + top * b.row_stride;
+        if b.up > 0 {
+            return pack_gated(
+                context,
+                inputs,
+                b,
+                from,
+                bottom - top,
+                columns.min(n - start),
+                to,
+            );
+        }
         let source = Source {
             row_stride: b.row_stride,
             column_stride: b.column_stride,
@@ -215,6 +226,61 @@ fn pack_piece(
     }
 }
 
+/// Packs a part of a gated matrix into one panel.
+unsafe fn pack_gated(
+    context: &Context,
+    inputs: Inputs,
+    b: Matrix,
+    from: usize,
+    rows: usize,
+    columns: usize,
+    to: &mut [f32],
+) {
+    let isa = context.isa;
+    let source = Source {
+        row_stride: MOST_COLUMNS,
+        column_stride: 1,
+        rows,
+        columns,
+        round: false,
+    };
+    if inputs == Inputs::Floats {
+        let round = context.precision == Precision::Bf16;
+        let mut block = [0.0f32; PACK_ROWS * MOST_COLUMNS];
+        let to_block = block.as_mut_ptr();
+        gate_rows(
+            isa,
+            b,
+            from,
+            rows,
+            columns,
+            to_block,
+            MOST_COLUMNS,
+            columns,
+            round,
+        );
+        pack_panel(isa, block.as_ptr(), source, to);
+    } else {
+        let mut block = [Bf16(0); PACK_ROWS * MOST_COLUMNS];
+        let to_block = block.as_mut_ptr();
+        gate_rows(
+            isa,
+            b,
+            from,
+            rows,
+            columns,
+            to_block,
+            MOST_COLUMNS,
+            columns,
+            false,
+        );
+        pack_pairs(isa, block.as_ptr(), source, to);
+    }
+}
+
+/// Of a panel, on any instruction set.
+const MOST_COLUMNS: usize = 32;
+
 /// Columns of a panel of packed B.
 pub fn panel_columns(isa: Isa) -> usize {
     match isa {
@@ -240,7 +306,20 @@ pub struct Source {
     pub round: bool,
 }
 
+/// Gate and up in rows: up lies `up` elements after its gate.
+#[derive(Clone, Copy)]
+pub struct Gates {
+    pub up: usize,
+    pub stride: usize,
+    pub rows: usize,
+    pub columns: usize,
+    /// Round to bf16 on the way.
+    pub round: bool,
+}
+
 kernels! {
+    /// silu(gate) up, zeros after the columns up to `depth`.
+    pub fn gated_rows<E, Out>(from: *const E, gates: Gates, to: *mut Out, to_stride: usize, depth: usize) = gated_rows_body;
     /// Packs columns of a matrix into one panel of f32, zeros after them.
     pub fn pack_panel<E>(from: *const E, source: Source, to: &mut [f32]) = pack_panel_body;
     /// Packs rows whose columns are contiguous into groups of TILE_ROWS: `[group][k][TILE_ROWS]`.
@@ -256,6 +335,30 @@ pair_kernels! {
     pub fn pack_pairs<E>(from: *const E, source: Source, to: &mut [f32]) = pack_pairs_body;
     /// As `copy_bf16` for the transpose: row i, element p of the result is from[p * stride + i].
     pub fn turn_bf16<E>(from: *const E, stride: usize, rows: usize, k: usize, to: *mut Bf16, to_stride: usize, depth: usize) = turn_bf16_body;
+}
+
+#[inline(always)]
+unsafe fn gated_rows_body<S: Simd, E: Element, Out: Element>(
+    from: *const E,
+    gates: Gates,
+    to: *mut Out,
+    to_stride: usize,
+    depth: usize,
+) {
+    let n = gates.columns;
+    for row in 0..gates.rows {
+        let line = from.add(row * gates.stride);
+        let out = to.add(row * to_stride);
+        crate::vectors!(S, n, |i, left| {
+            let gate = simd::get::<S>(line.add(i), left);
+            let up = simd::get::<S>(line.add(gates.up + i), left);
+            let v = S::mul(S::mul(gate, simd::sigmoid::<S>(gate)), up);
+            simd::put::<S>(out.add(i), left, rounded::<S>(v, gates.round));
+        });
+        for i in n..depth {
+            *out.add(i) = Out::of(0.0);
+        }
+    }
 }
 
 #[inline(always)]
