@@ -4,12 +4,12 @@ import { cpus, platform, release, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileError, SmolforgeError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic.ts'
+import { takeLock } from '../files/lock.ts'
 import { neverStop, type ProgressEvent, type StopSignal } from '../progress/progress.ts'
 import { engineInfo } from '../tensor/index.ts'
 import { executeHere, StepWorker, workersAvailable } from './executor.ts'
 import { isModelKind } from './inspect.ts'
 import { writeLedger } from './ledger.ts'
-import { lockRun } from './lock.ts'
 import { planRecipe } from './plan.ts'
 import type { Recipe } from './schema.ts'
 import type { RunPlaces, Step, StepExecutor, StepKind, StepResult } from './step.ts'
@@ -84,7 +84,11 @@ export async function runRecipe(recipe: Recipe, options: RunOptions = {}): Promi
   } catch (error) {
     throw fileError(error, runDir)
   }
-  const unlock = await lockRun(runDir)
+  const unlock = await takeLock(join(runDir, 'run.lock'), {
+    folder: runDir,
+    work: 'Another run',
+    hint: 'Wait until it ends, stop it with Ctrl-C, or choose another folder with --run.',
+  })
   const useWorker = (options.thread ?? (workersAvailable ? 'worker' : 'here')) === 'worker'
   const worker = useWorker && workersAvailable ? new StepWorker() : undefined
   try {

@@ -2,6 +2,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { writeGguf } from '../../src/files/ggufWriter.ts'
+import { LoraAdapter, mergeAdapter, saveAdapter } from '../../src/model/index.ts'
+import { Random } from '../../src/random/random.ts'
 import { tinyLlama, tinyTokenizer } from '../model/tiny.ts'
 import { jsonLines, scratchFolder, smolforge } from '../recipe/child.ts'
 
@@ -78,14 +80,32 @@ describe('smolforge export', () => {
     expect((await weights('again')).equals(await weights('models/tiny'))).toBe(true)
   })
 
+  test('merges an adapter into what it writes', async () => {
+    const llama = tinyLlama()
+    const adapter = LoraAdapter.create(llama.config, { rank: 2, targets: ['q_proj', 'down_proj'] }, 1)
+    const random = new Random(2)
+    for (const each of adapter.parameters.values()) {
+      each.write((each.read() as Float32Array).map(() => random.normal() / 10))
+    }
+    await saveAdapter(file('adapter'), adapter)
+    mergeAdapter(llama, adapter)
+    await llama.save(file('merged-here'), await tinyTokenizer())
+    const args = ['--model', 'models/tiny', '--adapter', 'adapter', '--output', 'merged-there']
+    const { code, stderr } = await cli('export', ...args)
+    expect([code, stderr]).toEqual([0, ''])
+    expect(await score('merged-there')).toEqual(await score('merged-here'))
+    expect(await score('merged-there')).not.toEqual(await score('models/tiny'))
+  })
+
   test.each<[string[], RegExp]>([
+    [['--adapter', 'nowhere', '--output', 'new'], /nowhere/],
     [['--output', 'two'], /There is something in this folder already/],
     [['--output', 'new', '--dtype', 'q8_0'], /cannot be q8_0\n {2}Choose f32, f16 or bf16, or name a file/],
     [['--output', 'new.gguf', '--dtype', 'q5'], /Allowed choices are f32, f16, bf16, q8_0, q4_0, q4_1, q4_k/],
   ])('%j is told in words', async (options, message) => {
     const { code, stderr } = await cli('export', '--model', 'models/tiny', ...options)
     expect(stderr).toMatch(message)
-    expect(code).toBe(2)
+    expect(code).toBe(options[0] === '--adapter' ? 4 : 2)
   })
 
   async function exported(dtype: string): Promise<number[]> {

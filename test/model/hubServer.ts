@@ -99,7 +99,8 @@ export async function startHub(
     })
     if (wrong !== 'truncate') return response.end(bytes)
     response.write(bytes.subarray(0, Math.floor(bytes.length / 2)), () => {
-      setTimeout(() => response.destroy(), 30)
+      // Long enough for the other side to have read the half: what is unread when a connection breaks is lost.
+      setTimeout(() => response.destroy(), 200)
     })
   }
 

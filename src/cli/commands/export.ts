@@ -5,15 +5,23 @@ import { type Command, Option } from 'commander'
 import { fileError, SmolforgeError } from '../../errors.ts'
 import { publishFolder } from '../../files/atomic.ts'
 import { isGgufName } from '../../files/gguf.ts'
-import { type GgufDtype, ggufDtypes, type LanguageModel, saveGguf } from '../../model/index.ts'
+import {
+  type GgufDtype,
+  ggufDtypes,
+  LanguageModel,
+  loadAdapter,
+  mergeAdapter,
+  saveGguf,
+} from '../../model/index.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
-import { loadModel, modelHelp } from '../modelPath.ts'
+import { findModel, modelHelp } from '../modelPath.ts'
 import { Output } from '../output.ts'
 
 interface ExportOptions {
   model: string
   output: string
   dtype: string
+  adapter?: string
   json?: boolean
 }
 
@@ -31,6 +39,7 @@ export function addExport(program: Command): void {
         .choices(ggufDtypes.map((type) => type.toLowerCase()))
         .default('f32'),
     )
+    .option('--adapter <dir>', "merge these adapters first: LoRA in PEFT's format")
     .option('--json', 'one JSON object on standard output')
     .summary('write a model as a GGUF file or as a Hugging Face folder')
     .description(
@@ -43,6 +52,7 @@ export function addExport(program: Command): void {
 Examples:
   smolforge export --model runs/quickstart --output quickstart.gguf --dtype q8_0
   smolforge export --model models/smollm2-135m-instruct --output models/smollm2-hf --dtype bf16
+  smolforge export --model models/smollm2-135m-instruct --adapter tuned/adapter --output mine.gguf --dtype q4_k
 ${exitCodesHelp}`,
     )
     .action(async (options: ExportOptions) => {
@@ -50,10 +60,20 @@ ${exitCodesHelp}`,
       const dtype = ggufDtypes.find((type) => type.toLowerCase() === options.dtype) ?? 'F32'
       const isFile = isGgufName(options.output)
       if (!isFile) expectNewFolder(options.output, dtype)
-      const model = await loadModel(options.model)
+      const model = await loadWhole(options.model, options.adapter)
       if (isFile) await exportFile(model, options.output, dtype, output)
       else await exportFolder(model, options.output, dtype as 'F32' | 'F16' | 'BF16', output)
     })
+}
+
+/** All weights in f32, as they are written from; with the adapters in them where some are named. */
+async function loadWhole(path: string, adapterFolder: string | undefined): Promise<LanguageModel> {
+  const model = await LanguageModel.load(findModel(path))
+  if (adapterFolder === undefined) return model
+  const adapter = await loadAdapter(adapterFolder, model.llama.config)
+  mergeAdapter(model.llama, adapter)
+  adapter.free()
+  return model
 }
 
 async function exportFile(

@@ -1,8 +1,9 @@
 import { mkdir, readFile, rm, stat, statfs } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { fileError, SmolforgeError } from '../../errors.ts'
 import { publishFolder, writeFileAtomic } from '../../files/atomic.ts'
+import { takeLock } from '../../files/lock.ts'
 import { noProgress, type Progress } from '../../progress/progress.ts'
 import { knownModels } from './catalogue.ts'
 import { type DownloadOptions, downloadFile } from './download.ts'
@@ -75,22 +76,42 @@ async function fetchInto(
   asked: string,
   fill: (work: string) => Promise<Omit<Mark, 'asked'>>,
 ): Promise<FetchedModel> {
-  const found = await findFetched(folder, asked)
-  if (found) return { folder, source: found.source, files: found.files, wasThere: true }
-  const work = join(dirname(folder), `.${basename(folder)}.partial`)
+  const before = await findFetched(folder, asked)
+  if (before) return before
+  const target = resolve(folder)
+  const besides = (ending: string) => join(dirname(target), `.${basename(target)}.${ending}`)
+  const work = besides('partial')
+  await makeFolder(dirname(target))
+  const unlock = await takeLock(besides('lock'), {
+    folder,
+    work: 'Another download',
+    hint: 'Wait until it ends, or choose another folder with --output.',
+  })
   try {
-    await mkdir(work, { recursive: true })
-  } catch (error) {
-    throw fileError(error, work)
+    // Another process may have finished it since.
+    const meanwhile = await findFetched(folder, asked)
+    if (meanwhile) return meanwhile
+    await makeFolder(work)
+    const { source, files } = await fill(work)
+    await rm(join(work, ASKED), { force: true })
+    await writeFileAtomic(join(work, MARK), `${JSON.stringify({ asked, source, files }, null, 2)}\n`)
+    await publishFolder(work, target)
+    return { folder, source, files, wasThere: false }
+  } finally {
+    await unlock()
   }
-  const { source, files } = await fill(work)
-  await rm(join(work, ASKED), { force: true })
-  await writeFileAtomic(join(work, MARK), `${JSON.stringify({ asked, source, files }, null, 2)}\n`)
-  await publishFolder(work, folder)
-  return { folder, source, files, wasThere: false }
 }
 
-async function findFetched(folder: string, asked: string): Promise<Mark | undefined> {
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true })
+  } catch (error) {
+    throw fileError(error, path)
+  }
+}
+
+/** What was fetched here before, if it is what is asked for now and its files have the sizes that they had. */
+async function findFetched(folder: string, asked: string): Promise<FetchedModel | undefined> {
   const isThere = await stat(folder).catch(() => undefined)
   if (isThere === undefined) return undefined
   const text = await readFile(join(folder, MARK), 'utf8').catch(() => undefined)
@@ -114,7 +135,7 @@ async function findFetched(folder: string, asked: string): Promise<Mark | undefi
       hint: `Remove ${folder} and fetch the model again.`,
     })
   }
-  return mark
+  return { folder, source: mark.source, files: mark.files, wasThere: true }
 }
 
 async function fetchKnown(

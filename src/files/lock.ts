@@ -1,6 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { link, readFile, rm, unlink, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
 import { fileError, SmolforgeError } from '../errors.ts'
 
 interface Owner {
@@ -11,15 +11,18 @@ interface Owner {
 }
 
 /**
- * Takes the lock of a run's folder, so that two runs never write in one; a lock whose process is gone is taken over.
- * Returns the function that gives it back.
+ * Takes a lock, so that two processes never write in one folder; a lock whose process is gone is taken over. Returns
+ * the function that gives it back.
  *
+ * @param path the file of the lock, in or beside `busy.folder`.
  * @throws SmolforgeError `usage` when another process works there.
  */
-export async function lockRun(runDir: string): Promise<() => Promise<void>> {
-  const path = join(runDir, 'run.lock')
+export async function takeLock(
+  path: string,
+  busy: { folder: string; work: string; hint: string },
+): Promise<() => Promise<void>> {
   const mine: Owner = { pid: process.pid, born: await birthOf(process.pid), host: hostname() }
-  const draft = `${path}.${process.pid}`
+  const draft = `${path}.${randomBytes(6).toString('hex')}`
   try {
     await writeFile(draft, JSON.stringify(mine))
     for (let attempt = 0; ; attempt++) {
@@ -34,11 +37,8 @@ export async function lockRun(runDir: string): Promise<() => Promise<void>> {
       if (owner && (await isAlive(owner))) {
         throw new SmolforgeError(
           'usage',
-          `Another run works in this folder (process ${owner.pid} on ${owner.host})`,
-          {
-            place: { file: runDir },
-            hint: 'Wait until it ends, stop it with Ctrl-C, or choose another folder with --run.',
-          },
+          `${busy.work} works in this folder (process ${owner.pid} on ${owner.host})`,
+          { place: { file: busy.folder }, hint: busy.hint },
         )
       }
       await rm(path, { force: true })
