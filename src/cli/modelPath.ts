@@ -5,7 +5,7 @@ import { fileError, SmolforgeError } from '../errors.ts'
 import { isGgufName } from '../files/gguf.ts'
 import { knownModelNames, LanguageModel } from '../model/index.ts'
 import { nearestName } from '../recipe/index.ts'
-import { configure, type Precision } from '../tensor/index.ts'
+import { configure, engineInfo, type Isa, type Precision } from '../tensor/index.ts'
 
 export interface EngineOptions {
   threads?: number
@@ -15,8 +15,24 @@ export interface EngineOptions {
 /** What `--model` may be, for the help of every command that has it. */
 export const modelHelp = 'a model folder (Hugging Face), a .gguf file, or the folder of a run'
 
-export const dtypeOption = (): Option =>
-  new Option('--dtype <type>', 'what matrix products compute in (default: f32)').choices(['f32', 'bf16'])
+export const dtypeOption = (usual = 'f32'): Option =>
+  new Option('--dtype <type>', `what matrix products compute in (default: ${usual})`).choices(['f32', 'bf16'])
+
+/** The same with the default of `loadModelToTalk`. */
+export const talkingDtypeOption = (): Option => dtypeOption('bf16 where the CPU has products of it, else f32')
+
+const withBf16Products: readonly Isa[] = ['neonbf16', 'avx512bf16', 'amx']
+
+/**
+ * As `loadModel`, but if nothing is said in bf16 where the CPU has products of it, which is a quarter faster and more.
+ * What scripts compare (`score`, `generate`, `eval`) is f32 everywhere.
+ */
+export async function loadModelToTalk(path: string, options: EngineOptions): Promise<LanguageModel> {
+  // Where the variable is set it is the engine's default.
+  if (options.dtype !== undefined || process.env.SMOLFORGE_PRECISION) return loadModel(path, options)
+  const dtype = withBf16Products.includes(engineInfo().isa) ? 'bf16' : 'f32'
+  return loadModel(path, { ...options, dtype })
+}
 
 /** Loads the model that a path means. */
 export async function loadModel(

@@ -4,7 +4,7 @@ import colors from 'picocolors'
 import type { LanguageModel } from '../../model/index.ts'
 import type { ChatMessage } from '../../tokenizer/index.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
-import { dtypeOption, type EngineOptions, loadModel, modelHelp } from '../modelPath.ts'
+import { type EngineOptions, loadModelToTalk, modelHelp, talkingDtypeOption } from '../modelPath.ts'
 import { number, positiveInteger } from '../runRecipeFile.ts'
 
 interface ChatOptions extends EngineOptions {
@@ -26,7 +26,7 @@ export function addChat(program: Command): void {
     .option('--temperature <t>', '0 always takes the likeliest token', number, 0.7)
     .option('--top-p <p>', 'sample from the likeliest tokens of this share', number, 0.95)
     .option('--seed <n>', 'of the sampling', number, 0)
-    .addOption(dtypeOption())
+    .addOption(talkingDtypeOption())
     .option('--threads <n>', 'threads of the kernels', positiveInteger)
     .summary('talk to a model')
     .description('Answers as they are made. /reset forgets the conversation, /exit ends it.')
@@ -35,7 +35,7 @@ export function addChat(program: Command): void {
       `\nExamples:\n  smolforge chat --model runs/quickstart\n  echo 'What is 3 + 4?' | smolforge chat --model runs/quickstart --temperature 0\n${exitCodesHelp}`,
     )
     .action(async (options: ChatOptions) => {
-      await talk(await loadModel(options.model, options), options)
+      await talk(await loadModelToTalk(options.model, options), options)
     })
 }
 

@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { startServer } from '../../serve/index.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
-import { dtypeOption, type EngineOptions, loadModel, modelHelp } from '../modelPath.ts'
+import { type EngineOptions, loadModelToTalk, modelHelp, talkingDtypeOption } from '../modelPath.ts'
 import { number, positiveInteger } from '../runRecipeFile.ts'
 import { stopBySignal } from '../signals.ts'
 
@@ -21,7 +21,7 @@ export function addServe(program: Command): void {
     .option('--host <address>', 'where to listen; other machines reach it only if you say so', '127.0.0.1')
     .option('--port <n>', 'port, 0 takes a free one', number, 8080)
     .option('--name <name>', 'name that clients see (default: the name of the folder)')
-    .addOption(dtypeOption())
+    .addOption(talkingDtypeOption())
     .option('--threads <n>', 'threads of the kernels', positiveInteger)
     .summary("serve a model over OpenAI's HTTP API, with a chat page")
     .description('Answers /v1/chat/completions and /v1/completions; a chat page is at /. Ctrl-C ends it.')
@@ -30,7 +30,7 @@ export function addServe(program: Command): void {
       `\nExample:\n  smolforge serve --model runs/quickstart --port 8080\n${exitCodesHelp}`,
     )
     .action(async (options: ServeOptions) => {
-      const model = await loadModel(options.model, options)
+      const model = await loadModelToTalk(options.model, options)
       const { host, port } = options
       const server = await startServer({
         model,
