@@ -234,10 +234,7 @@ mod tests {
     fn blocks_read_as_the_gguf_package_reads_them() {
         // First, last and some element of `pattern`, and the sum of all, by gguf.quants.dequantize (Python, 0.19).
         let expected: [(Format, [f32; 4]); 7] = [
-            (
-                Format::Q8_0,
-                [7.081_604, 7.331_543, -3.999_023_4, -14.6631],
-            ),
+            (Format::Q8_0, [7.081_604, 7.331_543, -3.999_023_4, -14.6631]),
             (Format::Q4_0, [-0.249_938_96, 0.0, 0.0, -1.74957]),
             (
                 Format::Q4_1,
@@ -251,18 +248,10 @@ mod tests {
                 Format::Q5_1,
                 [1.687_072_8, 1.937_011_7, 0.520_690_9, 45.4051],
             ),
-            (
-                Format::Q4K,
-                [23.099_304, 30.847_412, 1.854_248, 4007.82],
-            ),
+            (Format::Q4K, [23.099_304, 30.847_412, 1.854_248, 4007.82]),
             (
                 Format::Q6K,
-                [
-                    -119.220_89,
-                    -61.818_237,
-                    -4.998_779_3,
-                    384.24,
-                ],
+                [-119.220_89, -61.818_237, -4.998_779_3, 384.24],
             ),
         ];
         for (format, [first, seventh, last, sum]) in expected {
