@@ -121,6 +121,20 @@ export class LanguageModel {
     if (rest !== '') yield rest
   }
 
+  /** The whole continuation: its tokens, with log-probabilities where `topLogProbs` asks, and the text before a stop. */
+  complete(promptIds: Uint32Array, options: TextOptions): { tokens: GeneratedToken[]; text: string } {
+    const decoder = this.tokenizer.streamDecoder()
+    const watch = new StopWatch(options.stop ?? [])
+    const tokens: GeneratedToken[] = []
+    let text = ''
+    for (const token of this.generateTokens([promptIds], options)) {
+      tokens.push(token)
+      text += watch.push(decoder.push(token.id))
+      if (watch.stopped) return { tokens, text }
+    }
+    return { tokens, text: text + watch.push(decoder.end()) + watch.end() }
+  }
+
   /** The ids of a conversation up to where the assistant is to speak. */
   chatPrompt(messages: readonly ChatMessage[]): Uint32Array {
     return this.tokenizer.encode(this.tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true }))

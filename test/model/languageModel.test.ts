@@ -154,6 +154,23 @@ describe('generation', () => {
     )
   })
 
+  it('complete gives the tokens, the text before a stop string and log-probabilities', () => {
+    const prompt = sequence(10, 3)
+    const options = { maxTokens: 12, temperature: 0, stopIds: [] }
+    const whole = model.complete(prompt, options)
+    expect(whole.tokens.map(({ id }) => id)).toEqual([...model.generate(prompt, options)])
+    expect(whole.text).toBe([...model.generateText(prompt, options)].join(''))
+    expect(whole.tokens[0]?.logProb).toBeUndefined()
+    const stop = whole.text.slice(3, 5)
+    const ended = model.complete(prompt, { ...options, stop: [stop], topLogProbs: 2 })
+    expect(ended.text).toBe(whole.text.slice(0, whole.text.indexOf(stop)))
+    expect(ended.tokens.length).toBeLessThanOrEqual(whole.tokens.length)
+    for (const { id, logProb, top } of ended.tokens) {
+      expect(top?.ids[0]).toBe(id)
+      expect(top?.logProbs[0]).toBeCloseTo(logProb as number, 5)
+    }
+  })
+
   it('does not depend on when its memory grows', () => {
     const long = new LanguageModel(tinyLlama({ maxPositionEmbeddings: 600 }), model.tokenizer)
     const cache = new KeyValueCache(long.llama.config, 1, 600)

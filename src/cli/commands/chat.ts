@@ -5,27 +5,21 @@ import type { LanguageModel } from '../../model/index.ts'
 import type { ChatMessage } from '../../tokenizer/index.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { type EngineOptions, loadModelToTalk, modelHelp, talkingDtypeOption } from '../modelPath.ts'
-import { number, positiveInteger } from '../runRecipeFile.ts'
+import { positiveInteger } from '../runRecipeFile.ts'
+import { type SamplingFlags, samplingOf, withSamplingOptions } from '../samplingOptions.ts'
 
-interface ChatOptions extends EngineOptions {
+interface ChatOptions extends EngineOptions, SamplingFlags {
   model: string
   system?: string
-  maxTokens: number
-  temperature: number
-  topP: number
-  seed: number
 }
 
 /** `smolforge chat`: a conversation on the terminal; piped, a line is a question. */
 export function addChat(program: Command): void {
-  program
+  const command = program
     .command('chat')
     .requiredOption('--model <path>', modelHelp)
     .option('--system <text>', 'what the model is told first')
-    .option('--max-tokens <n>', 'at most so many tokens an answer', positiveInteger, 200)
-    .option('--temperature <t>', '0 always takes the likeliest token', number, 0.7)
-    .option('--top-p <p>', 'sample from the likeliest tokens of this share', number, 0.95)
-    .option('--seed <n>', 'of the sampling', number, 0)
+  withSamplingOptions(command, { maxTokens: 200, temperature: 0.7, topP: 0.95 })
     .addOption(talkingDtypeOption())
     .option('--threads <n>', 'threads of the kernels', positiveInteger)
     .summary('talk to a model')
@@ -65,13 +59,8 @@ async function talk(model: LanguageModel, options: ChatOptions): Promise<void> {
     } else if (content !== '') {
       messages = trimTurns(model, [...messages, { role: 'user', content }], beginning.length)
       let answer = ''
-      const { maxTokens, temperature, topP } = options
-      for (const piece of model.chat(messages, {
-        maxTokens,
-        temperature,
-        topP,
-        seed: options.seed + turn++,
-      })) {
+      const sampling = { ...samplingOf(options), seed: options.seed + turn++ }
+      for (const piece of model.chat(messages, sampling)) {
         process.stdout.write(piece)
         answer += piece
         // Lets the terminal draw and Ctrl-C through between two tokens.

@@ -1,20 +1,18 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
+import type { GeneratedToken } from '../../model/index.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { answerLines } from '../jsonLines.ts'
 import { dtypeOption, type EngineOptions, loadModel, modelHelp } from '../modelPath.ts'
 import { Output } from '../output.ts'
-import { number, positiveInteger } from '../runRecipeFile.ts'
+import { positiveInteger } from '../runRecipeFile.ts'
+import { type SamplingFlags, samplingOf, withSamplingOptions } from '../samplingOptions.ts'
 
-interface GenerateCommandOptions extends EngineOptions {
+interface GenerateCommandOptions extends EngineOptions, SamplingFlags {
   model: string
   prompts: string
   output: string
-  maxTokens: number
-  temperature: number
-  topP?: number
-  topK?: number
-  seed: number
+  logProbs?: number
   json?: boolean
 }
 
@@ -28,16 +26,17 @@ const promptLine = z.union(
 
 /** `smolforge generate`: continuations of prompts, answers to conversations. */
 export function addGenerate(program: Command): void {
-  program
+  const command = program
     .command('generate')
     .requiredOption('--model <path>', modelHelp)
     .requiredOption('--prompts <file>', 'JSON lines {"prompt": ...} or {"messages": [{"role", "content"}]}')
     .requiredOption('--output <file>', 'the same lines with prompt_ids, new_ids and text')
-    .option('--max-tokens <n>', 'at most so many new tokens', positiveInteger, 64)
-    .option('--temperature <t>', '0 always takes the likeliest token', number, 0)
-    .option('--top-p <p>', 'sample from the likeliest tokens of this share', number)
-    .option('--top-k <k>', 'sample from so many likeliest tokens', positiveInteger)
-    .option('--seed <n>', 'of the sampling', number, 0)
+  withSamplingOptions(command, { maxTokens: 64, temperature: 0 })
+    .option(
+      '--log-probs <n>',
+      'add log_probs, and the n likeliest tokens in each place as top_log_probs',
+      positiveInteger,
+    )
     .addOption(dtypeOption())
     .option('--threads <n>', 'threads of the kernels', positiveInteger)
     .option('--json', 'a summary as one JSON object on standard output')
@@ -50,9 +49,9 @@ export function addGenerate(program: Command): void {
       `\nExample:\n  smolforge generate --model runs/quickstart --prompts prompts.jsonl --max-tokens 50 --temperature 0 --output out.jsonl\n${exitCodesHelp}`,
     )
     .action(async (options: GenerateCommandOptions) => {
-      const { maxTokens, temperature, topP, topK, seed } = options
       const model = await loadModel(options.model, options)
       const { tokenizer, answerStopIds: stopIds } = model
+      const sampling = { ...samplingOf(options), stopIds, topLogProbs: options.logProbs }
       const lines = await answerLines(
         { input: options.prompts, output: options.output },
         promptLine,
@@ -61,8 +60,9 @@ export function addGenerate(program: Command): void {
             'messages' in line
               ? model.chatPrompt(line.messages as Messages)
               : tokenizer.encode(line.prompt as string)
-          const newIds = [...model.generate(promptIds, { maxTokens, temperature, topP, topK, seed, stopIds })]
-          return { ...line, prompt_ids: [...promptIds], new_ids: newIds, text: tokenizer.decode(newIds) }
+          const { tokens, text } = model.complete(promptIds, sampling)
+          const newIds = tokens.map(({ id }) => id)
+          return { ...line, prompt_ids: [...promptIds], new_ids: newIds, text, ...logProbFields(tokens) }
         },
       )
       const output = new Output(options)
@@ -72,3 +72,12 @@ export function addGenerate(program: Command): void {
 }
 
 type Messages = z.infer<typeof message>[]
+
+/** `log_probs` of the tokens, and `top_log_probs` as pairs of id and log-probability, where they were asked for. */
+function logProbFields(tokens: readonly GeneratedToken[]): object {
+  if (tokens.every(({ logProb }) => logProb === undefined)) return {}
+  return {
+    log_probs: tokens.map(({ logProb }) => logProb),
+    top_log_probs: tokens.map(({ top }) => top?.ids.map((id, i) => [id, top.logProbs[i]])),
+  }
+}
