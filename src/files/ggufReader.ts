@@ -223,7 +223,7 @@ export class GgufArray {
     for (let i = 0; i < this.length; i++) {
       const from = at + 8
       at = from + uint32At(bytes, at) + uint32At(bytes, at + 4) * 2 ** 32
-      const first = all === undefined ? 0 : afterBytes(all, character, 8)
+      const first = all === undefined ? 0 : at - from < 128 ? character + 8 : afterBytes(all, character, 8)
       character = all === undefined ? 0 : afterBytes(all, first, at - from)
       if (all !== undefined && character >= 0) {
         strings.push(all.slice(first, character))

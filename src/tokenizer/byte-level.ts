@@ -4,17 +4,33 @@
  */
 export const byteCharacters: readonly string[] = standIns()
 
-const byteOfCharacter: ReadonlyMap<string, number> = new Map(byteCharacters.map((c, byte) => [c, byte]))
+/** The byte of each character by its code; -1 for those that stand for none. */
+const byteOfCode = Int16Array.from({ length: 0x144 }, (_, code) =>
+  byteCharacters.indexOf(String.fromCharCode(code)),
+)
 
 /** The bytes that a token of a byte-level vocabulary stands for; undefined if it has a character that stands for none. */
 export function bytesOfToken(token: string): Uint8Array | undefined {
   const bytes = new Uint8Array(token.length)
+  return writeBytesOfToken(token, bytes, 0) ? bytes : undefined
+}
+
+/** Writes them from `at` on; false, with nothing of meaning written, for a token that is not byte-level. */
+export function writeBytesOfToken(token: string, into: Uint8Array, at: number): boolean {
   for (let i = 0; i < token.length; i++) {
-    const byte = byteOfCharacter.get(token[i])
-    if (byte === undefined) return undefined
-    bytes[i] = byte
+    const byte = byteOfCode[token.charCodeAt(i)] ?? -1
+    if (byte < 0) return false
+    into[at + i] = byte
   }
-  return bytes
+  return true
+}
+
+/** Whether every character of a token stands for a byte. */
+export function isByteLevel(token: string): boolean {
+  for (let i = 0; i < token.length; i++) {
+    if ((byteOfCode[token.charCodeAt(i)] ?? -1) < 0) return false
+  }
+  return true
 }
 
 /** The spelling of bytes in a byte-level vocabulary. */

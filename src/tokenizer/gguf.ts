@@ -1,5 +1,5 @@
 import type { GgufMetadata } from '../files/gguf.ts'
-import { bytesOfToken } from './byte-level.ts'
+import { isByteLevel } from './byte-level.ts'
 import { chatMLTemplate } from './chat.ts'
 import type { TokenizerConfiguration, TokenPurpose } from './configuration.ts'
 import type { AddedToken, Vocabulary } from './vocabulary.ts'
@@ -44,7 +44,7 @@ export function readGgufTokenizer(metadata: GgufMetadata): {
     )
   }
   const addedTokens = readAddedTokens(metadata, tokens, types)
-  const merges = readMerges(metadata, ids)
+  const merges = readMerges(metadata, tokens, ids)
   const configuration: TokenizerConfiguration = {
     tokenizer_class: 'PreTrainedTokenizerFast',
     add_prefix_space: false,
@@ -115,7 +115,7 @@ function readAddedTokens(
     if (content === '') throw metadata.refusal('tokenizer.ggml.tokens', `Token ${id} is empty`)
     if (type === tokenTypes.control || type === tokenTypes.userDefined) {
       added.push({ id, content, special: type === tokenTypes.control, normalized: false })
-    } else if (bytesOfToken(content) === undefined) {
+    } else if (!isByteLevel(content)) {
       throw metadata.refusal(
         'tokenizer.ggml.tokens',
         `Token ${id} ${JSON.stringify(content)} is not byte-level`,
@@ -126,26 +126,40 @@ function readAddedTokens(
 }
 
 /** Merges as `"left right"`, to ids. */
-function readMerges(metadata: GgufMetadata, ids: ReadonlyMap<string, number>): Uint32Array {
+function readMerges(
+  metadata: GgufMetadata,
+  tokens: readonly string[],
+  ids: ReadonlyMap<string, number>,
+): Uint32Array {
   const key = 'tokenizer.ggml.merges'
   const pairs = required(metadata, key, metadata.texts(key))
   const merges = new Uint32Array(pairs.length * 3)
+  let next = -1
   for (const [rank, pair] of pairs.entries()) {
     const space = pair.indexOf(' ')
-    const left = ids.get(pair.slice(0, space))
-    const right = ids.get(pair.slice(space + 1))
-    const whole = ids.get(pair.slice(0, space) + pair.slice(space + 1))
-    if (space < 1 || left === undefined || right === undefined || whole === undefined) {
+    const left = pair.slice(0, space)
+    const right = pair.slice(space + 1)
+    const leftId = ids.get(left)
+    const rightId = ids.get(right)
+    // Mostly a merge makes the token after the one that the merge before it made: no text to join and look up.
+    const whole = isJoined(tokens[next], left, right) ? next : ids.get(left + right)
+    if (space < 1 || leftId === undefined || rightId === undefined || whole === undefined) {
       throw metadata.refusal(
         key,
         `Merge ${rank} ${JSON.stringify(pair)} is no pair of tokens that make a third`,
       )
     }
-    merges[rank * 3] = left
-    merges[rank * 3 + 1] = right
+    merges[rank * 3] = leftId
+    merges[rank * 3 + 1] = rightId
     merges[rank * 3 + 2] = whole
+    next = whole + 1
   }
   return merges
+}
+
+function isJoined(token: string | undefined, left: string, right: string): boolean {
+  if (token === undefined || token.length !== left.length + right.length) return false
+  return token.startsWith(left) && token.endsWith(right)
 }
 
 function required<Value>(metadata: GgufMetadata, key: string, value: Value | undefined): Value {

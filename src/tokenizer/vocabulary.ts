@@ -1,4 +1,4 @@
-import { bytesOfToken, tokenOfBytes } from './byte-level.ts'
+import { tokenOfBytes, writeBytesOfToken } from './byte-level.ts'
 
 /** A token that is found in the text as it is written, before the text is split into words. */
 export interface AddedToken {
@@ -30,20 +30,21 @@ export function tokenTable(vocabulary: Vocabulary): {
 } {
   const added = new Set(vocabulary.addedTokens.map((token) => token.id))
   const ends = new Uint32Array(vocabulary.tokens.length)
-  const parts: Uint8Array[] = []
   const unknown =
     vocabulary.unknownToken === undefined ? -1 : vocabulary.tokens.indexOf(vocabulary.unknownToken)
   const byteIds = new Int32Array(256).fill(unknown)
+  // A character is at most three bytes of UTF-8, and of a byte-level token one.
+  const bytes = Buffer.alloc(3 * vocabulary.tokens.reduce((sum, token) => sum + token.length, 0))
   let end = 0
   for (let id = 0; id < vocabulary.tokens.length; id++) {
     const token = vocabulary.tokens[id]
-    const bytes = (added.has(id) ? undefined : bytesOfToken(token)) ?? Buffer.from(token)
-    if (bytes.length === 1 && !added.has(id)) byteIds[bytes[0]] = id
-    parts.push(bytes)
-    end += bytes.length
+    const start = end
+    const plain = !added.has(id) && writeBytesOfToken(token, bytes, start)
+    end += plain ? token.length : bytes.write(token, start)
+    if (end === start + 1 && !added.has(id)) byteIds[bytes[start]] = id
     ends[id] = end
   }
-  return { bytes: Buffer.concat(parts, end), ends, byteIds }
+  return { bytes: bytes.subarray(0, end), ends, byteIds }
 }
 
 /** A vocabulary from a training result: special tokens first, then the bytes, then one token for each merge. */
