@@ -4,7 +4,8 @@ import { bodyLimit } from 'hono/body-limit'
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
 import { ApiError } from './apiError.ts'
 import type { ChatModel } from './chatModel.ts'
-import { generateText, type TextEnd } from './generateText.ts'
+import { generateText, type TextEnd, type TextPiece } from './generateText.ts'
+import { chatLogProbs, completionLogProbs, type TokenScore } from './logProbs.ts'
 import { type ParsedRequest, parseChat, parseCompletion } from './requests.ts'
 import { Turns } from './turns.ts'
 
@@ -18,6 +19,8 @@ interface Wording {
   chunkObject: string
   whole(text: string): object
   piece(text: string, first: boolean): object
+  /** `offset` is the length of the text before these tokens. */
+  logProbs(model: ChatModel, tokens: readonly TokenScore[], offset: number): object
 }
 
 const CHAT: Wording = {
@@ -26,6 +29,7 @@ const CHAT: Wording = {
   chunkObject: 'chat.completion.chunk',
   whole: (content) => ({ message: { role: 'assistant', content, refusal: null } }),
   piece: (content, first) => ({ delta: first ? { role: 'assistant', content } : content ? { content } : {} }),
+  logProbs: chatLogProbs,
 }
 
 const COMPLETION: Wording = {
@@ -34,6 +38,7 @@ const COMPLETION: Wording = {
   chunkObject: 'text_completion',
   whole: (text) => ({ text }),
   piece: (text) => ({ text }),
+  logProbs: completionLogProbs,
 }
 
 /** The routes of OpenAI's API that a language model answers, and the chat page at `/`. */
@@ -113,10 +118,13 @@ export function createApp(options: {
     }
     try {
       let text = ''
+      const tokens: TokenScore[] = []
       const end = await readAll(generateText(model, request, signal), (piece) => {
-        text += piece
+        text += piece.text
+        tokens.push(...piece.tokens)
       })
-      const choice = { index: 0, ...wording.whole(text), logprobs: null, finish_reason: end.finishReason }
+      const logprobs = request.topLogProbs === undefined ? null : wording.logProbs(model, tokens, 0)
+      const choice = { index: 0, ...wording.whole(text), logprobs, finish_reason: end.finishReason }
       return context.json({ ...head, object: wording.object, choices: [choice], usage: usage(request, end) })
     } finally {
       giveBack()
@@ -134,14 +142,21 @@ export function createApp(options: {
     stream.onAbort(() => closed.abort())
     const gone = AbortSignal.any([signal, closed.signal])
     const send = (data: object) => stream.writeSSE({ data: JSON.stringify({ ...head, ...data }) })
-    const choice = (text: string, first: boolean, finishReason: string | null) => [
-      { index: 0, ...wording.piece(text, first), logprobs: null, finish_reason: finishReason },
-    ]
+    const choice = (
+      text: string,
+      first: boolean,
+      finishReason: string | null,
+      logprobs: object | null = null,
+    ) => [{ index: 0, ...wording.piece(text, first), logprobs, finish_reason: finishReason }]
+    let offset = 0
     try {
       if (wording === CHAT) await send({ choices: choice('', true, null) })
-      const end = await readAll(generateText(model, request, gone), (piece) =>
-        send({ choices: choice(piece, false, null) }),
-      )
+      const end = await readAll(generateText(model, request, gone), ({ text, tokens }) => {
+        const asked = request.topLogProbs !== undefined
+        const logprobs = asked ? wording.logProbs(model, tokens, offset) : null
+        offset += text.length
+        return send({ choices: choice(text, false, null, logprobs) })
+      })
       await send({ choices: choice('', false, end.finishReason) })
       if (request.includeUsage) await send({ choices: [], usage: usage(request, end) })
       await stream.writeSSE({ data: '[DONE]' })
@@ -156,8 +171,8 @@ export function createApp(options: {
 }
 
 async function readAll(
-  pieces: AsyncGenerator<string, TextEnd>,
-  onPiece: (piece: string) => unknown,
+  pieces: AsyncGenerator<TextPiece, TextEnd>,
+  onPiece: (piece: TextPiece) => unknown,
 ): Promise<TextEnd> {
   while (true) {
     const next = await pieces.next()

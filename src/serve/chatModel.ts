@@ -10,6 +10,8 @@ export interface ChatModel {
   readonly tokenizer: {
     readonly endOfTextId: number
     encode(text: string): Uint32Array
+    /** Needed for log-probabilities. */
+    decode?(ids: readonly number[]): string
     streamDecoder(): { push(id: number): string; end(): string }
   }
   /** The ids of a conversation up to where the assistant is to speak. */
@@ -17,14 +19,22 @@ export interface ChatModel {
   /** The tokens that end an answer. */
   readonly answerStopIds: readonly number[]
   /** The tokens after the prompt; ends before a stop token, which is not yielded. */
-  generate(
-    promptIds: Uint32Array,
-    options: {
-      maxTokens: number
-      temperature: number
-      topP?: number
-      seed?: number
-      stopIds?: readonly number[]
-    },
-  ): Iterable<number> | AsyncIterable<number>
+  generate(promptIds: Uint32Array, options: ChatSampling): Iterable<number> | AsyncIterable<number>
+  /** As `generate` with the log-probability of each token; a model without it serves none. */
+  generateTokens?(
+    prompts: readonly Uint32Array[],
+    options: ChatSampling & { topLogProbs?: number },
+  ): Iterable<{ id: number; logProb?: number; top?: { ids: number[]; logProbs: number[] } }>
+}
+
+/** How tokens are chosen, and when to stop. */
+export interface ChatSampling {
+  maxTokens: number
+  temperature: number
+  topP?: number
+  topK?: number
+  minP?: number
+  repetitionPenalty?: number
+  seed?: number
+  stopIds?: readonly number[]
 }

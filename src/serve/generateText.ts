@@ -1,16 +1,22 @@
 import { setImmediate } from 'node:timers/promises'
 import { StopWatch } from '../model/index.ts'
-import type { ChatModel } from './chatModel.ts'
+import type { ChatModel, ChatSampling } from './chatModel.ts'
+import type { TokenScore } from './logProbs.ts'
 
-export interface TextRequest {
+export interface TextRequest extends ChatSampling {
   promptIds: Uint32Array
-  maxTokens: number
-  temperature: number
-  topP?: number
   seed: number
   stopIds: readonly number[]
   /** The text ends before the first of these. */
   stop: readonly string[]
+  /** With each token its log-probability, and those of so many likeliest ones. */
+  topLogProbs?: number
+}
+
+export interface TextPiece {
+  text: string
+  /** The tokens of the text, where log-probabilities were asked for. */
+  tokens: TokenScore[]
 }
 
 export interface TextEnd {
@@ -26,22 +32,39 @@ export async function* generateText(
   model: ChatModel,
   request: TextRequest,
   signal: AbortSignal,
-): AsyncGenerator<string, TextEnd> {
-  const { promptIds, stop, ...options } = request
+): AsyncGenerator<TextPiece, TextEnd> {
   const decoder = model.tokenizer.streamDecoder()
-  const watch = new StopWatch(stop)
+  const watch = new StopWatch(request.stop)
   let completionTokens = 0
-  for await (const id of model.generate(promptIds, options)) {
+  let tokens: TokenScore[] = []
+  for await (const { id, score } of scored(model, request)) {
     completionTokens++
-    const piece = watch.push(decoder.push(id))
-    if (piece !== '') yield piece
+    if (score) tokens.push(score)
+    const text = watch.push(decoder.push(id))
+    if (text !== '') {
+      yield { text, tokens }
+      tokens = []
+    }
     if (watch.stopped) return { finishReason: 'stop', completionTokens }
     await setImmediate()
     signal.throwIfAborted()
   }
   const rest = watch.push(decoder.end()) + watch.end()
-  if (rest !== '') yield rest
-  const room = model.llama.config.maxPositionEmbeddings - promptIds.length
+  if (rest !== '' || tokens.length > 0) yield { text: rest, tokens }
+  const room = model.llama.config.maxPositionEmbeddings - request.promptIds.length
   const full = completionTokens >= Math.min(request.maxTokens, room)
   return { finishReason: full && !watch.stopped ? 'length' : 'stop', completionTokens }
+}
+
+async function* scored(
+  model: ChatModel,
+  { promptIds, topLogProbs, stop: _, ...sampling }: TextRequest,
+): AsyncGenerator<{ id: number; score?: TokenScore }> {
+  if (topLogProbs === undefined || model.generateTokens === undefined) {
+    for await (const id of model.generate(promptIds, sampling)) yield { id }
+    return
+  }
+  for (const { id, logProb = 0, top } of model.generateTokens([promptIds], { ...sampling, topLogProbs })) {
+    yield { id, score: { id, logProb, top: top ?? { ids: [], logProbs: [] } } }
+  }
 }

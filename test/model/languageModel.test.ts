@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { LanguageModel } from '../../src/model/index.ts'
+import { KeyValueCache, LanguageModel } from '../../src/model/index.ts'
 import { sampleToken, topIds } from '../../src/model/sampling.ts'
 import { Random } from '../../src/random/random.ts'
+import { inference, tensor } from '../../src/tensor/index.ts'
 import { logSoftmax, slowLogits } from './slowLlama.ts'
 import { tinyLlama, tinyTokenizer } from './tiny.ts'
 
@@ -114,5 +115,66 @@ describe('generation', () => {
       Array.from({ length: 500 }, () => sampleToken(logits, { temperature: 1, topP: 0.5 }, random)),
     )
     expect(nucleus).toEqual(new Set([1, 4]))
+  })
+
+  it('leaves out what is unlikely beside the likeliest, and what was said', () => {
+    const logits = Float32Array.from([3, 1, 2.9, -1, 0])
+    const random = new Random(3)
+    const often = (options: object, seen: number[] = []) =>
+      new Set(
+        Array.from({ length: 300 }, () => sampleToken(logits, { temperature: 1, ...options }, random, seen)),
+      )
+    expect(often({ minP: 0.5 })).toEqual(new Set([0, 2]))
+    expect(often({ minP: 1, topP: 0.99 })).toEqual(new Set([0]))
+    // 3 / 2 = 1.5, and -1 * 2 = -2: less likely than before whatever the sign.
+    const greedy = { temperature: 0, repetitionPenalty: 2 }
+    expect(sampleToken(logits, greedy, random, [0])).toBe(2)
+    expect(sampleToken(Float32Array.from([-1, -1.5]), greedy, random, [0])).toBe(1)
+  })
+
+  it('continues several prompts at once as each alone', () => {
+    const prompts = [prompt, Uint32Array.of(7, 8), sequence(40, 3)]
+    const options = { maxTokens: 30, temperature: 0.8, seed: 4, stopIds: [5], topLogProbs: 2 }
+    const together: number[][] = prompts.map(() => [])
+    for (const { prompt, id, logProb, top } of model.generateTokens(prompts, options)) {
+      together[prompt].push(id)
+      expect(logProb).toBeLessThanOrEqual(top!.logProbs[0]!)
+      expect(top!.ids).toHaveLength(2)
+    }
+    expect(together).toEqual(prompts.map((ids) => [...model.generate(ids, options)]))
+    expect(together[2]!.length).toBeLessThanOrEqual(24)
+  })
+
+  it('ends before a stop string', () => {
+    const options = { maxTokens: 20, temperature: 0, stopIds: [] }
+    const text = [...model.generateText(prompt, options)].join('')
+    const stop = text.slice(5, 8)
+    expect([...model.generateText(prompt, { ...options, stop: [stop] })].join('')).toBe(
+      text.slice(0, text.indexOf(stop)),
+    )
+  })
+
+  it('does not depend on when its memory grows', () => {
+    const long = new LanguageModel(tinyLlama({ maxPositionEmbeddings: 600 }), model.tokenizer)
+    const cache = new KeyValueCache(long.llama.config, 1, 600)
+    const ids = sequence(300, 2)
+    const last = (hidden: Float32Array) => hidden.slice(-32)
+    const pass = (from: number, to: number) => {
+      cache.reserve(to - from)
+      return inference(() => {
+        const tokens = tensor(Int32Array.from(ids.subarray(from, to)), [1, to - from])
+        return last(long.llama.hidden(tokens, { caches: [cache] }).read() as Float32Array)
+      })
+    }
+    pass(0, 3)
+    pass(3, 250)
+    const grown = pass(250, 300)
+    const whole = inference(() => {
+      const tokens = tensor(Int32Array.from(ids), [1, 300])
+      return last(long.llama.hidden(tokens).read() as Float32Array)
+    })
+    for (const [i, x] of grown.entries()) expect(x).toBeCloseTo(whole[i]!, 4)
+    expect(() => cache.reserve(301)).toThrow('room for 600')
+    cache.free()
   })
 })

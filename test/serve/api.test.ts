@@ -181,26 +181,30 @@ describe('a client of the OpenAI API', () => {
   })
 })
 
+async function realModel(): Promise<LanguageModel> {
+  async function* texts() {
+    yield ['a small model on a small machine says small things', 'what is a model? a model is a machine']
+  }
+  const tokenizer = await trainTokenizer(texts(), { vocabSize: 300 })
+  const config = {
+    vocabSize: tokenizer.vocabSize,
+    hiddenSize: 32,
+    numHiddenLayers: 2,
+    numAttentionHeads: 2,
+    numKeyValueHeads: 1,
+    intermediateSize: 64,
+    maxPositionEmbeddings: 128,
+    rmsNormEps: 1e-5,
+    ropeTheta: 10_000,
+    tieWordEmbeddings: true,
+    initializerRange: 0.2,
+  }
+  return new LanguageModel(Llama.create(config, Random.derive(7, 'test')), tokenizer)
+}
+
 describe('a real model behind the API', () => {
   it('answers the same to the same seed, and as its own generate() does', async () => {
-    async function* texts() {
-      yield ['a small model on a small machine says small things', 'what is a model? a model is a machine']
-    }
-    const tokenizer = await trainTokenizer(texts(), { vocabSize: 300 })
-    const config = {
-      vocabSize: tokenizer.vocabSize,
-      hiddenSize: 32,
-      numHiddenLayers: 2,
-      numAttentionHeads: 2,
-      numKeyValueHeads: 1,
-      intermediateSize: 64,
-      maxPositionEmbeddings: 128,
-      rmsNormEps: 1e-5,
-      ropeTheta: 10_000,
-      tieWordEmbeddings: true,
-      initializerRange: 0.2,
-    }
-    const model = new LanguageModel(Llama.create(config, Random.derive(7, 'test')), tokenizer)
+    const model = await realModel()
     const url = await serve(model)
     const ask = async (seed: number) => {
       const body = { messages: hello, max_tokens: 20, temperature: 0.9, seed }
@@ -212,5 +216,53 @@ describe('a real model behind the API', () => {
     expect(await ask(5)).toBe(direct.join(''))
     expect(await ask(5)).toBe(await ask(5))
     expect(await ask(6)).not.toBe(await ask(5))
+  })
+
+  it('takes min_p and repetition_penalty as generate() does', async () => {
+    const model = await realModel()
+    const url = await serve(model)
+    const body = { prompt: 'a model', max_tokens: 20, temperature: 1, seed: 3 }
+    const ask = async (more: object) =>
+      (await read(await post(`${url}/v1/completions`, { ...body, ...more }))).choices[0].text
+    const greedy = await ask({ temperature: 0 })
+    expect(await ask({ min_p: 1 })).toBe(greedy)
+    expect(await ask({ top_k: 1 })).toBe(greedy)
+    const options = { maxTokens: 20, temperature: 0, repetitionPenalty: 1.5 }
+    const direct = [...model.generateText(model.tokenizer.encode('a model'), options)].join('')
+    expect(await ask({ temperature: 0, repetition_penalty: 1.5 })).toBe(direct)
+    expect(direct).not.toBe(greedy)
+  })
+
+  it('gives log-probabilities when asked, whole and streamed', async () => {
+    const model = await realModel()
+    const url = await serve(model)
+    const chat = { messages: hello, max_tokens: 6, temperature: 0, logprobs: true, top_logprobs: 2 }
+    const whole = (await read(await post(`${url}/v1/chat/completions`, chat))).choices[0]
+    expect(whole.logprobs.content).toHaveLength(6)
+    const { ids, logProbs } = model.topTokens(model.chatPrompt(hello as never), 2)
+    const [first] = whole.logprobs.content
+    expect(first.logprob).toBeCloseTo(logProbs[0]!, 4)
+    expect(first.token).toBe(model.tokenizer.decode([ids[0]!]))
+    expect(first.top_logprobs[1].logprob).toBeCloseTo(logProbs[1]!, 4)
+    const events = await readEvents(await post(`${url}/v1/chat/completions`, { ...chat, stream: true }))
+    const streamed = events
+      .filter((event) => event !== '[DONE]')
+      .flatMap((event) => JSON.parse(event).choices[0].logprobs?.content ?? [])
+    expect(streamed).toEqual(whole.logprobs.content)
+
+    const completion = { prompt: 'a model', max_tokens: 3, temperature: 0, logprobs: 1 }
+    const { logprobs } = (await read(await post(`${url}/v1/completions`, completion))).choices[0]
+    expect(logprobs.tokens).toHaveLength(3)
+    expect(logprobs.text_offset[0]).toBe(0)
+    expect(Object.values(logprobs.top_logprobs[0])[0]).toBeCloseTo(logprobs.token_logprobs[0], 5)
+  })
+
+  it('refuses log-probabilities that it cannot give', async () => {
+    const url = await serve(new ParrotModel('x'))
+    const refused = await post(`${url}/v1/chat/completions`, { messages: hello, logprobs: true })
+    expect(refused.status).toBe(400)
+    expect((await read(refused)).error.param).toBe('logprobs')
+    const without = await post(`${url}/v1/chat/completions`, { messages: hello, top_logprobs: 2 })
+    expect((await read(without)).error.param).toBe('top_logprobs')
   })
 })

@@ -7,26 +7,26 @@
 //! f32, or bf16 where the machine has products of them (`tile.rs`: pairs, `amx.rs`: tiles); both sums are f32.
 
 mod amx;
+mod copying;
 mod few_rows;
+mod left;
 mod packing;
 mod tile;
 
 #[cfg(target_arch = "x86_64")]
 pub use amx::available as tiles_available;
 pub use amx::{LOOP_PRODUCTS, tile_loop};
+pub use copying::{Source, copy_bf16, copy_rows, pack_pairs, pack_panel, turn_bf16};
 pub use few_rows::FEW_ROWS;
-pub use packing::{
-    Inputs, Packed, Source, copy_bf16, copy_rows, pack, pack_beside, pack_pairs, pack_panel,
-    pack_stacked, panel_columns, turn_bf16,
-};
+pub use packing::{Inputs, Packed, pack, pack_beside, pack_stacked, panel_columns};
 pub use tile::{Tile, block_product, pair_product, turned_block};
 
 use amx::{SIDE, tile_product};
 use few_rows::few_rows;
-use packing::{Gates, gated_rows, pack_rows};
+use left::{Part, float_rows, pair_rows, whole_pairs};
 
 use crate::context::{Context, Precision, Purpose, Shared};
-use crate::element::{Bf16, Element, Floats, FloatsMut};
+use crate::element::{Element, Floats, FloatsMut};
 use crate::isa::Isa;
 
 /// A matrix in memory: element (row, column) at row * row_stride + column * column_stride; one stride is 1.
@@ -277,6 +277,12 @@ fn multiply_into<E: Element>(
         for begin in (0..k.max(1)).step_by(k_block) {
             let depth = k_block.min(k - begin);
             let rows = bottom - top;
+            let part = Part {
+                top,
+                rows,
+                begin,
+                depth,
+            };
             unsafe {
                 let c = out.c.add(at);
                 let plus = if begin > 0 {
@@ -301,12 +307,10 @@ fn multiply_into<E: Element>(
                     columns: (n - first * columns).min((last - first) * columns),
                 };
                 if inputs == Inputs::Floats {
-                    let (a, a_stride) =
-                        float_rows(context, worker, a, top, rows, begin, depth, direct);
+                    let (a, a_stride) = float_rows(context, worker, a, part, direct);
                     block_product(context.isa, tile.with_rows(a, a_stride));
                 } else {
-                    let (a, a_stride) =
-                        pair_rows(context, worker, a, top, rows, begin, depth, step, direct);
+                    let (a, a_stride) = pair_rows(context, worker, a, part, step, direct);
                     if inputs == Inputs::Tiles {
                         tile_product(context.isa, tile.with_rows(a, a_stride));
                     } else {
@@ -321,229 +325,6 @@ fn multiply_into<E: Element>(
         row_block * panel_block * columns * k,
         &work,
     );
-}
-
-/// Rows of A as f32: where they lie, or packed into this worker's scratch; with their stride (0: in groups).
-unsafe fn float_rows(
-    context: &Context,
-    worker: usize,
-    a: Matrix,
-    top: usize,
-    rows: usize,
-    begin: usize,
-    depth: usize,
-    direct: bool,
-) -> (*const f32, usize) {
-    let round = context.precision == Precision::Bf16;
-    let at = top * a.row_stride + begin * a.column_stride;
-    let isa = context.isa;
-    if let (true, Floats::F32(x)) = (direct, a.data) {
-        return (x.as_ptr().add(at), a.row_stride);
-    }
-    if a.column_stride == 1 {
-        // Read directly; an odd number of lines apart for the first cache's sake.
-        let stride = depth.next_multiple_of(32) + 16;
-        let to = context.scratch(worker, Purpose::PackedA, rows * stride);
-        match a.data {
-            _ if a.up > 0 => gate_rows(
-                isa,
-                a,
-                at,
-                rows,
-                depth,
-                to.as_mut_ptr(),
-                stride,
-                depth,
-                round,
-            ),
-            Floats::F32(x) => copy_rows(
-                isa,
-                x.as_ptr().add(at),
-                a.row_stride,
-                rows,
-                depth,
-                to,
-                stride,
-                round,
-            ),
-            Floats::Bf16(x) => copy_rows(
-                isa,
-                x.as_ptr().add(at),
-                a.row_stride,
-                rows,
-                depth,
-                to,
-                stride,
-                round,
-            ),
-        }
-        return (to.as_ptr(), stride);
-    }
-    let group = tile_rows(isa);
-    let to = context.scratch(
-        worker,
-        Purpose::PackedA,
-        rows.next_multiple_of(group) * depth,
-    );
-    match a.data {
-        Floats::F32(x) => pack_rows(
-            isa,
-            x.as_ptr().add(at),
-            a.column_stride,
-            rows,
-            depth,
-            to,
-            round,
-        ),
-        Floats::Bf16(x) => pack_rows(
-            isa,
-            x.as_ptr().add(at),
-            a.column_stride,
-            rows,
-            depth,
-            to,
-            round,
-        ),
-    }
-    (to.as_ptr(), 0)
-}
-
-/// Rows of a gated matrix from element `at` on, zeros after them up to `whole`.
-unsafe fn gate_rows<Out: Element>(
-    isa: Isa,
-    a: Matrix,
-    at: usize,
-    rows: usize,
-    depth: usize,
-    to: *mut Out,
-    stride: usize,
-    whole: usize,
-    round: bool,
-) {
-    let gates = Gates {
-        up: a.up,
-        stride: a.row_stride,
-        rows,
-        columns: depth,
-        round,
-    };
-    match a.data {
-        Floats::F32(x) => gated_rows(isa, x.as_ptr().add(at), gates, to, stride, whole),
-        Floats::Bf16(x) => gated_rows(isa, x.as_ptr().add(at), gates, to, stride, whole),
-    }
-}
-
-/// Rows of A as bf16: where they lie, or in this worker's scratch; with their stride.
-unsafe fn pair_rows(
-    context: &Context,
-    worker: usize,
-    a: Matrix,
-    top: usize,
-    rows: usize,
-    begin: usize,
-    depth: usize,
-    step: usize,
-    direct: bool,
-) -> (*const Bf16, usize) {
-    let at = top * a.row_stride + begin * a.column_stride;
-    let isa = context.isa;
-    if let (true, Floats::Bf16(x)) = (direct, a.data) {
-        return (x.as_ptr().add(at), a.row_stride);
-    }
-    let stride = pair_stride(depth);
-    let words = context.scratch(worker, Purpose::PackedA, rows * stride / 2);
-    let to = words.as_mut_ptr() as *mut Bf16;
-    let whole = depth.next_multiple_of(step);
-    pack_pair_rows(isa, a, at, rows, depth, to, stride, whole);
-    (to, stride)
-}
-
-/// Between rows of packed pairs: an odd number of cache lines.
-fn pair_stride(depth: usize) -> usize {
-    depth.next_multiple_of(64) + 32
-}
-
-/// All of A packed by all threads, for products that read each row of it in several tasks.
-unsafe fn whole_pairs<'a>(
-    context: &'a Context,
-    m: usize,
-    k: usize,
-    a: Matrix,
-    step: usize,
-) -> Matrix<'a> {
-    let stride = pair_stride(k);
-    let words = context.shared_scratch(Purpose::PackedA, m * stride / 2);
-    let pairs = std::slice::from_raw_parts_mut(words.as_mut_ptr() as *mut Bf16, m * stride);
-    let out = Shared::new(pairs);
-    context.run_sized(m.div_ceil(SIDE), SIDE * k, &|task, _| {
-        let (top, bottom) = (task * SIDE, ((task + 1) * SIDE).min(m));
-        let to = out.part(top * stride, bottom * stride).as_mut_ptr();
-        let whole = k.next_multiple_of(step);
-        let at = top * a.row_stride;
-        pack_pair_rows(context.isa, a, at, bottom - top, k, to, stride, whole);
-    });
-    Matrix::rows(&*pairs, stride)
-}
-
-/// Rows of A from element `at` on, with zeros up to `whole`.
-unsafe fn pack_pair_rows(
-    isa: Isa,
-    a: Matrix,
-    at: usize,
-    rows: usize,
-    depth: usize,
-    to: *mut Bf16,
-    stride: usize,
-    whole: usize,
-) {
-    if a.column_stride == 1 {
-        match a.data {
-            _ if a.up > 0 => gate_rows(isa, a, at, rows, depth, to, stride, whole, false),
-            Floats::F32(x) => copy_bf16(
-                isa,
-                x.as_ptr().add(at),
-                a.row_stride,
-                rows,
-                depth,
-                to,
-                stride,
-                whole,
-            ),
-            Floats::Bf16(x) => copy_bf16(
-                isa,
-                x.as_ptr().add(at),
-                a.row_stride,
-                rows,
-                depth,
-                to,
-                stride,
-                whole,
-            ),
-        }
-    } else {
-        match a.data {
-            Floats::F32(x) => turn_bf16(
-                isa,
-                x.as_ptr().add(at),
-                a.column_stride,
-                rows,
-                depth,
-                to,
-                stride,
-                whole,
-            ),
-            Floats::Bf16(x) => turn_bf16(
-                isa,
-                x.as_ptr().add(at),
-                a.column_stride,
-                rows,
-                depth,
-                to,
-                stride,
-                whole,
-            ),
-        }
-    }
 }
 
 /// Rows and panels of the block of C that a task takes: its rows of A fit the second cache, and there are enough
@@ -599,206 +380,4 @@ fn tile_block_sizes(threads: usize, m: usize, panels: usize, k: usize) -> (usize
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Matrix, Output, Plus, gemm};
-    use crate::context::{Context, Precision};
-    use crate::element::{Bf16, Floats};
-    use crate::isa::TESTED;
-
-    fn noise(n: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed;
-        let next = |_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..n).map(next).collect()
-    }
-
-    #[test]
-    fn every_form_at_odd_shapes_equals_the_plain_triple_loop() {
-        // The last ones fill tiles, are longer than a block of K, and have rows of whole pages.
-        let shapes = [
-            (1, 1, 1),
-            (7, 17, 5),
-            (13, 33, 400),
-            (61, 8, 31),
-            (2, 130, 1),
-            (97, 50, 70),
-            (40, 64, 64),
-            (17, 33, 2112),
-            (5, 7, 2048),
-        ];
-        let mut contexts = Vec::new();
-        for isa in TESTED.into_iter().filter(|isa| isa.available()) {
-            for precision in [Precision::F32, Precision::Bf16] {
-                for threads in [1, 2] {
-                    contexts.push(Context::new(isa, threads, precision));
-                }
-            }
-        }
-        for (m, n, k) in shapes {
-            for form in 0..4 {
-                let case = Case::new(m, n, k, form & 1 > 0, form & 2 > 0);
-                contexts.iter().for_each(|context| case.check(context));
-            }
-        }
-    }
-
-    /// A product in one form.
-    struct Case {
-        m: usize,
-        n: usize,
-        k: usize,
-        turned: [bool; 2],
-        a: Stored,
-        b: Stored,
-        start: Stored,
-        /// Of A rounded to bf16 before or not, and B.
-        products: [[Vec<f64>; 2]; 2],
-    }
-
-    struct Stored {
-        full: Vec<f32>,
-        half: Vec<Bf16>,
-    }
-
-    impl Stored {
-        fn new(full: Vec<f32>) -> Self {
-            let half = full.iter().map(|&x| Bf16::new(x)).collect();
-            Self { full, half }
-        }
-
-        fn data(&self, half: bool) -> Floats<'_> {
-            if half {
-                (&self.half[..]).into()
-            } else {
-                (&self.full[..]).into()
-            }
-        }
-
-        fn value(&self, at: usize, half: bool) -> f64 {
-            if half {
-                self.half[at].value() as f64
-            } else {
-                self.full[at] as f64
-            }
-        }
-    }
-
-    impl Case {
-        fn new(m: usize, n: usize, k: usize, turned_a: bool, turned_b: bool) -> Self {
-            let (a, b) = (Stored::new(noise(m * k, 1)), Stored::new(noise(k * n, 2)));
-            let product = |half_a: bool, half_b: bool| {
-                let mut sums = vec![0.0; m * n];
-                for i in 0..m {
-                    for p in 0..k {
-                        let x = a.value(if turned_a { p * m + i } else { i * k + p }, half_a);
-                        for j in 0..n {
-                            let at = if turned_b { j * k + p } else { p * n + j };
-                            sums[i * n + j] += x * b.value(at, half_b);
-                        }
-                    }
-                }
-                sums
-            };
-            let products = [false, true].map(|a| [false, true].map(|b| product(a, b)));
-            Self {
-                m,
-                n,
-                k,
-                turned: [turned_a, turned_b],
-                a,
-                b,
-                start: Stored::new(noise(m * (n + 3), 3)),
-                products,
-            }
-        }
-
-        /// With and without adding, inputs and output stored as f32 or bf16.
-        fn check(&self, context: &Context) {
-            let &Case { m, n, k, .. } = self;
-            let rounded = context.precision == Precision::Bf16;
-            for stored in 0..8 {
-                let [half_a, half_b, half_c] = [1, 2, 4].map(|bit| stored & bit > 0);
-                let (a, b) = (self.a.data(half_a), self.b.data(half_b));
-                let a = match self.turned[0] {
-                    true => Matrix::columns(a, m),
-                    false => Matrix::rows(a, k),
-                };
-                let b = match self.turned[1] {
-                    true => Matrix::columns(b, k),
-                    false => Matrix::rows(b, n),
-                };
-                let sums =
-                    &self.products[(half_a || rounded) as usize][(half_b || rounded) as usize];
-                for add in [false, true] {
-                    let mut c = Stored {
-                        full: self.start.full.clone(),
-                        half: self.start.half.clone(),
-                    };
-                    let out = if half_c {
-                        Output::new(&mut c.half[..], n + 3, add)
-                    } else {
-                        Output::new(&mut c.full[..], n + 3, add)
-                    };
-                    gemm(context, m, n, k, a, b, out);
-                    for i in 0..m {
-                        for j in 0..n + 3 {
-                            let at = i * (n + 3) + j;
-                            let before = self.start.value(at, half_c);
-                            let wanted = if j >= n {
-                                before
-                            } else {
-                                sums[i * n + j] + if add { before } else { 0.0 }
-                            };
-                            let got = c.value(at, half_c);
-                            // bf16 keeps 8 bits of what it stores.
-                            let lost = if half_c { wanted.abs() / 256.0 } else { 0.0 };
-                            let close =
-                                (got - wanted).abs() < 4e-5 * (k as f64).sqrt().max(1.0) + lost;
-                            assert!(
-                                close,
-                                "{} {:?} {m} {n} {k} ({i}, {j}): {got} not {wanted}",
-                                context.isa.name(),
-                                context.precision,
-                            );
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_product_is_added_to_rows_of_another_matrix() {
-        for isa in TESTED.into_iter().filter(|isa| isa.available()) {
-            for precision in [Precision::F32, Precision::Bf16] {
-                let context = Context::new(isa, 2, precision);
-                let (m, n, k) = (45, 70, 1100);
-                let (a, b, residual) = (noise(m * k, 1), noise(k * n, 2), noise(m * n, 3));
-                let mut plain = vec![0.0; m * n];
-                let (am, bm) = (Matrix::rows(&a[..], k), Matrix::columns(&b[..], k));
-                gemm(
-                    &context,
-                    m,
-                    n,
-                    k,
-                    am,
-                    bm,
-                    Output::new(&mut plain[..], n, false),
-                );
-                let mut sum = vec![f32::NAN; m * n];
-                let mut out = Output::new(&mut sum[..], n, false);
-                out.plus = Plus::Rows((&residual[..]).into());
-                gemm(&context, m, n, k, am, bm, out);
-                for i in 0..m * n {
-                    assert!(
-                        (sum[i] - plain[i] - residual[i]).abs() < 1e-4,
-                        "{}",
-                        isa.name()
-                    );
-                }
-            }
-        }
-    }
-}
+mod tests;

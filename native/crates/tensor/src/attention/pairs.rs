@@ -15,7 +15,9 @@ use crate::isa::Isa;
 
 /// Query rows of a block, an even number: their scores over all keys stay in the second cache.
 fn block_rows(s: &Shape) -> usize {
-    let rows = (65_536 / s.key_length.max(1)).clamp(16, 64) / 2 * 2;
+    // A block reaches half its height beyond the diagonal: not too high for few keys.
+    let most = (s.key_length / 8).clamp(32, 64);
+    let rows = (65_536 / s.key_length.max(1)).clamp(16, most) / 2 * 2;
     rows.min(s.time.next_multiple_of(2))
 }
 

@@ -92,7 +92,7 @@ pub fn linear(context: &Context, x: Floats, rows: usize, weight: Blocks, mut out
     }
     assert!(x.len() >= rows * k && out.c.len() >= (rows - 1) * out.stride + n);
     if rows <= FEW_ROWS {
-        return few_rows(context, x, rows, weight, out);
+        return few_rows(context, x, rows, &[weight], out.c, out.stride, out.plus);
     }
     let stretch = (STRETCH / k).max(64) / 64 * 64;
     for from in (0..n).step_by(stretch) {
@@ -153,10 +153,7 @@ pub fn linears(
 ) {
     let width = weights.iter().map(|weight| weight.outputs).sum();
     let mut at = 0;
-    for weight in weights
-        .iter()
-        .filter(|weight| rows > 0 && weight.outputs > 0)
-    {
+    for weight in weights.iter().filter(|weight| weight.outputs > 0) {
         let plus = match plus {
             Plus::Rows(rows) => Plus::Rows(rows.from(at)),
             other => other,
@@ -209,47 +206,52 @@ impl Unpacked for Bf16 {
     }
 }
 
-fn few_rows(context: &Context, x: Floats, rows: usize, weight: Blocks, out: Output) {
-    let k = weight.inputs;
-    // Floats have no small numbers to multiply int8 with.
-    let is_float = weight.format.block_elements() == 1;
-    let int8 = context.precision == Precision::Bf16 && !is_float;
-    let layout = Layout { rows, k };
+/// Rounds x once and lets the threads share the outputs of all the weights in one fork.
+fn few_rows(
+    context: &Context,
+    x: Floats,
+    rows: usize,
+    weights: &[Blocks],
+    y: FloatsMut,
+    stride: usize,
+    plus: Plus,
+) {
+    let layout = Layout {
+        rows,
+        k: weights[0].inputs,
+    };
+    let count = rows * layout.k;
     // SAFETY: nothing else of this call uses this scratch.
     let scratch = unsafe { context.shared_scratch(Purpose::Activations, layout.words()) };
     match x {
-        Floats::F32(x) => scratch[..rows * k].copy_from_slice(&x[..rows * k]),
+        Floats::F32(x) => scratch[..count].copy_from_slice(&x[..count]),
         Floats::Bf16(x) => {
-            for (to, from) in scratch.iter_mut().zip(&x[..rows * k]) {
+            for (to, from) in scratch.iter_mut().zip(&x[..count]) {
                 *to = from.value();
             }
         }
     }
+    // Floats have no small numbers to multiply int8 with; beside them all are multiplied by f32.
+    let is_float = |weight: &Blocks| weight.format.block_elements() == 1;
+    let int8 = context.precision == Precision::Bf16 && !weights.iter().any(is_float);
     unsafe { round(context.isa, scratch, layout, int8) };
     let scratch = &*scratch;
-    let add = match out.plus {
+    let add = match plus {
         Plus::Nothing => Added::Nothing,
         Plus::Itself => Added::Itself,
         Plus::Rows(Floats::F32(rows)) => Added::Floats(rows),
         Plus::Rows(Floats::Bf16(rows)) => Added::Halves(rows),
     };
-    let stride = out.stride;
-    match out.c {
+    match y {
         FloatsMut::F32(c) => {
-            let place = Place {
-                c: Shared::new(c),
-                stride,
-                add,
-            };
-            each_part(context, scratch, layout, weight, int8, &place);
+            let c = Shared::new(c);
+            let place = Place { c, stride, add };
+            each_part(context, scratch, layout, weights, int8, &place);
         }
         FloatsMut::Bf16(c) => {
-            let place = Place {
-                c: Shared::new(c),
-                stride,
-                add,
-            };
-            each_part(context, scratch, layout, weight, int8, &place);
+            let c = Shared::new(c);
+            let place = Place { c, stride, add };
+            each_part(context, scratch, layout, weights, int8, &place);
         }
     }
 }
@@ -258,18 +260,19 @@ fn each_part<E: Element>(
     context: &Context,
     scratch: &[f32],
     layout: Layout,
-    weight: Blocks,
+    weights: &[Blocks],
     int8: bool,
     place: &Place<E>,
 ) {
-    context.split(
-        weight.outputs,
-        weight.inputs * layout.rows,
-        &|from, to| unsafe {
-            let mut sums = [0.0f32; AT_ONCE * STRIP];
-            for strip in (from..to).step_by(STRIP) {
-                let columns = STRIP.min(to - strip);
-                let part = weight.rows(strip, strip + columns);
+    let width = weights.iter().map(|weight| weight.outputs).sum();
+    context.split(width, layout.k * layout.rows, &|from, to| unsafe {
+        let mut sums = [0.0f32; AT_ONCE * STRIP];
+        let mut at = 0;
+        for weight in weights {
+            let (begin, end) = (from.max(at), to.min(at + weight.outputs));
+            for strip in (begin..end).step_by(STRIP) {
+                let columns = STRIP.min(end - strip);
+                let part = weight.rows(strip - at, strip - at + columns);
                 for first in (0..layout.rows).step_by(AT_ONCE) {
                     let rows = AT_ONCE.min(layout.rows - first);
                     dots(
@@ -287,8 +290,9 @@ fn each_part<E: Element>(
                     }
                 }
             }
-        },
-    );
+            at += weight.outputs;
+        }
+    });
 }
 
 /// Outputs whose sums are kept until they are stored.
@@ -324,7 +328,7 @@ impl<E: Element> Place<'_, E> {
     }
 }
 
-/// Where the scratch holds x: as f32, its sums by 16, its scales by 32, and as int8.
+/// Where the scratch holds x: as f32, its sums (of both halves of each 32 and of the 32), its scales, and as int8.
 #[derive(Clone, Copy)]
 struct Layout {
     rows: usize,
@@ -336,7 +340,7 @@ impl Layout {
         self.rows * self.k
     }
     fn scales(&self) -> usize {
-        self.sums() + self.rows * self.k / 16
+        self.sums() + self.rows * self.k / GROUP * SUMS
     }
     fn bytes(&self) -> usize {
         self.scales() + self.rows * self.k / GROUP
@@ -361,6 +365,16 @@ lanes_kernels! {
     fn unpack_bf16(blocks: Blocks, out: &mut [Bf16]) = unpack_bf16_body;
 }
 
+/// Sums kept of each group.
+const SUMS: usize = 3;
+
+#[inline(always)]
+unsafe fn put_sums(sums: *mut f32, g: usize, [first, second]: [f32; 2]) {
+    *sums.add(SUMS * g) = first;
+    *sums.add(SUMS * g + 1) = second;
+    *sums.add(SUMS * g + 2) = first + second;
+}
+
 /// Sums by 16 of x; or x as int8 with a scale for each 32, and the sums of what that means.
 #[inline(always)]
 unsafe fn round_body<L: Lanes>(scratch: &mut [f32], layout: Layout, int8: bool) {
@@ -370,8 +384,8 @@ unsafe fn round_body<L: Lanes>(scratch: &mut [f32], layout: Layout, int8: bool) 
     for g in 0..layout.rows * layout.k / GROUP {
         let x = &*(base.add(g * GROUP) as *const [f32; GROUP]);
         if !int8 {
-            *sums.add(2 * g) = x[..16].iter().sum();
-            *sums.add(2 * g + 1) = x[16..].iter().sum();
+            let halves = [x[..16].iter().sum::<f32>(), x[16..].iter().sum()];
+            put_sums(sums, g, halves);
             continue;
         }
         let mut largest = [0.0f32; 8];
@@ -394,8 +408,8 @@ unsafe fn round_body<L: Lanes>(scratch: &mut [f32], layout: Layout, int8: bool) 
             *bytes.add(g * GROUP + i) = q[i] as i8;
         }
         *scales.add(g) = scale;
-        *sums.add(2 * g) = scale * q[..16].iter().sum::<i32>() as f32;
-        *sums.add(2 * g + 1) = scale * q[16..].iter().sum::<i32>() as f32;
+        let halves = [q[..16].iter().sum::<i32>(), q[16..].iter().sum()];
+        put_sums(sums, g, halves.map(|sum| scale * sum as f32));
     }
 }
 
@@ -429,7 +443,9 @@ unsafe fn some_dots<L: Lanes, const ROWS: usize>(
     let base = scratch.as_ptr();
     let rows = Rows::<ROWS> {
         x: std::array::from_fn(|r| base.add((first + r) * layout.k)),
-        sums: std::array::from_fn(|r| base.add(layout.sums() + (first + r) * layout.k / 16)),
+        sums: std::array::from_fn(|r| {
+            base.add(layout.sums() + (first + r) * layout.k / GROUP * SUMS)
+        }),
         scales: std::array::from_fn(|r| base.add(layout.scales() + (first + r) * layout.k / GROUP)),
         bytes: std::array::from_fn(|r| {
             (base.add(layout.bytes()) as *const i8).add((first + r) * layout.k)
@@ -504,19 +520,43 @@ unsafe fn int_dots<L: Lanes, const ROWS: usize>(
     sums: &mut [f32; AT_ONCE * STRIP],
 ) {
     every_format!(weight.format, |FORMAT| {
-        for column in 0..weight.outputs {
-            let mut sink = IntDots::<L, ROWS> {
-                rows,
-                g: 0,
-                sums: [L::splat(0.0); ROWS],
-                minima: [0.0; ROWS],
-            };
-            walk::<L, _>(FORMAT, weight.row(column), weight.inputs, &mut sink);
-            for r in 0..ROWS {
-                sums[r * STRIP + column] = L::sum(sink.sums[r]) + sink.minima[r];
+        let mut column = 0;
+        if ROWS == 1 {
+            while column + TOGETHER <= weight.outputs {
+                int_columns::<L, TOGETHER, ROWS>(FORMAT, rows, weight, column, sums);
+                column += TOGETHER;
             }
         }
+        while column < weight.outputs {
+            int_columns::<L, 1, ROWS>(FORMAT, rows, weight, column, sums);
+            column += 1;
+        }
     })
+}
+
+/// Rows of W that are walked together for one row of x: they share its loads.
+const TOGETHER: usize = 4;
+
+#[inline(always)]
+unsafe fn int_columns<L: Lanes, const N: usize, const ROWS: usize>(
+    format: Format,
+    rows: &Rows<ROWS>,
+    weight: Blocks,
+    column: usize,
+    sums: &mut [f32; AT_ONCE * STRIP],
+) {
+    let mut sink = IntDots::<L, N, ROWS> {
+        rows,
+        sums: [[L::splat(0.0); ROWS]; N],
+        minima: [[0.0; ROWS]; N],
+    };
+    let stride = weight.row_bytes();
+    walk::<L, _, N>(format, weight.row(column), stride, weight.inputs, &mut sink);
+    for n in 0..N {
+        for r in 0..ROWS {
+            sums[r * STRIP + column + n] = L::sum(sink.sums[n][r]) + sink.minima[n][r];
+        }
+    }
 }
 
 #[inline(always)]
@@ -527,36 +567,35 @@ unsafe fn float_dots<L: Lanes, const ROWS: usize>(
 ) {
     every_format!(weight.format, |FORMAT| {
         for column in 0..weight.outputs {
-            let mut sink = FloatDots::<L, ROWS> {
+            let mut sink = FloatDots::<L, 1, ROWS> {
                 rows,
-                g: 0,
-                sums: [L::splat(0.0); ROWS],
-                minima: [0.0; ROWS],
+                sums: [[L::splat(0.0); ROWS]; 1],
+                minima: [[0.0; ROWS]; 1],
             };
-            walk::<L, _>(FORMAT, weight.row(column), weight.inputs, &mut sink);
+            walk::<L, _, 1>(FORMAT, weight.row(column), 0, weight.inputs, &mut sink);
             for r in 0..ROWS {
-                sums[r * STRIP + column] = L::sum(sink.sums[r]) + sink.minima[r];
+                sums[r * STRIP + column] = L::sum(sink.sums[0][r]) + sink.minima[0][r];
             }
         }
     })
 }
 
-struct IntDots<'a, L: Lanes, const ROWS: usize> {
+struct IntDots<'a, L: Lanes, const N: usize, const ROWS: usize> {
     rows: &'a Rows<ROWS>,
-    g: usize,
-    sums: [L::V; ROWS],
-    minima: [f32; ROWS],
+    sums: [[L::V; ROWS]; N],
+    minima: [[f32; ROWS]; N],
 }
 
-impl<L: Lanes, const ROWS: usize> Sink<L> for IntDots<'_, L, ROWS> {
+impl<L: Lanes, const N: usize, const ROWS: usize> Sink<L> for IntDots<'_, L, N, ROWS> {
     #[inline(always)]
     unsafe fn group<const SIGNED: bool, const HALVES: bool>(
         &mut self,
+        n: usize,
+        g: usize,
         q: L::Q,
         s: [f32; 2],
         m: [f32; 2],
     ) {
-        let g = self.g;
         for r in 0..ROWS {
             let a = self.rows.bytes[r].add(g * GROUP);
             let dot = if SIGNED {
@@ -570,41 +609,40 @@ impl<L: Lanes, const ROWS: usize> Sink<L> for IntDots<'_, L, ROWS> {
             } else {
                 L::splat(s[0] * scale)
             };
-            self.sums[r] = L::fma(dot, scales, self.sums[r]);
+            self.sums[n][r] = L::fma(dot, scales, self.sums[n][r]);
             if !SIGNED {
-                let sums = self.rows.sums[r].add(2 * g);
-                self.minima[r] += if HALVES {
+                let sums = self.rows.sums[r].add(SUMS * g);
+                self.minima[n][r] += if HALVES {
                     m[0] * *sums + m[1] * *sums.add(1)
                 } else {
-                    m[0] * (*sums + *sums.add(1))
+                    m[0] * *sums.add(2)
                 };
             }
         }
-        self.g += 1;
     }
 
     #[inline(always)]
-    unsafe fn values(&mut self, _values: [L::V; 4]) {
+    unsafe fn values(&mut self, _n: usize, _g: usize, _values: [L::V; 4]) {
         // Weights of floats are multiplied by f32.
     }
 }
 
-struct FloatDots<'a, L: Lanes, const ROWS: usize> {
+struct FloatDots<'a, L: Lanes, const N: usize, const ROWS: usize> {
     rows: &'a Rows<ROWS>,
-    g: usize,
-    sums: [L::V; ROWS],
-    minima: [f32; ROWS],
+    sums: [[L::V; ROWS]; N],
+    minima: [[f32; ROWS]; N],
 }
 
-impl<L: Lanes, const ROWS: usize> Sink<L> for FloatDots<'_, L, ROWS> {
+impl<L: Lanes, const N: usize, const ROWS: usize> Sink<L> for FloatDots<'_, L, N, ROWS> {
     #[inline(always)]
     unsafe fn group<const SIGNED: bool, const HALVES: bool>(
         &mut self,
+        n: usize,
+        g: usize,
         q: L::Q,
         s: [f32; 2],
         m: [f32; 2],
     ) {
-        let g = self.g;
         for r in 0..ROWS {
             let x = self.rows.x[r].add(g * GROUP);
             for half in 0..2 {
@@ -612,24 +650,22 @@ impl<L: Lanes, const ROWS: usize> Sink<L> for FloatDots<'_, L, ROWS> {
                 let second = L::floats::<SIGNED>(q, 2 * half + 1);
                 let dot = L::fma(first, L::load(x.add(16 * half)), L::splat(0.0));
                 let dot = L::fma(second, L::load(x.add(16 * half + 8)), dot);
-                self.sums[r] = L::fma(dot, L::splat(s[half]), self.sums[r]);
+                self.sums[n][r] = L::fma(dot, L::splat(s[half]), self.sums[n][r]);
                 if !SIGNED {
-                    self.minima[r] += m[half] * *self.rows.sums[r].add(2 * g + half);
+                    self.minima[n][r] += m[half] * *self.rows.sums[r].add(SUMS * g + half);
                 }
             }
         }
-        self.g += 1;
     }
 
     #[inline(always)]
-    unsafe fn values(&mut self, values: [L::V; 4]) {
+    unsafe fn values(&mut self, n: usize, g: usize, values: [L::V; 4]) {
         for r in 0..ROWS {
-            let x = self.rows.x[r].add(self.g * GROUP);
+            let x = self.rows.x[r].add(g * GROUP);
             for i in 0..4 {
-                self.sums[r] = L::fma(values[i], L::load(x.add(8 * i)), self.sums[r]);
+                self.sums[n][r] = L::fma(values[i], L::load(x.add(8 * i)), self.sums[n][r]);
             }
         }
-        self.g += 1;
     }
 }
 
@@ -640,7 +676,7 @@ unsafe fn unpack_f32_body<L: Lanes>(blocks: Blocks, out: &mut [f32]) {
             to: out.as_mut_ptr(),
         };
         for row in 0..blocks.outputs {
-            walk::<L, _>(FORMAT, blocks.row(row), blocks.inputs, &mut sink);
+            walk::<L, _, 1>(FORMAT, blocks.row(row), 0, blocks.inputs, &mut sink);
         }
     })
 }
@@ -654,7 +690,7 @@ unsafe fn unpack_bf16_body<L: Lanes>(blocks: Blocks, out: &mut [Bf16]) {
             to: out.as_mut_ptr(),
         };
         for row in 0..blocks.outputs {
-            walk::<L, _>(FORMAT, blocks.row(row), blocks.inputs, &mut sink);
+            walk::<L, _, 1>(FORMAT, blocks.row(row), 0, blocks.inputs, &mut sink);
         }
     })
 }
@@ -667,6 +703,8 @@ impl<L: Lanes> Sink<L> for Write {
     #[inline(always)]
     unsafe fn group<const SIGNED: bool, const HALVES: bool>(
         &mut self,
+        _n: usize,
+        _g: usize,
         q: L::Q,
         s: [f32; 2],
         m: [f32; 2],
@@ -682,7 +720,7 @@ impl<L: Lanes> Sink<L> for Write {
         self.to = self.to.add(GROUP);
     }
     #[inline(always)]
-    unsafe fn values(&mut self, values: [L::V; 4]) {
+    unsafe fn values(&mut self, _n: usize, _g: usize, values: [L::V; 4]) {
         for i in 0..4 {
             L::store(self.to.add(8 * i), values[i]);
         }
@@ -712,6 +750,8 @@ impl<L: Lanes> Sink<L> for WriteBf16<'_> {
     #[inline(always)]
     unsafe fn group<const SIGNED: bool, const HALVES: bool>(
         &mut self,
+        _n: usize,
+        _g: usize,
         q: L::Q,
         s: [f32; 2],
         m: [f32; 2],
@@ -719,15 +759,15 @@ impl<L: Lanes> Sink<L> for WriteBf16<'_> {
         let mut write = Write {
             to: self.group.as_mut_ptr(),
         };
-        Sink::<L>::group::<SIGNED, HALVES>(&mut write, q, s, m);
+        Sink::<L>::group::<SIGNED, HALVES>(&mut write, 0, 0, q, s, m);
         self.put();
     }
     #[inline(always)]
-    unsafe fn values(&mut self, values: [L::V; 4]) {
+    unsafe fn values(&mut self, _n: usize, _g: usize, values: [L::V; 4]) {
         let mut write = Write {
             to: self.group.as_mut_ptr(),
         };
-        Sink::<L>::values(&mut write, values);
+        Sink::<L>::values(&mut write, 0, 0, values);
         self.put();
     }
 }
