@@ -520,43 +520,19 @@ unsafe fn int_dots<L: Lanes, const ROWS: usize>(
     sums: &mut [f32; AT_ONCE * STRIP],
 ) {
     every_format!(weight.format, |FORMAT| {
-        let mut column = 0;
-        if ROWS == 1 {
-            while column + TOGETHER <= weight.outputs {
-                int_columns::<L, TOGETHER, ROWS>(FORMAT, rows, weight, column, sums);
-                column += TOGETHER;
+        for column in 0..weight.outputs {
+            let mut sink = IntDots::<L, ROWS> {
+                rows,
+                g: 0,
+                sums: [L::splat(0.0); ROWS],
+                minima: [0.0; ROWS],
+            };
+            walk::<L, _>(FORMAT, weight.row(column), weight.inputs, &mut sink);
+            for r in 0..ROWS {
+                sums[r * STRIP + column] = L::sum(sink.sums[r]) + sink.minima[r];
             }
         }
-        while column < weight.outputs {
-            int_columns::<L, 1, ROWS>(FORMAT, rows, weight, column, sums);
-            column += 1;
-        }
     })
-}
-
-/// Rows of W that are walked together for one row of x: they share its loads.
-const TOGETHER: usize = 4;
-
-#[inline(always)]
-unsafe fn int_columns<L: Lanes, const N: usize, const ROWS: usize>(
-    format: Format,
-    rows: &Rows<ROWS>,
-    weight: Blocks,
-    column: usize,
-    sums: &mut [f32; AT_ONCE * STRIP],
-) {
-    let mut sink = IntDots::<L, N, ROWS> {
-        rows,
-        sums: [[L::splat(0.0); ROWS]; N],
-        minima: [[0.0; ROWS]; N],
-    };
-    let stride = weight.row_bytes();
-    walk::<L, _, N>(format, weight.row(column), stride, weight.inputs, &mut sink);
-    for n in 0..N {
-        for r in 0..ROWS {
-            sums[r * STRIP + column + n] = L::sum(sink.sums[n][r]) + sink.minima[n][r];
-        }
-    }
 }
 
 #[inline(always)]
@@ -567,35 +543,36 @@ unsafe fn float_dots<L: Lanes, const ROWS: usize>(
 ) {
     every_format!(weight.format, |FORMAT| {
         for column in 0..weight.outputs {
-            let mut sink = FloatDots::<L, 1, ROWS> {
+            let mut sink = FloatDots::<L, ROWS> {
                 rows,
-                sums: [[L::splat(0.0); ROWS]; 1],
-                minima: [[0.0; ROWS]; 1],
+                g: 0,
+                sums: [L::splat(0.0); ROWS],
+                minima: [0.0; ROWS],
             };
-            walk::<L, _, 1>(FORMAT, weight.row(column), 0, weight.inputs, &mut sink);
+            walk::<L, _>(FORMAT, weight.row(column), weight.inputs, &mut sink);
             for r in 0..ROWS {
-                sums[r * STRIP + column] = L::sum(sink.sums[0][r]) + sink.minima[0][r];
+                sums[r * STRIP + column] = L::sum(sink.sums[r]) + sink.minima[r];
             }
         }
     })
 }
 
-struct IntDots<'a, L: Lanes, const N: usize, const ROWS: usize> {
+struct IntDots<'a, L: Lanes, const ROWS: usize> {
     rows: &'a Rows<ROWS>,
-    sums: [[L::V; ROWS]; N],
-    minima: [[f32; ROWS]; N],
+    g: usize,
+    sums: [L::V; ROWS],
+    minima: [f32; ROWS],
 }
 
-impl<L: Lanes, const N: usize, const ROWS: usize> Sink<L> for IntDots<'_, L, N, ROWS> {
+impl<L: Lanes, const ROWS: usize> Sink<L> for IntDots<'_, L, ROWS> {
     #[inline(always)]
     unsafe fn group<const SIGNED: bool, const HALVES: bool>(
         &mut self,
-        n: usize,
-        g: usize,
         q: L::Q,
         s: [f32; 2],
         m: [f32; 2],
     ) {
+        let g = self.g;
         for r in 0..ROWS {
             let a = self.rows.bytes[r].add(g * GROUP);
             let dot = if SIGNED {
@@ -609,40 +586,41 @@ impl<L: Lanes, const N: usize, const ROWS: usize> Sink<L> for IntDots<'_, L, N, 
             } else {
                 L::splat(s[0] * scale)
             };
-            self.sums[n][r] = L::fma(dot, scales, self.sums[n][r]);
+            self.sums[r] = L::fma(dot, scales, self.sums[r]);
             if !SIGNED {
                 let sums = self.rows.sums[r].add(SUMS * g);
-                self.minima[n][r] += if HALVES {
+                self.minima[r] += if HALVES {
                     m[0] * *sums + m[1] * *sums.add(1)
                 } else {
                     m[0] * *sums.add(2)
                 };
             }
         }
+        self.g += 1;
     }
 
     #[inline(always)]
-    unsafe fn values(&mut self, _n: usize, _g: usize, _values: [L::V; 4]) {
+    unsafe fn values(&mut self, _values: [L::V; 4]) {
         // Weights of floats are multiplied by f32.
     }
 }
 
-struct FloatDots<'a, L: Lanes, const N: usize, const ROWS: usize> {
+struct FloatDots<'a, L: Lanes, const ROWS: usize> {
     rows: &'a Rows<ROWS>,
-    sums: [[L::V; ROWS]; N],
-    minima: [[f32; ROWS]; N],
+    g: usize,
+    sums: [L::V; ROWS],
+    minima: [f32; ROWS],
 }
 
-impl<L: Lanes, const N: usize, const ROWS: usize> Sink<L> for FloatDots<'_, L, N, ROWS> {
+impl<L: Lanes, const ROWS: usize> Sink<L> for FloatDots<'_, L, ROWS> {
     #[inline(always)]
     unsafe fn group<const SIGNED: bool, const HALVES: bool>(
         &mut self,
-        n: usize,
-        g: usize,
         q: L::Q,
         s: [f32; 2],
         m: [f32; 2],
     ) {
+        let g = self.g;
         for r in 0..ROWS {
             let x = self.rows.x[r].add(g * GROUP);
             for half in 0..2 {
@@ -650,22 +628,25 @@ impl<L: Lanes, const N: usize, const ROWS: usize> Sink<L> for FloatDots<'_, L, N
                 let second = L::floats::<SIGNED>(q, 2 * half + 1);
                 let dot = L::fma(first, L::load(x.add(16 * half)), L::splat(0.0));
                 let dot = L::fma(second, L::load(x.add(16 * half + 8)), dot);
-                self.sums[n][r] = L::fma(dot, L::splat(s[half]), self.sums[n][r]);
+                self.sums[r] = L::fma(dot, L::splat(s[half]), self.sums[r]);
                 if !SIGNED {
-                    self.minima[n][r] += m[half] * *self.rows.sums[r].add(SUMS * g + half);
+                    self.minima[r] += m[half] * *self.rows.sums[r].add(SUMS * g + half);
                 }
             }
         }
+        self.g += 1;
     }
 
     #[inline(always)]
-    unsafe fn values(&mut self, n: usize, g: usize, values: [L::V; 4]) {
+    unsafe fn values(&mut self, values: [L::V; 4]) {
+        let g = self.g;
         for r in 0..ROWS {
             let x = self.rows.x[r].add(g * GROUP);
             for i in 0..4 {
-                self.sums[n][r] = L::fma(values[i], L::load(x.add(8 * i)), self.sums[n][r]);
+                self.sums[r] = L::fma(values[i], L::load(x.add(8 * i)), self.sums[r]);
             }
         }
+        self.g += 1;
     }
 }
 
@@ -676,7 +657,7 @@ unsafe fn unpack_f32_body<L: Lanes>(blocks: Blocks, out: &mut [f32]) {
             to: out.as_mut_ptr(),
         };
         for row in 0..blocks.outputs {
-            walk::<L, _, 1>(FORMAT, blocks.row(row), 0, blocks.inputs, &mut sink);
+            walk::<L, _>(FORMAT, blocks.row(row), blocks.inputs, &mut sink);
         }
     })
 }
@@ -690,7 +671,7 @@ unsafe fn unpack_bf16_body<L: Lanes>(blocks: Blocks, out: &mut [Bf16]) {
             to: out.as_mut_ptr(),
         };
         for row in 0..blocks.outputs {
-            walk::<L, _, 1>(FORMAT, blocks.row(row), 0, blocks.inputs, &mut sink);
+            walk::<L, _>(FORMAT, blocks.row(row), blocks.inputs, &mut sink);
         }
     })
 }
@@ -703,8 +684,6 @@ impl<L: Lanes> Sink<L> for Write {
     #[inline(always)]
     unsafe fn group<const SIGNED: bool, const HALVES: bool>(
         &mut self,
-        _n: usize,
-        _g: usize,
         q: L::Q,
         s: [f32; 2],
         m: [f32; 2],
@@ -720,7 +699,7 @@ impl<L: Lanes> Sink<L> for Write {
         self.to = self.to.add(GROUP);
     }
     #[inline(always)]
-    unsafe fn values(&mut self, _n: usize, _g: usize, values: [L::V; 4]) {
+    unsafe fn values(&mut self, values: [L::V; 4]) {
         for i in 0..4 {
             L::store(self.to.add(8 * i), values[i]);
         }
@@ -750,8 +729,6 @@ impl<L: Lanes> Sink<L> for WriteBf16<'_> {
     #[inline(always)]
     unsafe fn group<const SIGNED: bool, const HALVES: bool>(
         &mut self,
-        _n: usize,
-        _g: usize,
         q: L::Q,
         s: [f32; 2],
         m: [f32; 2],
@@ -759,15 +736,15 @@ impl<L: Lanes> Sink<L> for WriteBf16<'_> {
         let mut write = Write {
             to: self.group.as_mut_ptr(),
         };
-        Sink::<L>::group::<SIGNED, HALVES>(&mut write, 0, 0, q, s, m);
+        Sink::<L>::group::<SIGNED, HALVES>(&mut write, q, s, m);
         self.put();
     }
     #[inline(always)]
-    unsafe fn values(&mut self, _n: usize, _g: usize, values: [L::V; 4]) {
+    unsafe fn values(&mut self, values: [L::V; 4]) {
         let mut write = Write {
             to: self.group.as_mut_ptr(),
         };
-        Sink::<L>::values(&mut write, 0, 0, values);
+        Sink::<L>::values(&mut write, values);
         self.put();
     }
 }
