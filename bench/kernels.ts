@@ -101,7 +101,9 @@ function reportBackward(label: string, flops: number, run: () => t.Tensor): void
     const loss = t.sum(run())
     t.engineProfile({ reset: true })
     loss.backward()
-    const heavy = t.engineProfile().find((entry) => /matmul|attention/.test(entry.operation))
+    const heavy = t
+      .engineProfile()
+      .find(({ operation }) => /^(linear weight|attention) gradient$/.test(operation))
     return heavy?.milliseconds ?? Number.NaN
   })
 }
