@@ -13,6 +13,8 @@ interface ChatOptions extends EngineOptions {
   maxTokens: number
   temperature: number
   topP: number
+  minP?: number
+  repetitionPenalty?: number
   seed: number
 }
 
@@ -25,6 +27,8 @@ export function addChat(program: Command): void {
     .option('--max-tokens <n>', 'at most so many tokens an answer', positiveInteger, 200)
     .option('--temperature <t>', '0 always takes the likeliest token', number, 0.7)
     .option('--top-p <p>', 'sample from the likeliest tokens of this share', number, 0.95)
+    .option('--min-p <p>', 'leave out what is less likely than this share of the likeliest', number)
+    .option('--repetition-penalty <r>', 'above 1: what was said becomes less likely', number)
     .option('--seed <n>', 'of the sampling', number, 0)
     .addOption(talkingDtypeOption())
     .option('--threads <n>', 'threads of the kernels', positiveInteger)
@@ -65,11 +69,13 @@ async function talk(model: LanguageModel, options: ChatOptions): Promise<void> {
     } else if (content !== '') {
       messages = trimTurns(model, [...messages, { role: 'user', content }], beginning.length)
       let answer = ''
-      const { maxTokens, temperature, topP } = options
+      const { maxTokens, temperature, topP, minP, repetitionPenalty } = options
       for (const piece of model.chat(messages, {
         maxTokens,
         temperature,
         topP,
+        minP,
+        repetitionPenalty,
         seed: options.seed + turn++,
       })) {
         process.stdout.write(piece)

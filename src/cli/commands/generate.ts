@@ -14,6 +14,8 @@ interface GenerateCommandOptions extends EngineOptions {
   temperature: number
   topP?: number
   topK?: number
+  minP?: number
+  repetitionPenalty?: number
   seed: number
   json?: boolean
 }
@@ -37,6 +39,8 @@ export function addGenerate(program: Command): void {
     .option('--temperature <t>', '0 always takes the likeliest token', number, 0)
     .option('--top-p <p>', 'sample from the likeliest tokens of this share', number)
     .option('--top-k <k>', 'sample from so many likeliest tokens', positiveInteger)
+    .option('--min-p <p>', 'leave out what is less likely than this share of the likeliest', number)
+    .option('--repetition-penalty <r>', 'above 1: what was said becomes less likely', number)
     .option('--seed <n>', 'of the sampling', number, 0)
     .addOption(dtypeOption())
     .option('--threads <n>', 'threads of the kernels', positiveInteger)
@@ -50,7 +54,8 @@ export function addGenerate(program: Command): void {
       `\nExample:\n  smolforge generate --model runs/quickstart --prompts prompts.jsonl --max-tokens 50 --temperature 0 --output out.jsonl\n${exitCodesHelp}`,
     )
     .action(async (options: GenerateCommandOptions) => {
-      const { maxTokens, temperature, topP, topK, seed } = options
+      const { maxTokens, temperature, topP, topK, minP, repetitionPenalty, seed } = options
+      const sampling = { temperature, topP, topK, minP, repetitionPenalty, seed }
       const model = await loadModel(options.model, options)
       const { tokenizer, answerStopIds: stopIds } = model
       const lines = await answerLines(
@@ -61,7 +66,7 @@ export function addGenerate(program: Command): void {
             'messages' in line
               ? model.chatPrompt(line.messages as Messages)
               : tokenizer.encode(line.prompt as string)
-          const newIds = [...model.generate(promptIds, { maxTokens, temperature, topP, topK, seed, stopIds })]
+          const newIds = [...model.generate(promptIds, { maxTokens, ...sampling, stopIds })]
           return { ...line, prompt_ids: [...promptIds], new_ids: newIds, text: tokenizer.decode(newIds) }
         },
       )
