@@ -1,19 +1,45 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileError } from '../errors.ts'
+import { writeWhole } from './positioned.ts'
 
 /**
  * Writes a file that is either wholly there or not at all: temporary name, fsync, rename, fsync of the folder.
  * A crash leaves at most a `.tmp` file beside it, which the next write replaces.
  */
-export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+export function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  return replaceFile(path, (handle) => handle.writeFile(data))
+}
+
+/**
+ * As `writeFileAtomic`, of what `body` writes chunk by chunk.
+ *
+ * @returns the file's size and SHA-256, taken on the way.
+ */
+export async function writeChunksAtomic(
+  path: string,
+  body: (write: (chunk: Uint8Array) => Promise<void>) => Promise<void>,
+): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash('sha256')
+  let bytes = 0
+  await replaceFile(path, (handle) =>
+    body(async (chunk) => {
+      hash.update(chunk)
+      bytes += chunk.byteLength
+      await writeWhole(handle, chunk)
+    }),
+  )
+  return { bytes, sha256: hash.digest('hex') }
+}
+
+async function replaceFile(path: string, fill: (handle: FileHandle) => Promise<void>): Promise<void> {
   const temporary = temporaryName(path)
   try {
     const handle = await open(temporary, 'w')
     try {
-      await handle.writeFile(data)
+      await fill(handle)
       await handle.sync()
     } finally {
       await handle.close()

@@ -1,11 +1,6 @@
-import { createHash } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
-import { fileError } from '../errors.ts'
-import { syncFolder } from './atomic.ts'
+import { writeChunksAtomic } from './atomic.ts'
 import { type GgufFormat, ggufFormats } from './ggufFormats.ts'
 import { type ValueType, valueTypes } from './ggufReader.ts'
-import { writeWhole } from './positioned.ts'
 
 /** A value of the metadata with the type that it is stored in. */
 export type WritableValue =
@@ -37,33 +32,18 @@ export async function writeGguf(
   metadata: ReadonlyMap<string, WritableValue>,
   tensors: readonly WritableGgufTensor[],
 ): Promise<{ bytes: number; sha256: string }> {
-  const temporary = join(dirname(path), `.${basename(path)}.tmp`)
-  const hash = createHash('sha256')
-  let bytes = 0
-  try {
-    const handle = await open(temporary, 'w')
-    try {
-      const write = async (chunk: Uint8Array) => {
-        hash.update(chunk)
-        bytes += chunk.byteLength
-        await writeWhole(handle, chunk)
-      }
-      await write(header(metadata, tensors))
-      for (const tensor of tensors) {
-        await write(tensor.read())
-        await write(Buffer.alloc(aligned(bytes) - bytes))
-      }
-      await handle.sync()
-    } finally {
-      await handle.close()
+  return writeChunksAtomic(path, async (write) => {
+    let bytes = 0
+    const put = async (chunk: Uint8Array) => {
+      bytes += chunk.byteLength
+      await write(chunk)
     }
-    await rename(temporary, path)
-    await syncFolder(dirname(path))
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {})
-    throw fileError(error, path)
-  }
-  return { bytes, sha256: hash.digest('hex') }
+    await put(header(metadata, tensors))
+    for (const tensor of tensors) {
+      await put(tensor.read())
+      await put(Buffer.alloc(aligned(bytes) - bytes))
+    }
+  })
 }
 
 function header(

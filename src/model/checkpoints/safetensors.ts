@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { type FileHandle, open } from 'node:fs/promises'
 import { fileError, SmolforgeError } from '../../errors.ts'
-import { syncFolder } from '../../files/atomic.ts'
-import { readWhole, writeWhole } from '../../files/positioned.ts'
+import { writeChunksAtomic } from '../../files/atomic.ts'
+import { readWhole } from '../../files/positioned.ts'
 import { type FloatType, narrow, widen } from './floats.ts'
 import { headerLength, parseHeader, type SafetensorsHeader, type TensorEntry } from './safetensorsHeader.ts'
 
@@ -15,9 +13,8 @@ export interface WritableTensor {
 }
 
 /**
- * Writes tensors to one safetensors file (github.com/huggingface/safetensors), sorted by name, f32, bf16 or f16; whole
- * or
- * not at all: temporary name, fsync, rename.
+ * Writes tensors to one safetensors file (github.com/huggingface/safetensors), sorted by name, f32, bf16 or f16;
+ * whole or not at all: temporary name, fsync, rename.
  *
  * @returns the file's size and SHA-256, taken on the way.
  */
@@ -28,30 +25,10 @@ export async function writeSafetensors(
 ): Promise<{ bytes: number; sha256: string }> {
   const dtype = options.dtype ?? 'F32'
   const sorted = [...tensors].sort(byName)
-  const temporary = join(dirname(path), `.${basename(path)}.tmp`)
-  const hash = createHash('sha256')
-  let bytes = 0
-  try {
-    const handle = await open(temporary, 'w')
-    try {
-      const write = async (chunk: Uint8Array) => {
-        hash.update(chunk)
-        bytes += chunk.byteLength
-        await writeWhole(handle, chunk)
-      }
-      await write(headerBytes(sorted, dtype, options.metadata))
-      for (const tensor of sorted) await write(narrow(tensor.read(), dtype))
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(temporary, path)
-    await syncFolder(dirname(path))
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {})
-    throw fileError(error, path)
-  }
-  return { bytes, sha256: hash.digest('hex') }
+  return writeChunksAtomic(path, async (write) => {
+    await write(headerBytes(sorted, dtype, options.metadata))
+    for (const tensor of sorted) await write(narrow(tensor.read(), dtype))
+  })
 }
 
 /** An open safetensors file: its checked header, and its tensors one at a time as f32. */
