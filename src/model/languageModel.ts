@@ -110,29 +110,16 @@ export class LanguageModel {
 
   /** The text that follows the prompt, in pieces of whole characters; it ends before a stop string. */
   *generateText(promptIds: Uint32Array, options: TextOptions): Generator<string> {
-    const decoder = this.tokenizer.streamDecoder()
-    const watch = new StopWatch(options.stop ?? [])
-    for (const id of this.generate(promptIds, options)) {
-      const text = watch.push(decoder.push(id))
-      if (text !== '') yield text
-      if (watch.stopped) return
-    }
-    const rest = watch.push(decoder.end()) + watch.end()
-    if (rest !== '') yield rest
+    for (const { text } of this.#pieces(promptIds, options)) if (text !== '') yield text
   }
 
   /** The whole continuation: its tokens, with log-probabilities where `topLogProbs` asks, and the text before a stop. */
   complete(promptIds: Uint32Array, options: TextOptions): { tokens: GeneratedToken[]; text: string } {
-    const decoder = this.tokenizer.streamDecoder()
-    const watch = new StopWatch(options.stop ?? [])
-    const tokens: GeneratedToken[] = []
-    let text = ''
-    for (const token of this.generateTokens([promptIds], options)) {
-      tokens.push(token)
-      text += watch.push(decoder.push(token.id))
-      if (watch.stopped) return { tokens, text }
+    const pieces = [...this.#pieces(promptIds, options)]
+    return {
+      tokens: pieces.flatMap(({ token }) => (token === undefined ? [] : [token])),
+      text: pieces.map(({ text }) => text).join(''),
     }
-    return { tokens, text: text + watch.push(decoder.end()) + watch.end() }
   }
 
   /** The ids of a conversation up to where the assistant is to speak. */
@@ -150,6 +137,20 @@ export class LanguageModel {
   chat(messages: readonly ChatMessage[], options: TextOptions): Generator<string> {
     const stopIds = options.stopIds ?? this.answerStopIds
     return this.generateText(this.chatPrompt(messages), { ...options, stopIds })
+  }
+
+  /** Each token with the text that is sure after it, and at the end what text is left. */
+  *#pieces(
+    promptIds: Uint32Array,
+    options: TextOptions,
+  ): Generator<{ token?: GeneratedToken; text: string }> {
+    const decoder = this.tokenizer.streamDecoder()
+    const watch = new StopWatch(options.stop ?? [])
+    for (const token of this.generateTokens([promptIds], options)) {
+      yield { token, text: watch.push(decoder.push(token.id)) }
+      if (watch.stopped) return
+    }
+    yield { text: watch.push(decoder.end()) + watch.end() }
   }
 
   #encodePairs(items: readonly { context: string; continuation: string }[]) {

@@ -103,8 +103,7 @@ export function accumulateAll<Nodes extends readonly (GraphNode | undefined)[]>(
 export function prepareGradient(node: GraphNode): { buffer: Buffer; add: boolean } {
   const held = node.gradient
   if (held === undefined) {
-    const buffer = node.spare ?? new Buffer(node.size, node.dtype, isLeaf(node))
-    node.spare = undefined
+    const buffer = claimGradient(node)
     node.gradient = { buffer, holders: 1 }
     return { buffer, add: false }
   }
