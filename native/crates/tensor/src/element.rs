@@ -27,6 +27,8 @@ impl Bf16 {
 pub trait Element: Copy + Default + Send + Sync + 'static {
     fn of(x: f32) -> Self;
     fn value(self) -> f32;
+    /// The numbers, where they are stored as this type.
+    fn stored(floats: Floats<'_>) -> Option<&[Self]>;
     /// The next `n` elements, at most LANES, zeros after them.
     unsafe fn get<S: Simd>(p: *const Self, n: usize) -> S::V;
     unsafe fn put<S: Simd>(p: *mut Self, n: usize, v: S::V);
@@ -55,6 +57,12 @@ impl Element for f32 {
     fn value(self) -> f32 {
         self
     }
+    fn stored(floats: Floats<'_>) -> Option<&[Self]> {
+        match floats {
+            Floats::F32(x) => Some(x),
+            Floats::Bf16(_) => None,
+        }
+    }
     #[inline(always)]
     unsafe fn get<S: Simd>(p: *const f32, n: usize) -> S::V {
         if n == S::LANES {
@@ -82,6 +90,12 @@ impl Element for Bf16 {
     }
     fn value(self) -> f32 {
         Bf16::value(self)
+    }
+    fn stored(floats: Floats<'_>) -> Option<&[Self]> {
+        match floats {
+            Floats::F32(_) => None,
+            Floats::Bf16(x) => Some(x),
+        }
     }
     #[inline(always)]
     unsafe fn get<S: Simd>(p: *const Bf16, n: usize) -> S::V {

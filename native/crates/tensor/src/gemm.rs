@@ -100,6 +100,17 @@ pub enum Plus<'a> {
     Rows(Floats<'a>),
 }
 
+impl Plus<'_> {
+    /// What is added to C, laid out as it is; null for nothing. `Output::holds` has seen that it is stored alike.
+    fn pointer<E: Element>(self, c: &[E]) -> *const E {
+        match self {
+            Plus::Nothing => std::ptr::null(),
+            Plus::Itself => c.as_ptr(),
+            Plus::Rows(rows) => E::stored(rows).expect("stored as C").as_ptr(),
+        }
+    }
+}
+
 impl<'a> Output<'a> {
     pub fn new(c: impl Into<FloatsMut<'a>>, stride: usize, add: bool) -> Self {
         let plus = if add { Plus::Itself } else { Plus::Nothing };
@@ -178,26 +189,15 @@ fn tile_rows(isa: Isa) -> usize {
 }
 
 fn multiply(context: &Context, m: usize, a: Matrix, b: Packed, out: &mut Output, from: usize) {
+    let (plus, stride) = (out.plus, out.stride);
     match &mut out.c {
         FloatsMut::F32(c) => {
-            let plus = match out.plus {
-                Plus::Nothing => std::ptr::null(),
-                Plus::Itself => c.as_ptr(),
-                Plus::Rows(Floats::F32(plus)) => plus.as_ptr(),
-                Plus::Rows(Floats::Bf16(_)) => unreachable!("checked by holds"),
-            };
-            let c = Shared::new(c);
-            multiply_into(context, m, a, b, c, plus, out.stride, from);
+            let plus = plus.pointer(c);
+            multiply_into(context, m, a, b, Shared::new(c), plus, stride, from);
         }
         FloatsMut::Bf16(c) => {
-            let plus = match out.plus {
-                Plus::Nothing => std::ptr::null(),
-                Plus::Itself => c.as_ptr(),
-                Plus::Rows(Floats::Bf16(plus)) => plus.as_ptr(),
-                Plus::Rows(Floats::F32(_)) => unreachable!("checked by holds"),
-            };
-            let c = Shared::new(c);
-            multiply_into(context, m, a, b, c, plus, out.stride, from);
+            let plus = plus.pointer(c);
+            multiply_into(context, m, a, b, Shared::new(c), plus, stride, from);
         }
     }
 }

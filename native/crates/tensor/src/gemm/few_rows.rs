@@ -1,6 +1,6 @@
 //! Products with a few rows of A, as in generation one token at a time.
 
-use super::{Matrix, Output, Plus};
+use super::{Matrix, Output};
 use crate::context::{Context, Precision, Shared};
 use crate::element::{Element, Floats, FloatsMut};
 use crate::simd::{self, Simd};
@@ -48,21 +48,11 @@ fn with_inputs<A: Element, B: Element>(
     };
     match out.c {
         FloatsMut::F32(c) => {
-            let plus = match out.plus {
-                Plus::Nothing => None,
-                Plus::Itself => Some(c.as_ptr()),
-                Plus::Rows(Floats::F32(rows)) => Some(rows.as_ptr()),
-                Plus::Rows(Floats::Bf16(_)) => unreachable!("checked by the caller"),
-            };
+            let plus = out.plus.pointer(c);
             all_columns(context, m, n, inputs, Shared::new(c), out.stride, plus);
         }
         FloatsMut::Bf16(c) => {
-            let plus = match out.plus {
-                Plus::Nothing => None,
-                Plus::Itself => Some(c.as_ptr()),
-                Plus::Rows(Floats::Bf16(rows)) => Some(rows.as_ptr()),
-                Plus::Rows(Floats::F32(_)) => unreachable!("checked by the caller"),
-            };
+            let plus = out.plus.pointer(c);
             all_columns(context, m, n, inputs, Shared::new(c), out.stride, plus);
         }
     }
@@ -75,11 +65,11 @@ fn all_columns<A: Element, B: Element, Out: Element>(
     inputs: Inputs<A, B>,
     c: Shared<Out>,
     stride: usize,
-    plus: Option<*const Out>,
+    plus: *const Out,
 ) {
     let place = Place {
         c: c.pointer(),
-        plus: plus.unwrap_or(std::ptr::null()),
+        plus,
         stride,
     };
     context.split(n, inputs.depth, &|from, to| unsafe {
