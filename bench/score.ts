@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util'
 import { LanguageModel } from '../src/model/index.ts'
 import { Random } from '../src/random/random.ts'
 import { configure, engineInfo, type Precision } from '../src/tensor/index.ts'
+import { median } from './figures/median.ts'
 import { benchPython } from './python.ts'
 
 const USAGE = `npm run bench -- score --model PATH [--against transformers] [--threads n] [--texts n] [--rounds n]
@@ -142,10 +143,4 @@ function print(modes: readonly Mode[]): void {
 
 function own(modes: readonly Mode[], text: number): number {
   return modes[0].sums?.[text] ?? Number.NaN
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }

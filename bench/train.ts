@@ -7,6 +7,7 @@ import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { explainError } from '../src/errors.ts'
 import { parameterCount, trainFlopsPerToken } from '../src/model/index.ts'
+import { median } from './figures/median.ts'
 import { benchPython } from './python.ts'
 import { profileTable } from './train/profile.ts'
 import { type Shape, shapes } from './train/shapes.ts'
@@ -244,12 +245,6 @@ function peerMode(name: string): Mode | undefined {
 /** What a process may take: weights, gradients, moments and logits as PyTorch keeps them, with its own code. */
 function roughBytes({ model, batchSize, sequenceLength }: Shape): number {
   return 5e8 + 20 * parameterCount(model) + 12 * batchSize * sequenceLength * model.vocabSize
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
 function round(value: number, digits: number): number {
