@@ -62,6 +62,9 @@ export interface PageText {
   mime: string
   /** Characters that could not be read and became U+FFFD. */
   replaced: number
-  /** Why there is no text. */
+  /** Why there is no text; one that begins with `TOO_LONG` says that the time for a document was over. */
   failure?: string
 }
+
+/** How the failure of a page begins whose extraction was given up for the time that it took. */
+export const TOO_LONG = 'took too long'
