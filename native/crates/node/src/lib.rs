@@ -9,6 +9,7 @@ mod curate;
 mod extract;
 mod floats;
 mod ngram;
+mod packed;
 mod quantised;
 mod tensor;
 mod texts;
