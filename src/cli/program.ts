@@ -7,6 +7,8 @@ import { addExport } from './commands/export.ts'
 import { addFetch } from './commands/fetch.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addInspect } from './commands/inspect.ts'
+import { addLanguage } from './commands/language.ts'
+import { addMask } from './commands/mask.ts'
 import { addParts } from './commands/parts.ts'
 import { addReport } from './commands/report.ts'
 import { addRun } from './commands/run.ts'
@@ -45,6 +47,8 @@ ${exitCodesHelp}`,
   addRun(program)
   addCorpus(program)
   addParts(program)
+  addLanguage(program)
+  addMask(program)
   addTune(program)
   addTokenizer(program)
   addEval(program)
