@@ -30,11 +30,11 @@ pub fn find(text: &str, spans: &mut Vec<Span>) {
 struct Number {
     start: usize,
     end: usize,
-    digits: Vec<u8>,
+    digits: Few<u8, 18>,
     /// Digits of each group.
-    groups: Vec<usize>,
+    groups: Few<usize, 9>,
     /// What stands between the groups.
-    separators: Vec<Separator>,
+    separators: Few<Separator, 9>,
     /// Whether an open bracket stands right before, or `+`.
     bracket: bool,
     plus: bool,
@@ -52,6 +52,37 @@ enum Separator {
     Open,
 }
 
+/// A list that needs no memory of its own: texts are full of numbers.
+struct Few<T, const MOST: usize> {
+    items: [T; MOST],
+    length: usize,
+}
+
+impl<T: Copy, const MOST: usize> Few<T, MOST> {
+    fn new(filler: T) -> Self {
+        Self {
+            items: [filler; MOST],
+            length: 0,
+        }
+    }
+
+    /// What is more than fits is left out: `Number::read` stops before.
+    fn push(&mut self, item: T) {
+        if self.length < MOST {
+            self.items[self.length] = item;
+            self.length += 1;
+        }
+    }
+}
+
+impl<T, const MOST: usize> std::ops::Deref for Few<T, MOST> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.items[..self.length]
+    }
+}
+
 /// More groups than a telephone number has.
 const MOST_GROUPS: usize = 8;
 const MOST_DIGITS: usize = 17;
@@ -65,9 +96,9 @@ impl Number {
         let mut number = Self {
             start,
             end: start,
-            digits: Vec::new(),
-            groups: Vec::new(),
-            separators: Vec::new(),
+            digits: Few::new(b'0'),
+            groups: Few::new(0),
+            separators: Few::new(Separator::Space),
             bracket,
             plus,
         };
