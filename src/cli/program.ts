@@ -7,6 +7,7 @@ import { addExport } from './commands/export.ts'
 import { addFetch } from './commands/fetch.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addInspect } from './commands/inspect.ts'
+import { addLabel } from './commands/label.ts'
 import { addLanguage } from './commands/language.ts'
 import { addMask } from './commands/mask.ts'
 import { addParts } from './commands/parts.ts'
@@ -50,6 +51,7 @@ ${exitCodesHelp}`,
   addLanguage(program)
   addMask(program)
   addTune(program)
+  addLabel(program)
   addTokenizer(program)
   addEval(program)
   addFetch(program)

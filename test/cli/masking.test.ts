@@ -28,8 +28,8 @@ describe('smolforge language', () => {
     expect(done).toMatchObject({ code: 0 })
     expect(jsonLines(await readFile(join(scratch, 'out.jsonl'), 'utf8'))).toEqual([
       { id: 'a', language: 'eng', score: expect.any(Number) },
-      { id: 2, language: 'deu', score: expect.any(Number) },
-      { id: 3, language: 'cmn', score: expect.any(Number) },
+      { id: '2', language: 'deu', score: expect.any(Number) },
+      { id: '3', language: 'cmn', score: expect.any(Number) },
     ])
     expect(statistics(done.stderr)).toMatchObject({ documents: 3, damaged: 1, dropped: {} })
   })

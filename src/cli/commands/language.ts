@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { FastTextModel, fastTextDetector, whatlangDetector } from '../../curate/index.ts'
-import { answerDocuments } from '../documentLines.ts'
+import { answerDocuments } from '../answerDocuments.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { positiveInteger } from '../runRecipeFile.ts'
 
@@ -41,7 +41,7 @@ ${exitCodesHelp}`,
         : (texts: readonly string[]) => whatlangDetector(texts, threads)
       await answerDocuments(options, async (batch) => {
         const guesses = await detect(batch.map(({ text }) => text))
-        return batch.map(({ id }, i) => ({ line: { id, ...guesses[i] } }))
+        return batch.map(({ id }, i) => ({ id, ...guesses[i] }))
       })
     })
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { piiRule, type Rule, secretsRule } from '../../curate/index.ts'
 import { SmolforgeError } from '../../errors.ts'
-import { answerDocuments } from '../documentLines.ts'
+import { answerDocuments } from '../answerDocuments.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { positiveInteger } from '../runRecipeFile.ts'
 
@@ -58,9 +58,9 @@ ${exitCodesHelp}`,
             }
           })
         }
-        return masked.map(({ document, counts }) => ({
-          line: Object.keys(counts).length > 0 ? { ...document, masked: counts } : document,
-        }))
+        return masked.map(({ document, counts }) =>
+          Object.keys(counts).length > 0 ? { ...document, masked: counts } : document,
+        )
       })
     })
 }

@@ -12,4 +12,5 @@ mod language;
 mod ngram;
 mod quantised;
 mod tensor;
+mod texts;
 mod warc;

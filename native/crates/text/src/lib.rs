@@ -6,6 +6,7 @@ pub mod compression;
 pub mod decontaminate;
 pub mod extract;
 pub mod fasttext;
+pub mod jsonl;
 pub mod language;
 pub mod mask;
 pub mod minhash;

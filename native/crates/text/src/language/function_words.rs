@@ -42,8 +42,9 @@ impl Counts {
     /// The language whose words are many and leave all others far behind, with their share of the evidence.
     pub fn clear(&self) -> Option<(&'static str, f64)> {
         let (best, first, second) = self.leaders();
-        let dense = first >= 6 && 6 * first >= self.words;
-        (dense && 2 * second <= first).then(|| (LANGUAGES[best].0, self.share(first, second)))
+        let many = first >= 6 && 6 * first >= self.words && 2 * second <= first;
+        let dense = first >= 4 && 4 * first >= self.words && 4 * second <= first;
+        (many || dense).then(|| (LANGUAGES[best].0, self.share(first, second)))
     }
 
     /// The language that is ahead of all others.
@@ -84,7 +85,7 @@ static WORDS: LazyLock<FxHashMap<&'static str, u64>> = LazyLock::new(|| {
 const LANGUAGES: [(&str, &str); 30] = [
     (
         "eng",
-        "the of and to in is that for it with as was on are this by be from or an at not have has which you will can if all its their when were been would",
+        "the this of and to in is that for it with as was on are this by be from or an at not have has which you will can if all its their when were been would",
     ),
     (
         "fra",
