@@ -159,8 +159,8 @@ fn tree_scores(
     let mut found = Vec::new();
     let mut open = vec![(nodes.len() - 1, 0f32)];
     while let Some((node, score)) = open.pop() {
-        // Written so that no number at all (from an overflow) ends here too.
-        if !(score >= least) {
+        // No number at all comes from an overflow in a broken model.
+        if score.is_nan() || score < least {
             continue;
         }
         let Some((left, right)) = nodes[node].children else {

@@ -1,4 +1,5 @@
-//! The commonest words of languages in Latin letters: short, in every sentence, and seldom a name of anything.
+//! The commonest words of languages in Latin letters: short, in every sentence, and seldom a name of anything; and
+//! words with a letter that only one language has.
 
 use rustc_hash::FxHashMap;
 use std::sync::LazyLock;
@@ -27,12 +28,13 @@ pub fn count(letters: &str) -> Counts {
         }
         lower.clear();
         lower.extend(word.chars().flat_map(char::to_lowercase));
-        if let Some(&languages) = WORDS.get(lower.as_str()) {
-            let mut rest = languages;
-            while rest != 0 {
-                found.counts[rest.trailing_zeros() as usize] += 1;
-                rest &= rest - 1;
-            }
+        let mut languages = WORDS.get(lower.as_str()).copied().unwrap_or(0);
+        if !word.is_ascii() {
+            languages |= own_letters(&lower);
+        }
+        while languages != 0 {
+            found.counts[languages.trailing_zeros() as usize] += 1;
+            languages &= languages - 1;
         }
     }
     found
@@ -71,6 +73,40 @@ impl Counts {
     }
 }
 
+/// The languages that alone have one of the word's letters.
+fn own_letters(word: &str) -> u64 {
+    word.chars()
+        .filter(|character| !character.is_ascii())
+        .filter_map(|character| {
+            OWN_LETTERS
+                .iter()
+                .position(|(_, letters)| letters.contains(character))
+        })
+        .fold(0, |languages, at| languages | bits_of(OWN_LETTERS[at].0))
+}
+
+fn bits_of(codes: &str) -> u64 {
+    (0..)
+        .zip(LANGUAGES)
+        .filter(|(_, (code, _))| codes.contains(code))
+        .fold(0, |bits, (language, _)| bits | 1 << language)
+}
+
+/// Letters that one language has, or two that are one in writing.
+const OWN_LETTERS: [(&str, &str); 11] = [
+    ("ces", "řůě"),
+    ("slk", "ľĺŕ"),
+    ("pol", "łśźż"),
+    ("hun", "őű"),
+    ("ron", "șțţ"),
+    ("tur", "ğı"),
+    ("deu", "ß"),
+    ("lav", "ģķļņ"),
+    ("lit", "ėųį"),
+    ("vie", "ơư"),
+    ("dan nob", "øæ"),
+];
+
 /// Each word with a bit for every language that has it.
 static WORDS: LazyLock<FxHashMap<&'static str, u64>> = LazyLock::new(|| {
     let mut words = FxHashMap::default();
@@ -85,7 +121,7 @@ static WORDS: LazyLock<FxHashMap<&'static str, u64>> = LazyLock::new(|| {
 const LANGUAGES: [(&str, &str); 30] = [
     (
         "eng",
-        "the this of and to in is that for it with as was on are this by be from or an at not have has which you will can if all its their when were been would",
+        "the this of and to in is that for it with as was on are this by be from or an at not have has which you will can if all its their when were been would more into also using than only does how what isn't don't",
     ),
     (
         "fra",

@@ -306,16 +306,12 @@ fn is_area(digits: &[u8]) -> bool {
 
 /// The calling codes of the International Telecommunication Union: one, two or three digits.
 fn has_country_code(digits: &[u8]) -> bool {
-    match (digits[0], digits[1]) {
-        (b'1' | b'7', _) => true,
-        (b'2', b'0' | b'7') => true,
-        (b'2', b'1'..=b'6' | b'9') => true,
-        (b'3', _) | (b'4', _) | (b'5', _) => true,
-        (b'6', _) => true,
-        (b'8', b'0' | b'1' | b'2' | b'4' | b'5' | b'6' | b'7' | b'8') => true,
-        (b'9', b'0'..=b'9') => true,
-        _ => false,
-    }
+    matches!(
+        (digits[0], digits[1]),
+        (b'1' | b'3' | b'4' | b'5' | b'6' | b'7' | b'9', _)
+            | (b'2', b'0'..=b'7' | b'9')
+            | (b'8', b'0' | b'1' | b'2' | b'4'..=b'8')
+    )
 }
 
 const LABELS: [&str; 26] = [

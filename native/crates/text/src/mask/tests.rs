@@ -166,7 +166,10 @@ fn replacements_take_turns_and_masking_twice_changes_nothing() {
         "email@example.com, firstname.lastname@example.org, email@example.com"
     );
     assert_eq!(
-        mask(&[once.clone()], &replacements).remove(0).text.unwrap(),
+        mask(std::slice::from_ref(&once), &replacements)
+            .remove(0)
+            .text
+            .unwrap(),
         once
     );
 }
