@@ -163,9 +163,6 @@ mod tests {
         tables[0].add(b"a\0", 0, 1);
         expected.insert(b"a\0".as_slice().into(), 1);
         expected.insert(b"a".as_slice().into(), 1);
-        assert_eq!(
-            sum(tables.into()),
-            expected.into_iter().collect::<Vec<_>>()
-        );
+        assert_eq!(sum(tables.into()), expected.into_iter().collect::<Vec<_>>());
     }
 }

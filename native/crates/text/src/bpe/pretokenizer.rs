@@ -142,6 +142,9 @@ mod tests {
     #[test]
     fn without_a_pattern_a_piece_is_one_word() {
         assert_eq!(split("a b", &[]), ["a b"]);
-        assert_eq!(split("a 12 b3", &[Step::DigitRuns]), ["a ", "12", " b", "3"]);
+        assert_eq!(
+            split("a 12 b3", &[Step::DigitRuns]),
+            ["a ", "12", " b", "3"]
+        );
     }
 }

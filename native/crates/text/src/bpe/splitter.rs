@@ -162,7 +162,10 @@ mod tests {
 
     #[test]
     fn without_digit_splitting_numbers_are_gpt2s() {
-        assert_eq!(words::<false>("in 2024, x1  3"), ["in", " 2024", ",", " x", "1", " ", " 3"]);
+        assert_eq!(
+            words::<false>("in 2024, x1  3"),
+            ["in", " 2024", ",", " x", "1", " ", " 3"]
+        );
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! peculiarities: a pair's count is not lowered by its own merge, and an entry of the queue knows only the words in
 //! which its pair appeared at one time. Both decide ties, and equal merges need them.
 
-use super::pair_key;
 use super::counts::{self, WordCounts};
 use super::nfc::nfc;
+use super::pair_key;
 use super::pretokenizer::PreTokenizer;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
