@@ -84,7 +84,7 @@ fn domain(bytes: &[u8], start: usize, any_suffix: bool) -> Option<usize> {
 /// `weights@grad.T` is a product of matrices and `user@host.local` nobody's address.
 fn has_public_suffix(domain: &[u8]) -> bool {
     let lower = domain.to_ascii_lowercase();
-    psl::domain(&lower).is_some_and(|domain| domain.suffix().is_known())
+    psl::suffix(&lower).is_some_and(|suffix| suffix.is_known())
 }
 
 /// An address as domain: `[192.0.2.1]`.
