@@ -10,5 +10,6 @@ mod extract;
 mod floats;
 mod ngram;
 mod quantised;
+mod statistics;
 mod tensor;
 mod warc;
