@@ -12,4 +12,5 @@ mod ngram;
 mod quantised;
 mod statistics;
 mod tensor;
+mod texts;
 mod warc;
