@@ -1,12 +1,15 @@
 //! Binding of the numbers that the quality rules look at.
 
+use crate::texts::TextBatch;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
+use smolforge_text::jsonl::Texts;
 use smolforge_text::statistics::{
-    C4Options, COLUMNS, FineWebOptions, Options, Plan, StopWords, statistics,
+    C4Options, COLUMNS, FineWebOptions, Options, Plan, StopWords, Table, statistics,
 };
 use smolforge_text::threads::with_threads;
 use smolforge_text::words::Segmentation;
+use std::sync::Arc;
 
 #[napi]
 pub fn statistics_fields() -> Vec<String> {
@@ -60,6 +63,44 @@ pub fn text_statistics(
         numbers: table.numbers.into(),
         texts: table.texts,
     })
+}
+
+/// The same of a batch on this side, away from the thread of JavaScript.
+#[napi]
+pub fn batch_statistics(
+    batch: &TextBatch,
+    plan: StatisticsPlan,
+    threads: Option<u32>,
+) -> Result<AsyncTask<BatchStatistics>> {
+    Ok(AsyncTask::new(BatchStatistics {
+        texts: batch.shared()?,
+        plan: plan.checked()?,
+        threads: threads.unwrap_or(0) as usize,
+    }))
+}
+
+pub struct BatchStatistics {
+    texts: Arc<Texts>,
+    plan: Plan,
+    threads: usize,
+}
+
+impl Task for BatchStatistics {
+    type Output = Table;
+    type JsValue = StatisticsTable;
+
+    fn compute(&mut self) -> Result<Table> {
+        Ok(with_threads(self.threads, || {
+            statistics(&self.texts.texts(), &self.plan)
+        }))
+    }
+
+    fn resolve(&mut self, _env: Env, table: Table) -> Result<StatisticsTable> {
+        Ok(StatisticsTable {
+            numbers: table.numbers.into(),
+            texts: table.texts,
+        })
+    }
 }
 
 impl StatisticsPlan {
