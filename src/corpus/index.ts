@@ -1,6 +1,7 @@
 export type { Damage, Document, DocumentBatch, DocumentStream } from './document.ts'
 export type { WrittenDocuments } from './documents.ts'
 export { readDocuments, writeDocuments } from './documents.ts'
+export type { ExtractOptions } from './kernels.ts'
 export { readLines } from './lines.ts'
 export type { PackageReference } from './packages.ts'
 export { fetchPackage, fetchPackages } from './packages.ts'

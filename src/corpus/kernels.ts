@@ -3,7 +3,7 @@ export interface CorpusKernels {
   ZstdEncoder: new (level: number) => ZstdEncoder
   ZstdDecoder: new () => ZstdDecoder
   WarcReader: new (path: string, maxRecordBytes: number) => WarcReader
-  extractPages(pages: readonly PageInput[]): Promise<PageText[]>
+  extractPages(pages: readonly PageInput[], options?: ExtractOptions): Promise<PageText[]>
 }
 
 export interface ZstdEncoder {
@@ -39,6 +39,16 @@ export interface WarcRecord {
   url?: string
   contentType?: string
   payload: Buffer
+}
+
+/** How pages become text. */
+export interface ExtractOptions {
+  /** Threads of the extractor; all cores if not given. */
+  threads?: number
+  /** Whether what readers wrote below an article belongs to its text; no if not given. Threads are always kept. */
+  comments?: boolean
+  /** A page that takes longer is given up and reported as `too long`; 10,000 if not given. */
+  maxMilliseconds?: number
 }
 
 export interface PageInput {

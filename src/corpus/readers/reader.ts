@@ -1,5 +1,6 @@
 import type { Damage } from '../document.ts'
 import type { SourceFile } from '../files.ts'
+import type { ExtractOptions } from '../kernels.ts'
 
 /** A text as a reader finds it, before it becomes a document of its source. */
 export interface FoundText {
@@ -21,5 +22,12 @@ export interface Report {
   onBytes: (bytes: number) => void
 }
 
-/** Reads files one after the other and yields their texts in batches; nothing stays in memory between batches. */
-export type Reader = (files: readonly SourceFile[], report: Report) => AsyncIterable<readonly FoundText[]>
+/**
+ * Reads files one after the other and yields their texts in batches; nothing stays in memory between batches.
+ * `extraction` is for the readers of pages.
+ */
+export type Reader = (
+  files: readonly SourceFile[],
+  report: Report,
+  extraction?: ExtractOptions,
+) => AsyncIterable<readonly FoundText[]>

@@ -1,6 +1,6 @@
 //! HTML to text with maths, code, lists and tables kept and the page's furniture left out: one page or a batch on
-//! all threads. The article is found by `dom_smoothie` (Readability); a page it finds too little on is read as a
-//! whole.
+//! many threads. `parse` makes a tree, `maths` rewrites formulas, `boilerplate` takes away what is no text by what
+//! elements are and how they are called, `article` finds the box that holds the text, `serialise` and `tidy` write it.
 
 mod article;
 mod boilerplate;
@@ -19,6 +19,7 @@ mod serialise;
 mod tag;
 mod tidy;
 
+use crate::threads::with_threads;
 use clock::Clock;
 use dom::Dom;
 use measure::measure;
@@ -26,7 +27,6 @@ use names::{Marks, Names};
 use rayon::prelude::*;
 use tag::{Name, Tag};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 /// A page as a crawler stored it: an HTTP response with its headers, or the body alone.
@@ -69,9 +69,13 @@ impl Default for Limits {
     }
 }
 
-/// One result for each page, in order; an error is the reason why there is no text.
-pub fn extract_batch(pages: &[Page], limits: Limits) -> Vec<Result<Extracted, String>> {
-    pool().install(|| {
+/// One result for each page, in order; an error is the reason why there is no text. `threads`: 0 for all cores.
+pub fn extract_batch(
+    pages: &[Page],
+    limits: Limits,
+    threads: usize,
+) -> Vec<Result<Extracted, String>> {
+    with_threads(threads, || {
         pages
             .par_iter()
             .with_max_len(1)
@@ -197,26 +201,6 @@ fn marks(dom: &Dom) -> Vec<Marks> {
 
 fn squash(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Threads with a stack that is known, whatever the one that calls has.
-fn pool() -> &'static rayon::ThreadPool {
-    static POOL: OnceLock<rayon::ThreadPool> = OnceLock::new();
-    POOL.get_or_init(|| {
-        let threads = std::env::var("SMOLFORGE_THREADS")
-            .ok()
-            .and_then(|n| n.parse().ok())
-            .unwrap_or(0);
-        let named = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .stack_size(32 << 20)
-            .thread_name(|i| format!("extract-{i}"))
-            .build();
-        match named {
-            Ok(pool) => pool,
-            Err(error) => panic!("no threads for extraction: {error}"),
-        }
-    })
 }
 
 #[cfg(test)]

@@ -29,10 +29,6 @@ fn is_line_number(dom: &Dom, id: NodeId) -> bool {
     })
 }
 
-/// Cells that number the lines of the code beside them.
-pub fn is_gutter(dom: &Dom, id: NodeId) -> bool {
-    dom.tag(id) == Tag::Td && is_line_number(dom, id)
-}
 
 /// From the class of the block, of the `code` in it or of the boxes around it.
 pub fn language(dom: &Dom, pre: NodeId) -> Option<String> {
