@@ -25,9 +25,9 @@ use dom::Dom;
 use measure::measure;
 use names::{Marks, Names};
 use rayon::prelude::*;
-use tag::{Name, Tag};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
+use tag::{Name, Tag};
 
 /// A page as a crawler stored it: an HTTP response with its headers, or the body alone.
 pub struct Page<'a> {
@@ -170,7 +170,9 @@ fn head(dom: &Dom) -> (String, String) {
     for id in 1..dom.len() {
         match dom.tag(id) {
             Tag::Html if language.is_empty() => {
-                let said = dom.attribute(id, Name::Lang).or_else(|| dom.attribute(id, Name::XmlLang));
+                let said = dom
+                    .attribute(id, Name::Lang)
+                    .or_else(|| dom.attribute(id, Name::XmlLang));
                 language = said.unwrap_or_default().to_string();
             }
             Tag::Title if title.is_empty() => title = squash(&dom.text_below(id)),
@@ -205,4 +207,3 @@ fn squash(text: &str) -> String {
 
 #[cfg(test)]
 mod tests;
-

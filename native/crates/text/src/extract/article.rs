@@ -65,9 +65,12 @@ pub fn leads(dom: &Dom, root: NodeId, sizes: &[Size], marks: &[Marks]) -> Vec<No
 
 /// How surely a box is called the article.
 fn grade(dom: &Dom, id: NodeId, marks: Marks) -> f32 {
-    let is_body = dom
-        .attribute(id, Name::ItemProp)
-        .is_some_and(|value| matches!(value, "articleBody" | "reviewBody" | "recipeInstructions" | "text"));
+    let is_body = dom.attribute(id, Name::ItemProp).is_some_and(|value| {
+        matches!(
+            value,
+            "articleBody" | "reviewBody" | "recipeInstructions" | "text"
+        )
+    });
     if is_body {
         return 1.0;
     }
@@ -95,7 +98,10 @@ fn densest(dom: &Dom, sizes: &[Size]) -> NodeId {
             Some(child)
                 if sizes[child as usize].prose * 10 >= whole * 8
                     && whole > 0
-                    && !matches!(dom.tag(child), Tag::P | Tag::Text | Tag::Tr | Tag::Tbody | Tag::Ul | Tag::Ol | Tag::Li) =>
+                    && !matches!(
+                        dom.tag(child),
+                        Tag::P | Tag::Text | Tag::Tr | Tag::Tbody | Tag::Ul | Tag::Ol | Tag::Li
+                    ) =>
             {
                 at = child;
             }
@@ -123,7 +129,8 @@ fn is_link_box(dom: &Dom, id: NodeId, size: &Size) -> bool {
     let density = link_density(size);
     match dom.tag(id) {
         Ul | Ol | Dl | Div | Section | Table | Form => {
-            size.links > 0 && (density > 0.8 || (density > 0.5 && size.prose == 0 && size.text < 500))
+            size.links > 0
+                && (density > 0.8 || (density > 0.5 && size.prose == 0 && size.text < 500))
         }
         P => size.links > 0 && density > 0.9 && size.text < 200,
         H1 | H2 | H3 | H4 | H5 | H6 => false,

@@ -30,7 +30,9 @@ const MIN_NOSCRIPT: usize = 1000;
 
 fn text_bytes(dom: &Dom, id: NodeId) -> usize {
     dom.descendants(id)
-        .filter(|&child| dom.tag(child) == Tag::Text && !is_no_text(dom.tag(dom.node(child).parent)))
+        .filter(|&child| {
+            dom.tag(child) == Tag::Text && !is_no_text(dom.tag(dom.node(child).parent))
+        })
         .map(|child| dom.raw(child).trim_ascii().len())
         .sum()
 }
@@ -78,7 +80,14 @@ fn is_marked(dom: &Dom, id: NodeId) -> bool {
         Name::AriaHidden => *value == "true" && !matches!(dom.tag(id), Tag::Body | Tag::Html),
         Name::Role => matches!(
             *value,
-            "navigation" | "dialog" | "alertdialog" | "search" | "contentinfo" | "menu" | "menubar" | "tooltip"
+            "navigation"
+                | "dialog"
+                | "alertdialog"
+                | "search"
+                | "contentinfo"
+                | "menu"
+                | "menubar"
+                | "tooltip"
         ),
         Name::Style => is_hiding(value),
         Name::Class => value.contains("mw-editsection"),
@@ -88,7 +97,11 @@ fn is_marked(dom: &Dom, id: NodeId) -> bool {
 
 fn is_hiding(style: &str) -> bool {
     let mut letters = style.bytes().filter(|b| !b.is_ascii_whitespace());
-    let style: Vec<u8> = letters.by_ref().take(200).map(|b| b.to_ascii_lowercase()).collect();
+    let style: Vec<u8> = letters
+        .by_ref()
+        .take(200)
+        .map(|b| b.to_ascii_lowercase())
+        .collect();
     memchr::memmem::find(&style, b"display:none").is_some()
         || memchr::memmem::find(&style, b"visibility:hidden").is_some()
 }
@@ -117,7 +130,10 @@ pub fn drop_named(
             continue;
         }
         let tag = dom.tag(id);
-        if tag == Tag::Text || matches!(tag, Tag::Html | Tag::Body | Tag::Main) || dom.node(id).dropped {
+        if tag == Tag::Text
+            || matches!(tag, Tag::Html | Tag::Body | Tag::Main)
+            || dom.node(id).dropped
+        {
             continue;
         }
         let is_teaser = marks[id as usize] & names::LEAD != 0
@@ -125,7 +141,14 @@ pub fn drop_named(
             && (leads[dom.class(id)] > 2 || link_density(&sizes[id as usize]) > 0.3);
         let share = sizes[id as usize].prose as f32 / whole.prose.max(1) as f32;
         if is_teaser && share < 0.2
-            || is_furniture(dom, id, marks[id as usize], &sizes[id as usize], &whole, comments)
+            || is_furniture(
+                dom,
+                id,
+                marks[id as usize],
+                &sizes[id as usize],
+                &whole,
+                comments,
+            )
         {
             dom.drop_node(id);
             behind = dom.end(id);
@@ -134,7 +157,14 @@ pub fn drop_named(
     Ok(())
 }
 
-fn is_furniture(dom: &Dom, id: NodeId, marks: Marks, size: &Size, whole: &Size, comments: bool) -> bool {
+fn is_furniture(
+    dom: &Dom,
+    id: NodeId,
+    marks: Marks,
+    size: &Size,
+    whole: &Size,
+    comments: bool,
+) -> bool {
     let tag = dom.tag(id);
     // Of the prose of the page, which part would go.
     let share = size.prose as f32 / whole.prose.max(1) as f32;
@@ -155,7 +185,9 @@ fn is_furniture(dom: &Dom, id: NodeId, marks: Marks, size: &Size, whole: &Size, 
         return !is_large;
     }
     if marks & names::FRAME != 0 && marks & names::BODY == 0 {
-        return share < 0.1 && (link_density(size) > 0.3 || size.prose == 0) && !holds_title(dom, id);
+        return share < 0.1
+            && (link_density(size) > 0.3 || size.prose == 0)
+            && !holds_title(dom, id);
     }
     if marks & names::SIDE != 0 && marks & names::BODY == 0 {
         return share < 0.2;
@@ -164,5 +196,7 @@ fn is_furniture(dom: &Dom, id: NodeId, marks: Marks, size: &Size, whole: &Size, 
 }
 
 fn holds_title(dom: &Dom, id: NodeId) -> bool {
-    dom.descendants(id).take(200).any(|child| dom.tag(child) == Tag::H1)
+    dom.descendants(id)
+        .take(200)
+        .any(|child| dom.tag(child) == Tag::H1)
 }

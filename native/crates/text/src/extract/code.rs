@@ -24,11 +24,17 @@ fn is_line_number(dom: &Dom, id: NodeId) -> bool {
     dom.class(id).split_ascii_whitespace().any(|name| {
         matches!(
             name,
-            "lineno" | "linenos" | "linenumber" | "line-number" | "line-numbers-rows" | "gutter" | "ln" | "hljs-ln-numbers"
+            "lineno"
+                | "linenos"
+                | "linenumber"
+                | "line-number"
+                | "line-numbers-rows"
+                | "gutter"
+                | "ln"
+                | "hljs-ln-numbers"
         )
     })
 }
-
 
 /// From the class of the block, of the `code` in it or of the boxes around it.
 pub fn language(dom: &Dom, pre: NodeId) -> Option<String> {
@@ -52,10 +58,20 @@ fn of_node(dom: &Dom, node: NodeId) -> Option<String> {
     let class = dom.class(node).to_ascii_lowercase();
     let mut names = class.split_ascii_whitespace().peekable();
     while let Some(name) = names.next() {
-        for prefix in ["language-", "lang-", "highlight-source-", "highlight-", "brush:"] {
+        for prefix in [
+            "language-",
+            "lang-",
+            "highlight-source-",
+            "highlight-",
+            "brush:",
+        ] {
             if let Some(language) = name.strip_prefix(prefix) {
                 let following = names.peek().copied().unwrap_or_default();
-                return plausible(if language.is_empty() { following } else { language });
+                return plausible(if language.is_empty() {
+                    following
+                } else {
+                    language
+                });
             }
         }
         if matches!(name, "sourcecode" | "hljs") && names.peek().is_some() {
@@ -71,6 +87,9 @@ fn plausible(language: &str) -> Option<String> {
         && language
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'#' | b'-' | b'.'));
-    let is_none = matches!(language.as_str(), "none" | "plaintext" | "text" | "default" | "nohighlight");
+    let is_none = matches!(
+        language.as_str(),
+        "none" | "plaintext" | "text" | "default" | "nohighlight"
+    );
     (good && !is_none).then_some(language)
 }

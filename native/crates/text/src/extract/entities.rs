@@ -48,13 +48,20 @@ fn number(reference: &str) -> Option<(char, usize)> {
     let start = if hex { 2 } else { 1 };
     let digits = bytes[start..]
         .iter()
-        .take_while(|b| if hex { b.is_ascii_hexdigit() } else { b.is_ascii_digit() })
+        .take_while(|b| {
+            if hex {
+                b.is_ascii_hexdigit()
+            } else {
+                b.is_ascii_digit()
+            }
+        })
         .count();
     if digits == 0 {
         return None;
     }
     let end = start + digits;
-    let code = u32::from_str_radix(&reference[start..end], if hex { 16 } else { 10 }).unwrap_or(u32::MAX);
+    let code =
+        u32::from_str_radix(&reference[start..end], if hex { 16 } else { 10 }).unwrap_or(u32::MAX);
     let character = match code {
         // Windows-1252 as the standard asks.
         0x80..=0x9f => encoding_rs::WINDOWS_1252
@@ -84,7 +91,9 @@ fn named(reference: &str) -> Option<(&'static str, usize)> {
     }
     // The old ones work without a semicolon, and with letters behind them: the longest that fits.
     (2..=length.min(6)).rev().find_map(|length| {
-        table.get(&reference[..length]).map(|&found| (found, length))
+        table
+            .get(&reference[..length])
+            .map(|&found| (found, length))
     })
 }
 

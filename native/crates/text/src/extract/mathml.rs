@@ -47,7 +47,12 @@ fn element(dom: &Dom, node: NodeId, depth: usize) -> String {
         Msup => format!("{}^{}", group(&part(0)), group(&part(1))),
         Msub => format!("{}_{}", group(&part(0)), group(&part(1))),
         Msubsup | Munderover => {
-            format!("{}_{}^{}", group(&part(0)), group(&part(1)), group(&part(2)))
+            format!(
+                "{}_{}^{}",
+                group(&part(0)),
+                group(&part(1)),
+                group(&part(2))
+            )
         }
         Munder => match part(1).trim() {
             "⏟" | "︸" => format!("\\underbrace{{{}}}", part(0)),
@@ -102,7 +107,9 @@ fn over(base: &str, mark: &str) -> String {
 
 /// A base with indices behind it and, after `mprescripts`, before it.
 fn multiscripts(dom: &Dom, node: NodeId, depth: usize) -> String {
-    let mut parts = dom.children(node).filter(|&child| dom.tag(child) != Tag::Text);
+    let mut parts = dom
+        .children(node)
+        .filter(|&child| dom.tag(child) != Tag::Text);
     let base = parts
         .next()
         .map(|base| element(dom, base, depth + 1))
@@ -155,8 +162,9 @@ fn group(tex: &str) -> String {
 
 fn identifier(text: &str) -> String {
     const FUNCTIONS: [&str; 28] = [
-        "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "log", "ln",
-        "lg", "exp", "lim", "limsup", "liminf", "max", "min", "det", "gcd", "sup", "inf", "dim", "ker", "arg",
+        "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "arcsin", "arccos",
+        "arctan", "log", "ln", "lg", "exp", "lim", "limsup", "liminf", "max", "min", "det", "gcd",
+        "sup", "inf", "dim", "ker", "arg",
     ];
     if FUNCTIONS.contains(&text) {
         format!("\\{text} ")
@@ -173,7 +181,9 @@ fn operator(text: &str) -> String {
         "−" => "-".into(),
         "{" | "}" | "%" | "#" | "&" => format!("\\{text}"),
         "‖" | "∥" => "\\|".into(),
-        "lim" | "max" | "min" | "sup" | "inf" | "sin" | "cos" | "tan" | "log" | "ln" | "exp" => identifier(text),
+        "lim" | "max" | "min" | "sup" | "inf" | "sin" | "cos" | "tan" | "log" | "ln" | "exp" => {
+            identifier(text)
+        }
         other => symbol(other),
     }
 }

@@ -67,7 +67,11 @@ fn by_class(
         return drawn(dom, id, has("katex-display"));
     }
     if class.contains("mwe-math-element") {
-        return drawn(dom, id, class.contains("block") || class.contains("display"));
+        return drawn(
+            dom,
+            id,
+            class.contains("block") || class.contains("display"),
+        );
     }
     if class.contains("MathJax") {
         if let Some(source) = dom.attribute(id, Name::DataMathml)
@@ -115,7 +119,10 @@ fn drawn(dom: &Dom, id: NodeId, display: bool) -> Option<(String, bool)> {
         return Some((entities::decode(tex).into_owned(), display));
     }
     let mut parent = dom.ancestors(id);
-    let display = display || parent.next().is_some_and(|parent| dom.has_class(parent, "katex-display"));
+    let display = display
+        || parent
+            .next()
+            .is_some_and(|parent| dom.has_class(parent, "katex-display"));
     for child in dom.descendants(id) {
         match dom.tag(child) {
             Tag::Math => {
@@ -165,9 +172,16 @@ fn image(dom: &Dom, id: NodeId) -> Option<(String, bool)> {
         name.starts_with("mwe-math-fallback")
             || matches!(name, "tex" | "latex" | "math" | "MathTeX" | "mathjax")
     });
-    let by_source = ["latex.php?latex=", "/gif.latex?", "/svg.latex?", "/png.latex?", "mimetex.cgi?", "mathtex.cgi?"]
-        .iter()
-        .find_map(|address| source.split_once(address));
+    let by_source = [
+        "latex.php?latex=",
+        "/gif.latex?",
+        "/svg.latex?",
+        "/png.latex?",
+        "mimetex.cgi?",
+        "mathtex.cgi?",
+    ]
+    .iter()
+    .find_map(|address| source.split_once(address));
     let is_tex = alt.starts_with("{\\displaystyle") || alt.starts_with("\\displaystyle");
     if !(by_class || is_tex || by_source.is_some()) {
         return None;

@@ -94,4 +94,3 @@ pub fn link_density(size: &Size) -> f32 {
     }
     size.link as f32 / size.text as f32
 }
-

@@ -52,8 +52,21 @@ impl<'a> Names<'a> {
 
 /// First words of names that say what something has or how it is filed: `has-post-thumbnail`, `tag-social`.
 const ABOUT_ANOTHER: [&str; 15] = [
-    "has", "with", "without", "no", "not", "is", "category", "tag", "type", "format", "status", "post_format", "depth",
-    "menu_item", "tribe",
+    "has",
+    "with",
+    "without",
+    "no",
+    "not",
+    "is",
+    "category",
+    "tag",
+    "type",
+    "format",
+    "status",
+    "post_format",
+    "depth",
+    "menu_item",
+    "tribe",
 ];
 
 /// Longer attributes hold data, not names.
@@ -219,13 +232,22 @@ mod tests {
 
     #[test]
     fn names_are_read_by_their_words_however_they_are_joined() {
-        for name in ["entry-content", "entryContent", "entry_content clearfix", "td entry-content--wide"] {
+        for name in [
+            "entry-content",
+            "entryContent",
+            "entry_content clearfix",
+            "td entry-content--wide",
+        ] {
             assert!(read(name) & BODY != 0, "{name}");
         }
         for name in ["cookie-banner", "js-share-buttons", "SocialMedia"] {
             assert!(read(name) & FURNITURE != 0, "{name}");
         }
         assert_eq!(read("shareholder-discontent") & FURNITURE, 0);
-        assert_eq!(read("no-nav") & FURNITURE, 0, "`nav` is a mark only as the whole name");
+        assert_eq!(
+            read("no-nav") & FURNITURE,
+            0,
+            "`nav` is a mark only as the whole name"
+        );
     }
 }

@@ -51,9 +51,14 @@ pub fn parse<'a>(html: &'a str, clock: &Clock) -> Result<Dom<'a>, String> {
             break;
         }
         at = match bytes[tag_at + 1] {
-            b'!' if bytes[tag_at..].starts_with(b"<!--") => comment_end(bytes, tag_at, &mut last_comment),
-            b'!' if bytes[tag_at..].starts_with(b"<![CDATA[") && builder.counts[Tag::Math as usize] > 0 => {
-                let end = memmem::find(&bytes[tag_at..], b"]]>").map_or(bytes.len(), |n| tag_at + n);
+            b'!' if bytes[tag_at..].starts_with(b"<!--") => {
+                comment_end(bytes, tag_at, &mut last_comment)
+            }
+            b'!' if bytes[tag_at..].starts_with(b"<![CDATA[")
+                && builder.counts[Tag::Math as usize] > 0 =>
+            {
+                let end =
+                    memmem::find(&bytes[tag_at..], b"]]>").map_or(bytes.len(), |n| tag_at + n);
                 builder.text(&html[tag_at + 9..end.max(tag_at + 9)], true);
                 (end + 3).min(bytes.len())
             }
@@ -111,7 +116,10 @@ fn start_tag<'a>(builder: &mut Builder<'a>, html: &'a str, start: usize) -> usiz
     let mut at = name_end;
     let mut closed_itself = false;
     loop {
-        while bytes.get(at).is_some_and(|b| b.is_ascii_whitespace() || *b == b'/') {
+        while bytes
+            .get(at)
+            .is_some_and(|b| b.is_ascii_whitespace() || *b == b'/')
+        {
             closed_itself = bytes[at] == b'/';
             at += 1;
         }
@@ -125,7 +133,10 @@ fn start_tag<'a>(builder: &mut Builder<'a>, html: &'a str, start: usize) -> usiz
         }
         let name_at = at;
         at += 1;
-        while bytes.get(at).is_some_and(|b| !matches!(b, b'=' | b'>' | b'/') && !b.is_ascii_whitespace()) {
+        while bytes
+            .get(at)
+            .is_some_and(|b| !matches!(b, b'=' | b'>' | b'/') && !b.is_ascii_whitespace())
+        {
             at += 1;
         }
         let name = &bytes[name_at..at];
@@ -141,7 +152,8 @@ fn start_tag<'a>(builder: &mut Builder<'a>, html: &'a str, start: usize) -> usiz
             }
             match bytes.get(value_at) {
                 Some(&quote @ (b'"' | b'\'')) => {
-                    let end = memchr(quote, &bytes[value_at + 1..]).map_or(bytes.len(), |n| value_at + 1 + n);
+                    let end = memchr(quote, &bytes[value_at + 1..])
+                        .map_or(bytes.len(), |n| value_at + 1 + n);
                     value = (value_at + 1, end);
                     at = (end + 1).min(bytes.len());
                 }
@@ -169,7 +181,7 @@ fn start_tag<'a>(builder: &mut Builder<'a>, html: &'a str, start: usize) -> usiz
         return memchr(b'>', &bytes[end..]).map_or(bytes.len(), |n| end + n + 1);
     }
     // `<x />` ends a foreign or unknown element; on others the stroke means nothing.
-    if !tag.is_void() && !(closed_itself && is_foreign(tag)) {
+    if !(tag.is_void() || closed_itself && is_foreign(tag)) {
         builder.push(tag, id);
     }
     at
@@ -177,8 +189,10 @@ fn start_tag<'a>(builder: &mut Builder<'a>, html: &'a str, start: usize) -> usiz
 
 fn is_foreign(tag: Tag) -> bool {
     use Tag::*;
-    matches!(tag, Other | Svg | Path | Use | Math | MjxContainer | Nothing)
-        || (Menclose..=Munderover).contains(&tag) && tag != Menu && tag != Meta && tag != Nav
+    matches!(
+        tag,
+        Other | Svg | Path | Use | Math | MjxContainer | Nothing
+    ) || (Menclose..=Munderover).contains(&tag) && tag != Menu && tag != Meta && tag != Nav
 }
 
 /// Where the end tag of a raw element begins.
@@ -230,7 +244,9 @@ impl<'a> Builder<'a> {
             self.end_within(P, is_button_scope);
         }
         match tag {
-            Li => self.end_within(Li, |tag| matches!(tag, Ul | Ol | Menu | Dir) || is_table_scope(tag)),
+            Li => self.end_within(Li, |tag| {
+                matches!(tag, Ul | Ol | Menu | Dir) || is_table_scope(tag)
+            }),
             Dt | Dd => {
                 self.end_within(Dt, |tag| tag == Dl || is_table_scope(tag));
                 self.end_within(Dd, |tag| tag == Dl || is_table_scope(tag));
@@ -248,10 +264,11 @@ impl<'a> Builder<'a> {
             }
             // Links do not nest; one that was never ended does not make the rest of the page a link.
             A => self.forget(A),
-            heading if heading.is_heading() => {
-                if self.open.last().is_some_and(|top| top.tag.is_heading()) {
-                    self.pop();
-                }
+            heading
+                if heading.is_heading()
+                    && self.open.last().is_some_and(|top| top.tag.is_heading()) =>
+            {
+                self.pop();
             }
             Body => self.end_within(Head, |_| false),
             _ => {}
@@ -262,7 +279,11 @@ impl<'a> Builder<'a> {
 
     fn push(&mut self, tag: Tag, node: NodeId) {
         // Below the limit an element is put into the tree but takes nothing in.
-        let node = if self.open.len() < MAX_DEPTH { node } else { self.parent() };
+        let node = if self.open.len() < MAX_DEPTH {
+            node
+        } else {
+            self.parent()
+        };
         self.open.push(Open { tag, node });
         self.counts[tag as usize] += 1;
     }
@@ -314,7 +335,9 @@ impl<'a> Builder<'a> {
         use Tag::*;
         match tag {
             Html | Body => {}
-            Table | Tr | Tbody | Thead | Tfoot => self.end_within(tag, |other| other == Table && tag != Table),
+            Table | Tr | Tbody | Thead | Tfoot => {
+                self.end_within(tag, |other| other == Table && tag != Table)
+            }
             Td | Th => self.end_within(tag, |other| other == Table),
             _ if tag.is_heading() => {
                 let index = self.open.iter().rposition(|open| open.tag.is_heading());
@@ -342,7 +365,18 @@ fn is_box(tag: Tag) -> bool {
     use Tag::*;
     matches!(
         tag,
-        Button | Select | Object | Svg | Math | Template | Noscript | Video | Audio | Canvas | Head | MjxContainer
+        Button
+            | Select
+            | Object
+            | Svg
+            | Math
+            | Template
+            | Noscript
+            | Video
+            | Audio
+            | Canvas
+            | Head
+            | MjxContainer
     )
 }
 
@@ -354,4 +388,3 @@ fn is_table_scope(tag: Tag) -> bool {
 fn is_button_scope(tag: Tag) -> bool {
     is_table_scope(tag) || matches!(tag, Tag::Button | Tag::Object | Tag::Svg | Tag::Math)
 }
-

@@ -80,7 +80,9 @@ impl Writer {
             }
             Ul | Ol | Menu | Dir => {
                 self.line(if self.lists.is_empty() { 2 } else { 1 });
-                let start = dom.attribute(id, Name::Start).and_then(|start| start.trim().parse().ok());
+                let start = dom
+                    .attribute(id, Name::Start)
+                    .and_then(|start| start.trim().parse().ok());
                 self.lists.push((tag == Ol).then(|| start.unwrap_or(1)));
             }
             Li => {
@@ -88,7 +90,10 @@ impl Writer {
                 let depth = self.lists.len().saturating_sub(1).min(8);
                 let mark = match self.lists.last_mut() {
                     Some(Some(number)) => {
-                        if let Some(value) = dom.attribute(id, Name::Value).and_then(|v| v.trim().parse().ok()) {
+                        if let Some(value) = dom
+                            .attribute(id, Name::Value)
+                            .and_then(|v| v.trim().parse().ok())
+                        {
                             *number = value;
                         }
                         *number = number.wrapping_add(1);
@@ -142,7 +147,8 @@ impl Writer {
             }
             Td | Th if self.inside_data_table() => {
                 let mut next = dom.node(id).next;
-                while next != NONE && (dom.node(next).dropped || !matches!(dom.tag(next), Td | Th)) {
+                while next != NONE && (dom.node(next).dropped || !matches!(dom.tag(next), Td | Th))
+                {
                     next = dom.node(next).next;
                 }
                 if next != NONE && !self.out.is_empty() {
@@ -220,7 +226,8 @@ impl Writer {
         self.flush_space();
         // A fence is longer than any run of its sign within.
         let fence = "`".repeat(longest_run(text).max(2) + 1);
-        self.out.push_str(&format!("{fence}{language}\n{text}\n{fence}"));
+        self.out
+            .push_str(&format!("{fence}{language}\n{text}\n{fence}"));
         self.line_ends = 2;
     }
 

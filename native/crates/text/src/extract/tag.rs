@@ -184,8 +184,8 @@ macro_rules! names {
 }
 
 names! {
-    Alt b"alt", AltText b"alttext", AriaHidden b"aria-hidden", Charset b"charset", Class b"class", Content b"content",
+    Alt b"alt", AltText b"alttext", AriaHidden b"aria-hidden", Class b"class", Content b"content",
     DataLang b"data-lang", DataLanguage b"data-language", DataLatex b"data-latex", DataMathml b"data-mathml", Display b"display", Encoding b"encoding",
     Hidden b"hidden", Href b"href", Id b"id", ItemProp b"itemprop", Lang b"lang", Mathvariant b"mathvariant", Open b"open",
-    Close b"close", Name b"name", Property b"property", Rel b"rel", Role b"role", Src b"src", Start b"start", Style b"style", Type b"type", Value b"value", XmlLang b"xml:lang",
+    Close b"close", Role b"role", Src b"src", Start b"start", Style b"style", Type b"type", Value b"value", XmlLang b"xml:lang",
 }
