@@ -4,7 +4,7 @@ import type { FoundText, Reader } from './reader.ts'
 import { readWholeFiles } from './whole-files.ts'
 
 /** HTML files, one document each. */
-export const readHtml: Reader = async function* (files, report, extraction) {
+export const readHtml: Reader = async function* (files, report, { extraction }) {
   const kernels = loadAddon<CorpusKernels>()
   for await (const group of readWholeFiles(files, report)) {
     const pages = await kernels.extractPages(

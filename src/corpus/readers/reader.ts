@@ -1,4 +1,4 @@
-import type { Damage } from '../document.ts'
+import type { Damage, Document } from '../document.ts'
 import type { SourceFile } from '../files.ts'
 import type { ExtractOptions } from '../kernels.ts'
 
@@ -12,6 +12,15 @@ export interface FoundText {
   meta?: Record<string, string | number | boolean>
   /** Characters that had to be replaced already. */
   replaced?: number
+  /** What the text's own record says; it counts where a corpus is converted, not where it is the source of another. */
+  own?: Partial<Pick<Document, 'id' | 'source' | 'licence' | 'language' | 'scores'>>
+}
+
+export interface ReaderOptions {
+  /** The field of a row or line that holds the text. */
+  textField: string
+  /** How pages become text. */
+  extraction?: ExtractOptions
 }
 
 /** What a reader reports besides texts. */
@@ -22,12 +31,9 @@ export interface Report {
   onBytes: (bytes: number) => void
 }
 
-/**
- * Reads files one after the other and yields their texts in batches; nothing stays in memory between batches.
- * `extraction` is for the readers of pages.
- */
+/** Reads files one after the other and yields their texts in batches; nothing stays in memory between batches. */
 export type Reader = (
   files: readonly SourceFile[],
   report: Report,
-  extraction?: ExtractOptions,
+  options: ReaderOptions,
 ) => AsyncIterable<readonly FoundText[]>

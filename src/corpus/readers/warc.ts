@@ -12,7 +12,7 @@ const BATCH_BYTES = 16 << 20
  * WARC files, plain, gzip or zstd: every response, resource and conversion record is a document or a damage, and so
  * is every byte range that cannot be read. Other records (requests, metadata) hold no page and are skipped.
  */
-export const readWarc: Reader = async function* (files, report, extraction) {
+export const readWarc: Reader = async function* (files, report, { extraction }) {
   const kernels = loadAddon<CorpusKernels>()
   for (const file of files) {
     const reader = openWarc(kernels, file)
@@ -56,7 +56,11 @@ export const readWarc: Reader = async function* (files, report, extraction) {
           text: page.text,
           replaced: page.replaced,
           url: record.url,
-          meta: pageMeta(page),
+          meta: {
+            ...pageMeta(page),
+            ...(record.date === undefined ? {} : { date: record.date }),
+            ...(record.truncated === undefined ? {} : { truncated: record.truncated }),
+          },
         })
       })
       report.onBytes(batch.accounted - accounted)
