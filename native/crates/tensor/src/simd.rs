@@ -445,3 +445,57 @@ macro_rules! pair_kernels {
         }
     )* };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Simd, exp2_near, sigmoid_near};
+    use crate::isa::TESTED;
+    use crate::{kernels, vectors};
+
+    kernels! {
+        fn near(x: &[f32], powers: &mut [f32], sigmoids: &mut [f32]) = near_body;
+    }
+
+    #[inline(always)]
+    unsafe fn near_body<S: Simd>(x: &[f32], powers: &mut [f32], sigmoids: &mut [f32]) {
+        vectors!(S, x.len(), |i, left| {
+            let v = super::get::<S>(x.as_ptr().add(i), left);
+            super::put::<S>(powers.as_mut_ptr().add(i), left, exp2_near::<S>(v));
+            super::put::<S>(sigmoids.as_mut_ptr().add(i), left, sigmoid_near::<S>(v));
+        });
+    }
+
+    #[test]
+    fn what_is_rounded_to_bf16_is_near_enough_on_every_instruction_set() {
+        let x: Vec<f32> = (-4200..4200).map(|i| i as f32 * 0.03).collect();
+        for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+            let (mut powers, mut sigmoids) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+            unsafe { near(isa, &x, &mut powers, &mut sigmoids) };
+            for ((&x, &power), &sigmoid) in x.iter().zip(&powers).zip(&sigmoids) {
+                let wanted = 2f64.powf(x as f64);
+                // 2^-126 is the least that every instruction set has.
+                let far = (power as f64 - wanted).abs();
+                assert!(far < 4e-6 * wanted + 2e-38, "{isa:?}: 2^{x} = {power}");
+                let wanted = 1.0 / (1.0 + (-x as f64).exp());
+                let far = (sigmoid as f64 - wanted).abs();
+                assert!(
+                    far < 1e-4 * wanted + 1e-36,
+                    "{isa:?}: sigmoid({x}) = {sigmoid}"
+                );
+            }
+            let edges = [f32::NEG_INFINITY, -1e30, 1e30, f32::INFINITY, f32::NAN];
+            let (mut powers, mut sigmoids) = ([0.0; 5], [0.0; 5]);
+            unsafe { near(isa, &edges, &mut powers, &mut sigmoids) };
+            assert_eq!(
+                powers[..4],
+                [0.0, 0.0, f32::INFINITY, f32::INFINITY],
+                "{isa:?}"
+            );
+            assert!(powers[4].is_nan() && sigmoids[4].is_nan(), "{isa:?}");
+            assert!(
+                sigmoids[0] < 1e-36 && sigmoids[3] == 1.0,
+                "{isa:?}: {sigmoids:?}"
+            );
+        }
+    }
+}
