@@ -7,6 +7,7 @@ import { addExport } from './commands/export.ts'
 import { addFetch } from './commands/fetch.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addInspect } from './commands/inspect.ts'
+import { addLabel } from './commands/label.ts'
 import { addParts } from './commands/parts.ts'
 import { addReport } from './commands/report.ts'
 import { addRun } from './commands/run.ts'
@@ -46,6 +47,7 @@ ${exitCodesHelp}`,
   addCorpus(program)
   addParts(program)
   addTune(program)
+  addLabel(program)
   addTokenizer(program)
   addEval(program)
   addFetch(program)

@@ -3,6 +3,10 @@ export interface CorpusKernels {
   ZstdEncoder: new (level: number) => ZstdEncoder
   ZstdDecoder: new () => ZstdDecoder
   WarcReader: new (path: string, maxRecordBytes: number) => WarcReader
+  /** One zstd frame with a checksum. */
+  zstdCompress(bytes: Uint8Array, level: number): Buffer
+  /** Throws where the frames are damaged or do not hold exactly `length` bytes. */
+  zstdDecompress(bytes: Uint8Array, length: number): Buffer
   extractPages(pages: readonly PageInput[]): Promise<PageText[]>
 }
 
@@ -38,6 +42,9 @@ export interface WarcRecord {
   kind: string
   url?: string
   contentType?: string
+  date?: string
+  /** Why the crawler did not take all of the page. */
+  truncated?: string
   payload: Buffer
 }
 

@@ -7,6 +7,19 @@ export {
 export type { ClassifierEvaluation, LabelledText } from './classifierEvaluation.ts'
 export type { ClassifierHeader } from './classifierFile.ts'
 export type { DropCounts, DropExample, Funnel, FunnelCounts } from './funnel.ts'
+export { type Agreement, agreementOf } from './judges/agreement.ts'
+export { JudgementCache } from './judges/cache.ts'
+export { chatUrl, type JudgeEndpoint } from './judges/chat.ts'
+export {
+  type DocumentLabel,
+  estimateLabelling,
+  type LabelEstimate,
+  type LabelOptions,
+  labelDocuments,
+  textHashOf,
+} from './judges/labelDocuments.ts'
+export { type Rubric, readRubric, rubricNames } from './judges/rubric.ts'
+export { costOf } from './judges/spending.ts'
 export { domainOf, onlyFor, type RuleScope } from './onlyFor.ts'
 export { readLabels } from './readLabels.ts'
 export { type C4QualityOptions, c4Quality } from './rules/c4Quality.ts'

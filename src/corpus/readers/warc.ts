@@ -53,7 +53,11 @@ export const readWarc: Reader = async function* (files, report) {
           text: page.text,
           replaced: page.replaced,
           url: record.url,
-          meta: pageMeta(page),
+          meta: {
+            ...pageMeta(page),
+            ...(record.date === undefined ? {} : { date: record.date }),
+            ...(record.truncated === undefined ? {} : { truncated: record.truncated }),
+          },
         })
       })
       report.onBytes(batch.accounted - accounted)
