@@ -4,6 +4,7 @@ import { addChat } from './commands/chat.ts'
 import { addCorpus } from './commands/corpus.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
+import { addExtract } from './commands/extract.ts'
 import { addFetch } from './commands/fetch.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addInspect } from './commands/inspect.ts'
@@ -51,6 +52,7 @@ ${exitCodesHelp}`,
   addLanguage(program)
   addMask(program)
   addTune(program)
+  addExtract(program)
   addLabel(program)
   addTokenizer(program)
   addEval(program)

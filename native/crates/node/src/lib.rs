@@ -11,6 +11,7 @@ mod floats;
 mod language;
 mod ngram;
 mod quantised;
+mod statistics;
 mod tensor;
 mod texts;
 mod warc;
