@@ -8,6 +8,7 @@ mod compression;
 mod curate;
 mod extract;
 mod floats;
+mod language;
 mod ngram;
 mod quantised;
 mod statistics;
