@@ -7,7 +7,7 @@ export interface CorpusKernels {
   zstdCompress(bytes: Uint8Array, level: number): Buffer
   /** Throws where the frames are damaged or do not hold exactly `length` bytes. */
   zstdDecompress(bytes: Uint8Array, length: number): Buffer
-  extractPages(pages: readonly PageInput[]): Promise<PageText[]>
+  extractPages(pages: readonly PageInput[], options?: ExtractOptions): Promise<PageText[]>
 }
 
 export interface ZstdEncoder {
@@ -44,6 +44,16 @@ export interface WarcRecord {
   payload: Buffer
 }
 
+/** How pages become text. */
+export interface ExtractOptions {
+  /** Threads of the extractor; all cores if not given. */
+  threads?: number
+  /** Whether what readers wrote below an article belongs to its text; no if not given. Threads are always kept. */
+  comments?: boolean
+  /** A page that takes longer is given up and reported as `too long`; 10,000 if not given. */
+  maxMilliseconds?: number
+}
+
 export interface PageInput {
   bytes: Uint8Array
   isHttp: boolean
@@ -63,4 +73,4 @@ export interface PageText {
 }
 
 /** How the failure of a page begins whose extraction was given up for the time that it took. */
-export const TOO_LONG = 'took too long'
+export const TOO_LONG = 'too long'

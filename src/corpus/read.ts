@@ -3,6 +3,7 @@ import { SmolforgeError } from '../errors.ts'
 import type { Progress, StopSignal } from '../progress/progress.ts'
 import type { Damage, Document, DocumentStream, Quarantined } from './document.ts'
 import { listFiles, noneMatches, type SourceFile } from './files.ts'
+import type { ExtractOptions } from './kernels.ts'
 import { listGitFiles } from './origins/git.ts'
 import { listHubDataSet } from './origins/hub.ts'
 import { fetchPackage, unpackTarball } from './origins/packages.ts'
@@ -32,7 +33,7 @@ export interface ReadOptions {
   onDamage: (damage: Damage) => void
   /** Called for what holds no document by design, with the reason: minified files, WARC request records. */
   onSkip?: (reason: string) => void
-  /** Called for every document that took too long and was given up. */
+  /** Called for every document that took too long and was given up; without it they are damages. */
   onQuarantine?: (document: Quarantined) => void
   /** Documents keep the id, source, licence, language and scores that their own records say. */
   keepRecords?: boolean
@@ -45,6 +46,8 @@ export interface ReadOptions {
   retryDelayMs?: number
   onProgress?: Progress
   stop?: StopSignal
+  /** How web pages become text. */
+  extraction?: ExtractOptions
 }
 
 const READERS: Record<ReaderName, Reader> = {
@@ -108,7 +111,7 @@ async function* readLocal(source: SourceConfig, options: ReadOptions): AsyncGene
   const { files, meta } = await localFiles(source, options)
   const report = reportOf(source, options, files)
   for (const [name, some] of byReader(files, source, report.onSkip)) {
-    for await (const found of READERS[name](some, report, readerOptions(source))) {
+    for await (const found of READERS[name](some, report, readerOptions(source, options))) {
       yield meta === undefined ? found : found.map((text) => ({ ...text, meta: { ...meta, ...text.meta } }))
     }
   }
@@ -124,12 +127,15 @@ async function* readRemote(
     for await (const { remote, local } of fetchInTurn(some, options.cacheDir)) {
       // A person looks for what was lost where the file came from.
       const elsewhere = { ...report, ...losses(source, options, remote.address) }
-      yield* READERS[name]([local], elsewhere, readerOptions(source))
+      yield* READERS[name]([local], elsewhere, readerOptions(source, options))
     }
   }
 }
 
-const readerOptions = (source: SourceConfig) => ({ textField: source.textField ?? 'text' })
+const readerOptions = ({ textField = 'text' }: SourceConfig, { extraction }: ReadOptions) => ({
+  textField,
+  extraction,
+})
 
 function reportOf(source: SourceConfig, options: ReadOptions, files: readonly { bytes: number }[]): Report {
   const total = files.reduce((sum, file) => sum + file.bytes, 0)
@@ -148,12 +154,14 @@ function reportOf(source: SourceConfig, options: ReadOptions, files: readonly { 
 function losses(source: SourceConfig, options: ReadOptions, address?: string) {
   return {
     onDamage: (damage: Damage) => options.onDamage({ ...damage, file: address ?? damage.file }),
-    onQuarantine: ({ file, part, ...rest }: QuarantinedPage) =>
-      options.onQuarantine?.({
-        id: documentId(source, file.name, part),
-        file: address ?? file.path,
-        ...rest,
-      }),
+    onQuarantine: ({ file, part, ...rest }: QuarantinedPage) => {
+      const id = documentId(source, file.name, part)
+      const { byteOffset, byteLength, reason } = rest
+      const place = address ?? file.path
+      // Whoever asks for no list of them is told of a damage: nothing is lost without a word.
+      if (options.onQuarantine !== undefined) options.onQuarantine({ id, file: place, ...rest })
+      else options.onDamage({ file: place, byteOffset, bytesLost: byteLength, reason, id: rest.url ?? id })
+    },
   }
 }
 

@@ -71,7 +71,6 @@ ${exitCodesHelp}`,
     .action(async (options: ConvertCommandOptions) => {
       const output = new Output(options)
       const start = performance.now()
-      if (options.threads !== undefined) useThreads(options.threads)
       const name = sourceName(options.name ?? basename(options.input))
       const parsed = sourceSchema.safeParse({
         name,
@@ -94,6 +93,7 @@ ${exitCodesHelp}`,
         madeBy: `smolforge corpus convert --input ${basename(options.input)} --output ${basename(options.output)}`,
         cacheDir: resolve(options.cache),
         baseDir: process.cwd(),
+        extraction: { threads: options.threads },
         onProgress: ({ done, unit }) => {
           if (unit === 'bytes') bytes = done
         },
@@ -126,12 +126,6 @@ ${exitCodesHelp}`,
         damaged: damages,
       })
     })
-}
-
-/** The native passes ask for this when they first run. */
-function useThreads(threads: number): void {
-  process.env.SMOLFORGE_THREADS = String(threads)
-  process.env.RAYON_NUM_THREADS = String(threads)
 }
 
 /** `My pages.warc.gz` as `my-pages`. */

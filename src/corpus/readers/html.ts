@@ -4,11 +4,12 @@ import type { FoundText, QuarantinedPage, Reader, Report } from './reader.ts'
 import { readWholeFiles } from './whole-files.ts'
 
 /** HTML files, one document each. */
-export const readHtml: Reader = async function* (files, report) {
+export const readHtml: Reader = async function* (files, report, { extraction }) {
   const kernels = loadAddon<CorpusKernels>()
   for await (const group of readWholeFiles(files, report)) {
     const pages = await kernels.extractPages(
       group.map(({ bytes }) => ({ bytes, isHttp: false, contentType: 'text/html' })),
+      extraction,
     )
     const found: FoundText[] = []
     group.forEach(({ file }, index) => {
@@ -38,7 +39,10 @@ export function reportNoText(
   report: Report,
 ): void {
   const reason = page?.failure ?? 'no result'
-  const { file, byteOffset, byteLength } = place
+  const { file, byteOffset, byteLength, url } = place
   if (reason.startsWith(TOO_LONG)) report.onQuarantine({ ...place, reason })
-  else report.onDamage({ file: file.path, byteOffset, bytesLost: byteLength, reason })
+  else {
+    const id = url === undefined ? {} : { id: url }
+    report.onDamage({ file: file.path, byteOffset, bytesLost: byteLength, reason, ...id })
+  }
 }

@@ -12,7 +12,7 @@ const BATCH_BYTES = 16 << 20
  * WARC files, plain, gzip or zstd: every response, resource and conversion record is a document or a damage, and so
  * is every byte range that cannot be read. Other records (requests, metadata) hold no page and are skipped.
  */
-export const readWarc: Reader = async function* (files, report) {
+export const readWarc: Reader = async function* (files, report, { extraction }) {
   const kernels = loadAddon<CorpusKernels>()
   for (const file of files) {
     const reader = openWarc(kernels, file)
@@ -38,6 +38,7 @@ export const readWarc: Reader = async function* (files, report) {
           isHttp: record.contentType?.startsWith('application/http') ?? record.kind === 'response',
           contentType: record.contentType,
         })),
+        extraction,
       )
       const found: FoundText[] = []
       records.forEach(({ record, part }, at) => {
