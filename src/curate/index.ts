@@ -4,8 +4,15 @@ export {
   type TrainClassifierOptions,
   trainClassifier,
 } from './classifier.ts'
-export type { ClassifierEvaluation, LabelledText } from './classifierEvaluation.ts'
-export type { ClassifierHeader } from './classifierFile.ts'
+export {
+  type CalibrationBin,
+  type ClassifierEvaluation,
+  evaluateClassifier,
+  type LabelledText,
+  type ThresholdRow,
+} from './classifierEvaluation.ts'
+export type { ClassifierHeader, EncoderReference } from './classifierFile.ts'
+export { EmbeddingClassifier, type Encoder, trainEmbeddingClassifier } from './embeddingClassifier.ts'
 export type { DropCounts, DropExample, Funnel, FunnelCounts } from './funnel.ts'
 export { type Agreement, agreementOf } from './judges/agreement.ts'
 export { JudgementCache } from './judges/cache.ts'
@@ -20,6 +27,7 @@ export {
 } from './judges/labelDocuments.ts'
 export { type Rubric, readRubric, rubricNames } from './judges/rubric.ts'
 export { costOf } from './judges/spending.ts'
+export { CLASSIFIER_FILE, loadClassifier, type TextClassifier } from './loadClassifier.ts'
 export { domainOf, onlyFor, type RuleScope } from './onlyFor.ts'
 export { readLabels } from './readLabels.ts'
 export { type C4QualityOptions, c4Quality } from './rules/c4Quality.ts'

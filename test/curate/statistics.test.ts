@@ -92,7 +92,7 @@ describe('the statistics of a text', () => {
     kernels().detectLanguages(texts, 50)
     kernels().minhashSignatures(texts, 5, 8, 1)
     ;new (kernels().NgramIndex)(texts, 3, 1).scan(texts)
-    kernels().scoreLinear(texts, new Float32Array(16), 0, 100)
+    kernels().scoreLinear(texts, new Float32Array(16), 0, 100, [])
   })
 
   it('count Chinese, Japanese and Thai by character', () => {
