@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
+import { addClassifier } from './commands/classifier.ts'
 import { addCorpus } from './commands/corpus.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
@@ -48,6 +49,7 @@ ${exitCodesHelp}`,
   addParts(program)
   addTune(program)
   addLabel(program)
+  addClassifier(program)
   addTokenizer(program)
   addEval(program)
   addFetch(program)

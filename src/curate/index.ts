@@ -29,7 +29,7 @@ export { type Rubric, readRubric, rubricNames } from './judges/rubric.ts'
 export { costOf } from './judges/spending.ts'
 export { CLASSIFIER_FILE, loadClassifier, type TextClassifier } from './loadClassifier.ts'
 export { domainOf, onlyFor, type RuleScope } from './onlyFor.ts'
-export { readLabels } from './readLabels.ts'
+export { type LabelLine, readLabelLines, readLabels } from './readLabels.ts'
 export { type C4QualityOptions, c4Quality } from './rules/c4Quality.ts'
 export {
   type ClassifierRuleOptions,
@@ -56,6 +56,13 @@ export {
 } from './rules/language.ts'
 export { type Limit, limitsRule } from './rules/limits.ts'
 export { type MinhashOptions, minhashDedup } from './rules/minhashDedup.ts'
+export {
+  OTHER_DOMAINS,
+  type ScoreBin,
+  type ScoreSurvey,
+  ScoreSurveyor,
+  ThresholdFinder,
+} from './scoreSurvey.ts'
 export { seedLabels } from './seedLabels.ts'
 export { type DomainSplit, type HeldOutSplit, type SplitOptions, splitHeldOut } from './splitHeldOut.ts'
 export { type Statistics, type StatisticsField, statisticsFields, textStatistics } from './statistics.ts'
