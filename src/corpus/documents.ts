@@ -1,16 +1,14 @@
-import { open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { gzipSync } from 'node:zlib'
 import { z } from 'zod'
 import { type ErrorPlace, fileError, SmolforgeError } from '../errors.ts'
 import { syncFolder } from '../files/atomic.ts'
-import { loadAddon } from '../native/addon.ts'
 import type { Document, DocumentStream } from './document.ts'
-import type { CorpusKernels } from './kernels.ts'
 import { readLines } from './lines.ts'
-
-const PIECE = 1 << 20
-const ZSTD_LEVEL = 3
+import type { ParquetCodec } from './parquet/codecs.ts'
+import { readParquet } from './parquet/read.ts'
+import { parquetSink } from './parquet/write.ts'
+import { type DocumentSink, jsonLinesSink } from './sink.ts'
 
 export interface WrittenDocuments {
   documents: number
@@ -19,36 +17,29 @@ export interface WrittenDocuments {
 }
 
 /**
- * Writes documents as JSON lines; the extension says how: `.jsonl`, `.jsonl.gz` or `.jsonl.zst`. The file has its
- * name only when it is whole: it is written beside it, flushed to the disk and renamed.
+ * Writes documents; the extension says how: `.jsonl`, `.jsonl.gz`, `.jsonl.zst` or `.parquet` (zstd pages). The file
+ * has its name only when it is whole: it is written beside it, flushed to the disk and renamed.
  */
-export async function writeDocuments(path: string, documents: DocumentStream): Promise<WrittenDocuments> {
+export async function writeDocuments(
+  path: string,
+  documents: DocumentStream,
+  options: { parquetCodec?: ParquetCodec } = {},
+): Promise<WrittenDocuments> {
   const temporary = join(dirname(path), `.${basename(path)}.tmp`)
   const written = { documents: 0, bytes: 0 }
-  const pack = packer(path)
   const output = await open(temporary, 'w').catch((error) => {
     throw fileError(error, temporary)
   })
   try {
-    let lines: string[] = []
-    let characters = 0
-    const flush = async () => {
-      await output.writeFile(pack.push(Buffer.from(lines.join(''), 'utf8')))
-      lines = []
-      characters = 0
-    }
+    const sink = documentSink(output, path, options.parquetCodec)
     for await (const batch of documents) {
       for (const document of batch) {
-        const line = `${JSON.stringify(document)}\n`
-        lines.push(line)
-        characters += line.length
+        await sink.add(document)
         written.documents++
         written.bytes += Buffer.byteLength(document.text)
-        if (characters >= PIECE) await flush()
       }
     }
-    await flush()
-    await output.writeFile(pack.end())
+    await sink.end()
     await output.sync()
     await output.close()
     await rename(temporary, path)
@@ -61,12 +52,21 @@ export async function writeDocuments(path: string, documents: DocumentStream): P
   return written
 }
 
+/** Writes documents to an open file in the form that its name says. */
+export function documentSink(handle: FileHandle, name: string, parquetCodec?: ParquetCodec): DocumentSink {
+  return name.endsWith('.parquet') ? parquetSink(handle, parquetCodec) : jsonLinesSink(handle, name)
+}
+
 /**
  * Reads what `writeDocuments` wrote, in batches of about a megabyte.
  *
  * @throws SmolforgeError `damaged` naming file and byte when the file is cut or changed.
  */
 export async function* readDocuments(path: string): DocumentStream {
+  if (path.endsWith('.parquet')) {
+    yield* readParquetDocuments(path)
+    return
+  }
   // The byte of a line is a place in the file only where nothing is compressed.
   const plain = !/\.(gz|zst)$/.test(path)
   for await (const lines of readLines(path)) {
@@ -78,6 +78,28 @@ export async function* readDocuments(path: string): DocumentStream {
     if (batch.length > 0) yield batch
   }
 }
+
+async function* readParquetDocuments(path: string): DocumentStream {
+  for await (const part of readParquet(path)) {
+    if ('reason' in part) {
+      const place = { file: path, byte: part.byteOffset }
+      throw new SmolforgeError('damaged', `The Parquet file is damaged: ${part.reason}`, { place })
+    }
+    yield part.rows.map((row, index) => {
+      const place = { file: path, line: part.firstRow + index + 1 }
+      const { scores, meta, ...rest } = Object.fromEntries(
+        Object.entries(row).filter(([, cell]) => cell !== null),
+      )
+      try {
+        return checkDocument({ ...rest, scores: parseCell(scores), meta: parseCell(meta) }, place)
+      } catch (error) {
+        throw error instanceof SmolforgeError ? error : notDocument('scores or meta is no JSON', place)
+      }
+    })
+  }
+}
+
+const parseCell = (cell: unknown): unknown => (typeof cell === 'string' ? JSON.parse(cell) : cell)
 
 const documentSchema = z.object({
   id: z.string(),
@@ -91,26 +113,22 @@ const documentSchema = z.object({
 })
 
 function parseDocument(text: string, place: ErrorPlace): Document {
-  let reason: string
+  let value: unknown
   try {
-    const parsed = documentSchema.safeParse(JSON.parse(text))
-    if (parsed.success) return parsed.data
-    const issue = parsed.error.issues[0]
-    reason = `${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`.trim()
+    value = JSON.parse(text)
   } catch {
-    reason = 'no JSON'
+    throw notDocument('no JSON', place)
   }
-  throw new SmolforgeError('damaged', `Not a document: ${reason}`, { place })
+  return checkDocument(value, place)
 }
 
-/** Compresses pieces; gzip makes a member of each piece, which together are one stream. */
-function packer(path: string): { push(bytes: Buffer): Buffer; end(): Buffer } {
-  if (path.endsWith('.zst')) return new (loadAddon<CorpusKernels>().ZstdEncoder)(ZSTD_LEVEL)
-  if (path.endsWith('.gz')) {
-    return {
-      push: (bytes) => (bytes.length > 0 ? gzipSync(bytes, { level: 6 }) : bytes),
-      end: () => Buffer.alloc(0),
-    }
-  }
-  return { push: (bytes) => bytes, end: () => Buffer.alloc(0) }
+function checkDocument(value: unknown, place: ErrorPlace): Document {
+  const parsed = documentSchema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw notDocument(`${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`.trim(), place)
+}
+
+function notDocument(reason: string, place: ErrorPlace): SmolforgeError {
+  return new SmolforgeError('damaged', `Not a document: ${reason}`, { place })
 }

@@ -3,7 +3,11 @@ export interface CorpusKernels {
   ZstdEncoder: new (level: number) => ZstdEncoder
   ZstdDecoder: new () => ZstdDecoder
   WarcReader: new (path: string, maxRecordBytes: number) => WarcReader
-  extractPages(pages: readonly PageInput[]): Promise<PageText[]>
+  /** One zstd frame with a checksum. */
+  zstdCompress(bytes: Uint8Array, level: number): Buffer
+  /** Throws where the frames are damaged or do not hold exactly `length` bytes. */
+  zstdDecompress(bytes: Uint8Array, length: number): Buffer
+  extractPages(pages: readonly PageInput[], options?: ExtractOptions): Promise<PageText[]>
 }
 
 export interface ZstdEncoder {
@@ -38,7 +42,20 @@ export interface WarcRecord {
   kind: string
   url?: string
   contentType?: string
+  date?: string
+  /** Why the crawler did not take all of the page. */
+  truncated?: string
   payload: Buffer
+}
+
+/** How pages become text. */
+export interface ExtractOptions {
+  /** Threads of the extractor; all cores if not given. */
+  threads?: number
+  /** Whether what readers wrote below an article belongs to its text; no if not given. Threads are always kept. */
+  comments?: boolean
+  /** A page that takes longer is given up and reported as `too long`; 10,000 if not given. */
+  maxMilliseconds?: number
 }
 
 export interface PageInput {

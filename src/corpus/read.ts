@@ -3,11 +3,13 @@ import { SmolforgeError } from '../errors.ts'
 import type { Progress, StopSignal } from '../progress/progress.ts'
 import type { Damage, Document, DocumentStream } from './document.ts'
 import { listFiles, type SourceFile } from './files.ts'
+import type { ExtractOptions } from './kernels.ts'
 import { fetchPackage } from './packages.ts'
 import { codeLanguage, readCode } from './readers/code.ts'
 import { readHtml } from './readers/html.ts'
 import { readJsonLinesTexts } from './readers/json-lines.ts'
 import { readMarkdown } from './readers/markdown.ts'
+import { readParquetTexts } from './readers/parquet.ts'
 import type { FoundText, Reader } from './readers/reader.ts'
 import { readText } from './readers/text.ts'
 import { readWarc } from './readers/warc.ts'
@@ -27,11 +29,15 @@ export interface ReadOptions {
   onDamage: (damage: Damage) => void
   /** Called for what holds no document by design, with the reason: minified files, WARC request records. */
   onSkip?: (reason: string) => void
+  /** Documents keep the id, source, licence, language and scores that their own records say. */
+  keepRecords?: boolean
   /** Makes the texts of `generate` sources. */
   generator?: TextGenerator
   seed?: number
   onProgress?: Progress
   stop?: StopSignal
+  /** How web pages become text. */
+  extraction?: ExtractOptions
 }
 
 const READERS: Record<ReaderName, Reader> = {
@@ -40,6 +46,7 @@ const READERS: Record<ReaderName, Reader> = {
   markdown: readMarkdown,
   html: readHtml,
   jsonl: readJsonLinesTexts,
+  parquet: readParquetTexts,
   warc: readWarc,
   wordnet: readWordNetTexts,
 }
@@ -60,7 +67,7 @@ export async function* readSource(source: SourceConfig, options: ReadOptions): D
     (source.maxBytes !== undefined && bytes >= source.maxBytes)
   for await (const found of readTexts(source, options)) {
     for (const text of found) {
-      const document = makeDocument(source, text)
+      const document = makeDocument(source, text, options.keepRecords === true)
       if (document === undefined) {
         options.onSkip?.('empty text')
         continue
@@ -97,7 +104,11 @@ async function* readTexts(source: SourceConfig, options: ReadOptions): AsyncGene
       options.onProgress?.({ done, total, unit: 'bytes', message: source.name })
     },
   }
-  for (const [name, some] of byReader(files, source, report.onSkip)) yield* READERS[name](some, report)
+  for (const [name, some] of byReader(files, source, report.onSkip))
+    yield* READERS[name](some, report, {
+      textField: source.textField ?? 'text',
+      extraction: options.extraction,
+    })
 }
 
 async function rootOf(source: SourceConfig, options: ReadOptions): Promise<string> {
@@ -142,6 +153,7 @@ function readerFor(name: string): ReaderName | undefined {
   const lower = name.toLowerCase()
   if (wordNetPartOfSpeech(lower.split('/').at(-1) ?? '') !== undefined) return 'wordnet'
   if (/\.(jsonl|ndjson)(\.gz|\.zst)?$/.test(lower)) return 'jsonl'
+  if (/\.parquet$/.test(lower)) return 'parquet'
   if (/\.warc(\.gz|\.zst)?$/.test(lower)) return 'warc'
   if (/\.(html?|xhtml)$/.test(lower)) return 'html'
   if (/\.(md|markdown)$/.test(lower)) return 'markdown'
@@ -174,13 +186,14 @@ function* generateTexts(
   yield found
 }
 
-function makeDocument(source: SourceConfig, found: FoundText): Document | undefined {
+function makeDocument(source: SourceConfig, found: FoundText, keepRecord: boolean): Document | undefined {
   const { text, replaced } = cleanText(found.text)
   if (text.trim() === '') return undefined
-  const meta: Document['meta'] = { ...found.meta, domain: source.domain, path: found.file.name }
+  const place = { domain: source.domain, path: found.file.name }
+  const meta: Document['meta'] = keepRecord ? { ...place, ...found.meta } : { ...found.meta, ...place }
   const count = replaced + (found.replaced ?? 0)
   if (count > 0) meta.replaced = count
-  return {
+  const document: Document = {
     id: `${source.name}:${found.file.name}${found.part === '' ? '' : `#${found.part}`}`,
     text,
     source: source.name,
@@ -189,6 +202,10 @@ function makeDocument(source: SourceConfig, found: FoundText): Document | undefi
     scores: {},
     meta,
   }
+  if (!keepRecord || found.own === undefined) return document
+  for (const key of ['id', 'source', 'licence', 'license', 'language']) delete meta[key]
+  const own = Object.entries(found.own).filter(([, value]) => value !== undefined)
+  return { ...document, ...Object.fromEntries(own) }
 }
 
 /** One kind of line end; half surrogate pairs and zero characters become U+FFFD and are counted. */

@@ -1,6 +1,15 @@
 import { z } from 'zod'
 
-export const readerNames = ['text', 'code', 'markdown', 'html', 'jsonl', 'warc', 'wordnet'] as const
+export const readerNames = [
+  'text',
+  'code',
+  'markdown',
+  'html',
+  'jsonl',
+  'parquet',
+  'warc',
+  'wordnet',
+] as const
 export type ReaderName = (typeof readerNames)[number]
 
 /**
@@ -29,6 +38,11 @@ export const sourceSchema = z
     generate: z.string().min(1).optional().describe('Name of a seeded generator.'),
     documents: z.int().positive().optional().describe('How many documents to generate.'),
     reader: z.enum(readerNames).optional().describe('How files are read; from their extension if not given.'),
+    textField: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('The field of a JSON line or Parquet row that holds the text; `text` if not given.'),
     include: z.array(z.string().min(1)).optional().describe('Only files that match one of these globs.'),
     exclude: z.array(z.string().min(1)).optional().describe('No files that match one of these globs.'),
     maxDocuments: z.int().positive().optional().describe('Stop after so many documents.'),

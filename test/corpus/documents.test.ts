@@ -32,7 +32,7 @@ async function readBack(path: string): Promise<Document[]> {
 }
 
 describe('documents on disk', () => {
-  for (const extension of ['jsonl', 'jsonl.gz', 'jsonl.zst']) {
+  for (const extension of ['jsonl', 'jsonl.gz', 'jsonl.zst', 'parquet']) {
     test(`come back the same from .${extension}`, async () => {
       const path = join(await temporaryFolder(), `documents.${extension}`)
       const all = [...batches(3000)].flat()

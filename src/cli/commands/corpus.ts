@@ -6,6 +6,7 @@ import { documentStory, listDocuments, loadRecipe } from '../../recipe/index.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output, table } from '../output.ts'
 import { collect, positiveInteger } from '../runRecipeFile.ts'
+import { addConvert } from './corpusConvert.ts'
 
 interface ListOptions {
   source?: string
@@ -15,13 +16,14 @@ interface ListOptions {
   json?: boolean
 }
 
-/** `smolforge corpus fetch|list|show`: where the text comes from and what became of it. */
+/** `smolforge corpus fetch|convert|list|show`: where the text comes from and what became of it. */
 export function addCorpus(program: Command): void {
   const corpus = program
     .command('corpus')
-    .summary('fetch sources; list and show documents with why each was kept or dropped')
+    .summary('fetch sources; convert corpora; list and show documents with why each was kept or dropped')
     .description('The documents of a run: where they come from, and which rule dropped which of them.')
   addFetch(corpus)
+  addConvert(corpus)
   addList(corpus)
   addShow(corpus)
 }

@@ -2,18 +2,19 @@ import { SmolforgeError } from '../../errors.ts'
 import type { SourceFile } from '../files.ts'
 import { type Line, readLines } from '../lines.ts'
 import type { FoundText, Reader, Report } from './reader.ts'
+import { textOfRow } from './rows.ts'
 
 /**
- * JSON lines, plain, gzip or zstd: `{"text": …}` with an optional `url`; other short values go to the document's
- * meta. A line that is no such object is a damage, and so is the rest of a file whose compression is broken.
+ * JSON lines, plain, gzip or zstd: `{"text": …}` (or the field that the source names) with an optional `url`; other short
+ * values go to the document's meta. A line that is no such object is a damage, and so is the rest of a file whose compression is broken.
  */
-export const readJsonLinesTexts: Reader = async function* (files, report) {
+export const readJsonLinesTexts: Reader = async function* (files, report, { textField }) {
   for (const file of files) {
     try {
       for await (const lines of readLines(file.path)) {
         const found: FoundText[] = []
         for (const line of lines) {
-          const text = parseLine(line, file, report)
+          const text = parseLine(line, file, report, textField)
           if (text !== undefined) found.push(text)
         }
         yield found
@@ -28,7 +29,7 @@ export const readJsonLinesTexts: Reader = async function* (files, report) {
   }
 }
 
-function parseLine(line: Line, file: SourceFile, report: Report): FoundText | undefined {
+function parseLine(line: Line, file: SourceFile, report: Report, textField: string): FoundText | undefined {
   const damaged = (reason: string) =>
     report.onDamage({
       file: file.path,
@@ -46,15 +47,7 @@ function parseLine(line: Line, file: SourceFile, report: Report): FoundText | un
   } catch {
     return void damaged(/^\0+$/.test(json) ? 'zero bytes' : 'no JSON')
   }
-  if (typeof value !== 'object' || value === null || !('text' in value) || typeof value.text !== 'string') {
-    return void damaged('no object with a "text"')
-  }
-  const { text, url, meta: inner, ...rest } = value as { text: string; url?: unknown; meta?: unknown }
-  const meta: Record<string, string | number | boolean> = {}
-  const nested = typeof inner === 'object' && inner !== null ? inner : {}
-  for (const [key, field] of [...Object.entries(nested), ...Object.entries(rest)]) {
-    if (typeof field === 'number' || typeof field === 'boolean') meta[key] = field
-    if (typeof field === 'string' && field.length <= 300) meta[key] = field
-  }
-  return { file, part: String(line.line), text, url: typeof url === 'string' ? url : undefined, meta }
+  const found = textOfRow(value, textField)
+  if ('failure' in found) return void damaged(found.failure)
+  return { file, part: String(line.line), ...found }
 }

@@ -1,5 +1,6 @@
-import type { Damage } from '../document.ts'
+import type { Damage, Document } from '../document.ts'
 import type { SourceFile } from '../files.ts'
+import type { ExtractOptions } from '../kernels.ts'
 
 /** A text as a reader finds it, before it becomes a document of its source. */
 export interface FoundText {
@@ -11,6 +12,15 @@ export interface FoundText {
   meta?: Record<string, string | number | boolean>
   /** Characters that had to be replaced already. */
   replaced?: number
+  /** What the text's own record says; it counts where a corpus is converted, not where it is the source of another. */
+  own?: Partial<Pick<Document, 'id' | 'source' | 'licence' | 'language' | 'scores'>>
+}
+
+export interface ReaderOptions {
+  /** The field of a row or line that holds the text. */
+  textField: string
+  /** How pages become text. */
+  extraction?: ExtractOptions
 }
 
 /** What a reader reports besides texts. */
@@ -22,4 +32,8 @@ export interface Report {
 }
 
 /** Reads files one after the other and yields their texts in batches; nothing stays in memory between batches. */
-export type Reader = (files: readonly SourceFile[], report: Report) => AsyncIterable<readonly FoundText[]>
+export type Reader = (
+  files: readonly SourceFile[],
+  report: Report,
+  options: ReaderOptions,
+) => AsyncIterable<readonly FoundText[]>

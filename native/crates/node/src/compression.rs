@@ -8,6 +8,22 @@ fn failed(reason: String) -> Error {
     Error::new(Status::GenericFailure, reason)
 }
 
+/// One buffer as one zstd frame with a checksum.
+#[napi]
+pub fn zstd_compress(bytes: &[u8], level: i32) -> Result<Buffer> {
+    compression::compress(bytes, level)
+        .map(Buffer::from)
+        .map_err(failed)
+}
+
+/// The frames of one buffer, which make exactly `length` bytes.
+#[napi]
+pub fn zstd_decompress(bytes: &[u8], length: u32) -> Result<Buffer> {
+    compression::decompress(bytes, length as usize)
+        .map(Buffer::from)
+        .map_err(failed)
+}
+
 #[napi]
 pub struct ZstdEncoder(compression::ZstdEncoder);
 

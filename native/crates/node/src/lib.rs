@@ -11,4 +11,5 @@ mod floats;
 mod ngram;
 mod quantised;
 mod tensor;
+mod texts;
 mod warc;

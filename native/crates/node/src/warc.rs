@@ -14,6 +14,8 @@ pub struct WarcRecord {
     pub kind: String,
     pub url: Option<String>,
     pub content_type: Option<String>,
+    pub date: Option<String>,
+    pub truncated: Option<String>,
     pub payload: Buffer,
 }
 
@@ -116,6 +118,8 @@ impl Task for ReadBatch {
                     kind: record.kind,
                     url: record.url,
                     content_type: record.content_type,
+                    date: record.date,
+                    truncated: record.truncated,
                     payload: record.payload.into(),
                 }),
                 warc::Item::Damage(damage) => damages.push(WarcDamage {

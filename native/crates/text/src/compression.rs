@@ -4,6 +4,33 @@ use zstd::stream::raw::{CParameter, Decoder, Encoder, InBuffer, Operation, OutBu
 
 const STEP: usize = 1 << 17;
 
+/// One buffer as one zstd frame with a checksum.
+pub fn compress(bytes: &[u8], level: i32) -> Result<Vec<u8>, String> {
+    let mut encoder = ZstdEncoder::new(level)?;
+    let mut packed = encoder.push(bytes)?;
+    packed.extend(encoder.end()?);
+    Ok(packed)
+}
+
+/// The frames of one buffer, which make exactly `length` bytes.
+pub fn decompress(packed: &[u8], length: usize) -> Result<Vec<u8>, String> {
+    // The length is a claim of the file: nothing is set aside for it beyond what can follow from the bytes there are.
+    let mut decoder = ZstdDecoder::new()?;
+    decoder.push(packed);
+    let mut text = Vec::with_capacity(length.min(packed.len().saturating_mul(8)));
+    while let Some(piece) = decoder.next((length + 1 - text.len()).min(STEP))? {
+        text.extend_from_slice(&piece);
+        if text.len() > length {
+            return Err(format!("holds more than {length} bytes"));
+        }
+    }
+    decoder.end()?;
+    if text.len() < length {
+        return Err(format!("holds {} bytes, not {length}", text.len()));
+    }
+    Ok(text)
+}
+
 /// Compresses a stream into one zstd frame with a checksum.
 pub struct ZstdEncoder {
     encoder: Encoder<'static>,
@@ -140,6 +167,20 @@ mod tests {
             }
         }
         decoder.end().map(|_| text)
+    }
+
+    #[test]
+    fn a_buffer_comes_back_and_a_wrong_length_is_refused() {
+        let text = b"page after page ".repeat(40_000);
+        let packed = compress(&text, 3).unwrap();
+        assert_eq!(decompress(&packed, text.len()).unwrap(), text);
+        assert_eq!(decompress(&compress(b"", 3).unwrap(), 0).unwrap(), b"");
+        for length in [0, text.len() - 1, text.len() + 1, usize::MAX - 1] {
+            assert!(decompress(&packed, length).is_err(), "{length}");
+        }
+        for cut in [0, 5, packed.len() - 1] {
+            assert!(decompress(&packed[..cut], text.len()).is_err(), "{cut}");
+        }
     }
 
     #[test]

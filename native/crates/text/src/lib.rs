@@ -5,6 +5,7 @@ pub mod classifier;
 pub mod compression;
 pub mod decontaminate;
 pub mod extract;
+pub mod jsonl;
 pub mod language;
 pub mod minhash;
 pub mod ngram;

@@ -2,24 +2,27 @@
 //! or to a reported damage, and the two sums make the size of the file. After damage the reader looks for the next
 //! place where a record can begin and goes on there.
 
-use flate2::{Decompress, FlushDecompress, Status};
-use std::io::{Read, Seek, SeekFrom};
-use zstd::stream::raw::{Decoder as ZstdDecoder, Operation};
+mod header;
+mod members;
 
-const WINDOW: usize = 1 << 18;
+use header::{Header, blank_line, find_version_line, is_version_line, parse_header};
+use members::{Members, Packing, Step};
+use std::io::{Read, Seek};
+
 const STEP: usize = 1 << 16;
 const MAX_HEADER: usize = 1 << 16;
-const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// One record with the range of the file that it takes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Record {
     pub offset: u64,
     pub length: u64,
     pub kind: String,
     pub url: Option<String>,
     pub content_type: Option<String>,
+    pub date: Option<String>,
+    /// Why the crawler did not take all of the page: `length`, `time`, ...
+    pub truncated: Option<String>,
     pub payload: Vec<u8>,
 }
 
@@ -37,32 +40,10 @@ pub enum Item {
     Damage(Damage),
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Packing {
-    Plain,
-    Gzip,
-    Zstd,
-}
-
-enum Decoder {
-    Plain,
-    Gzip(Decompress),
-    Zstd(Box<ZstdDecoder<'static>>),
-}
-
 /// Streams the records of one file; memory is bounded by the largest record that is accepted.
 pub struct Reader<F: Read + Seek> {
-    file: F,
-    size: u64,
-    packing: Packing,
+    members: Members<F>,
     max_record: usize,
-    /// A part of the file around the place that is read.
-    window: Vec<u8>,
-    window_at: u64,
-    /// The next byte of the file that the decoder takes.
-    position: u64,
-    member: Option<Decoder>,
-    member_at: u64,
     /// Decoded bytes not yet used, and where the first of them came from.
     text: Vec<u8>,
     text_from: u64,
@@ -72,54 +53,19 @@ pub struct Reader<F: Read + Seek> {
 }
 
 impl<F: Read + Seek> Reader<F> {
-    pub fn new(mut file: F, max_record: usize) -> std::io::Result<Self> {
-        let size = file.seek(SeekFrom::End(0))?;
-        let mut reader = Self {
-            file,
-            size,
-            packing: Packing::Plain,
+    pub fn new(file: F, max_record: usize) -> std::io::Result<Self> {
+        Ok(Self {
+            members: Members::new(file)?,
             max_record,
-            window: Vec::new(),
-            window_at: 0,
-            position: 0,
-            member: None,
-            member_at: 0,
             text: Vec::new(),
             text_from: 0,
             boundary: None,
             accounted: 0,
-        };
-        reader.packing = reader.detect_packing()?;
-        Ok(reader)
-    }
-
-    /// By the first bytes; where they are damaged, by the first member that begins with a record.
-    fn detect_packing(&mut self) -> std::io::Result<Packing> {
-        let start = self.bytes_at(0, 8)?;
-        if start.starts_with(&GZIP_MAGIC[..2]) {
-            return Ok(Packing::Gzip);
-        }
-        if start.starts_with(&ZSTD_MAGIC) || is_skippable_frame(start) {
-            return Ok(Packing::Zstd);
-        }
-        if start.starts_with(b"WARC/") {
-            return Ok(Packing::Plain);
-        }
-        for packing in [Packing::Gzip, Packing::Zstd] {
-            self.packing = packing;
-            self.next_member(0)?;
-            let found = self.position < self.size;
-            self.position = 0;
-            self.text_from = 0;
-            if found {
-                return Ok(packing);
-            }
-        }
-        Ok(Packing::Plain)
+        })
     }
 
     pub fn size(&self) -> u64 {
-        self.size
+        self.members.size
     }
 
     /// Bytes of the file that records and damages so far make together.
@@ -130,7 +76,7 @@ impl<F: Read + Seek> Reader<F> {
     /// The next record or damage; nothing at the end of the file. Errors are those of the file system alone.
     pub fn next_item(&mut self) -> std::io::Result<Option<Item>> {
         loop {
-            if self.text.is_empty() && self.position >= self.size && self.member.is_none() {
+            if self.text.is_empty() && self.members.at_end() {
                 return Ok(None);
             }
             match self.read_record() {
@@ -157,11 +103,11 @@ impl<F: Read + Seek> Reader<F> {
     /// The place in the file of the first byte that is not used yet.
     fn place(&self) -> u64 {
         if self.text.is_empty() {
-            self.position
-        } else if self.packing == Packing::Plain {
-            self.position - self.text.len() as u64
+            self.members.position
+        } else if self.members.packing == Packing::Plain {
+            self.members.position - self.text.len() as u64
         } else if self.boundary == Some(0) {
-            self.member_at
+            self.members.member_at
         } else {
             self.text_from
         }
@@ -193,33 +139,85 @@ impl<F: Read + Seek> Reader<F> {
         let header = parse_header(&self.text[..header_end])
             .map_err(|reason| Trouble::Damage(reason, Resume::AfterStart))?;
         if header.length > self.max_record as u64 {
-            let resume = if started_member && self.packing != Packing::Plain {
+            let resume = if started_member && self.members.packing != Packing::Plain {
                 Resume::NextMember
             } else {
                 Resume::Skip(header_end as u64 + header.length)
             };
             return Err(Trouble::Damage("a record larger than the limit", resume));
         }
-        let body_end = header_end + header.length as usize;
-        self.need_body(header_end, body_end)?;
-        let tail = self.check_tail(body_end)?;
-        let record = Record {
-            offset: self.accounted,
-            length: 0,
-            kind: header.kind,
-            url: header.url,
-            content_type: header.content_type,
-            payload: self.text[header_end..body_end].to_vec(),
-        };
-        self.drop_text(body_end + tail);
+        let payload = self.read_body(header_end, &header)?;
         // A member ends with its checksum: look for it now, so that a wrong one is this record's damage.
-        if self.text.is_empty() && self.member.is_some() {
+        if self.text.is_empty() && self.members.inside() {
             self.step()?;
         }
         let end = self.place().max(self.accounted);
-        let length = end - self.accounted;
+        let record = Record {
+            offset: self.accounted,
+            length: end - self.accounted,
+            payload,
+            ..header.record
+        };
         self.accounted = end;
-        Ok(Some(Record { length, ..record }))
+        Ok(Some(record))
+    }
+
+    /// Takes a record's body out of the text, and what ends it. Decoded straight to where it stays.
+    fn read_body(&mut self, header_end: usize, header: &Header) -> Result<Vec<u8>, Trouble> {
+        let length = header.length as usize;
+        let have = (self.text.len() - header_end).min(length);
+        let mut body = Vec::with_capacity(length);
+        body.extend_from_slice(&self.text[header_end..header_end + have]);
+        // The start of another member in the text already read is looked at byte by byte, as is the one in the body.
+        let seen = self
+            .boundary
+            .is_some_and(|at| at >= header_end && at < header_end + length);
+        let rest = self.text.split_off(header_end + have);
+        if !seen && rest.is_empty() {
+            while body.len() < length && self.members.inside() {
+                let room = length - body.len();
+                match self.members.step(&mut body, room).map_err(Trouble::File)? {
+                    Step::Went => {}
+                    step => {
+                        self.text.truncate(header_end);
+                        self.text.append(&mut body);
+                        return Err(self.trouble(&step));
+                    }
+                }
+            }
+        }
+        if body.len() == length {
+            self.text.truncate(header_end);
+            let header_text = std::mem::replace(&mut self.text, rest);
+            self.moved(header_end + length);
+            return match self.check_tail(0) {
+                Ok(tail) => {
+                    self.drop_text(tail);
+                    Ok(body)
+                }
+                Err(trouble) => {
+                    self.put_back(header_text, body);
+                    Err(trouble)
+                }
+            };
+        }
+        self.text.truncate(header_end);
+        self.text.append(&mut body);
+        self.text.extend_from_slice(&rest);
+        self.need_body(header_end, header_end + length)?;
+        let tail = self.check_tail(header_end + length)?;
+        let body = self.text[header_end..header_end + length].to_vec();
+        self.drop_text(header_end + length + tail);
+        Ok(body)
+    }
+
+    /// Undoes the taking out of a record that proved to be none.
+    fn put_back(&mut self, mut header: Vec<u8>, mut body: Vec<u8>) {
+        let taken = header.len() + body.len();
+        header.append(&mut body);
+        header.append(&mut self.text);
+        self.text = header;
+        self.boundary = self.boundary.map(|at| at + taken);
     }
 
     /// The end of the header: after the first empty line.
@@ -308,7 +306,7 @@ impl<F: Read + Seek> Reader<F> {
                 self.drop_text(at);
                 Ok(())
             }
-            Resume::NextMember => self.next_member(self.member_at + 1),
+            Resume::NextMember => self.next_member(self.members.member_at + 1),
             Resume::AfterMember(from) => self.next_member(from),
             Resume::Skip(count) => self.skip(count),
             Resume::AfterStart => self.next_version_line(),
@@ -338,8 +336,8 @@ impl<F: Read + Seek> Reader<F> {
                 .len()
                 .saturating_sub(8)
                 .max(from.min(self.text.len()));
-            if dropped + keep_from > self.max_record && self.packing != Packing::Plain {
-                return self.next_member(self.member_at + 1);
+            if dropped + keep_from > self.max_record && self.members.packing != Packing::Plain {
+                return self.next_member(self.members.member_at + 1);
             }
             if self.text.len() > 1 << 20 && self.boundary.is_none_or(|at| at < keep_from) {
                 dropped += keep_from;
@@ -368,9 +366,9 @@ impl<F: Read + Seek> Reader<F> {
             if left == 0 {
                 return Ok(());
             }
-            if self.packing == Packing::Plain {
-                self.position = (self.position + left).min(self.size);
-                self.text_from = self.position;
+            if self.members.packing == Packing::Plain {
+                self.members.position = (self.members.position + left).min(self.members.size);
+                self.text_from = self.members.position;
                 return Ok(());
             }
             match self.need(1) {
@@ -382,55 +380,21 @@ impl<F: Read + Seek> Reader<F> {
         }
     }
 
-    /// Searches the file for the next member whose text begins with a record; plain files never come here.
+    /// Goes to the next member whose text begins with a record; plain files never come here.
     fn next_member(&mut self, from: u64) -> std::io::Result<()> {
         self.text.clear();
         self.boundary = None;
-        self.member = None;
-        let magic: &[u8] = match self.packing {
-            Packing::Gzip => &GZIP_MAGIC,
-            _ => &ZSTD_MAGIC,
-        };
-        let mut at = from;
-        while at < self.size {
-            let piece = self.bytes_at(at, WINDOW)?;
-            let length = piece.len();
-            if let Some(found) = find(piece, magic) {
-                at += found as u64;
-                if self.begins_record(at)? {
-                    break;
-                }
-                at += 1;
-            } else if length < WINDOW {
-                at = self.size;
-            } else {
-                at += (length - magic.len() + 1) as u64;
-            }
-        }
-        self.position = at.min(self.size);
-        self.text_from = self.position;
+        self.members.leave_member();
+        let at = self.members.find_member(from)?;
+        self.members.position = at;
+        self.text_from = at;
         Ok(())
-    }
-
-    fn begins_record(&mut self, at: u64) -> std::io::Result<bool> {
-        let packing = self.packing;
-        // A zstd block gives nothing before it is whole: 128 KiB at most.
-        let piece = self.bytes_at(at, (1 << 17) + 64)?;
-        let mut start = [0u8; 5];
-        let ok = match new_decoder(packing) {
-            Decoder::Gzip(mut d) => d
-                .decompress(piece, &mut start, FlushDecompress::None)
-                .is_ok(),
-            Decoder::Zstd(mut d) => d.run_on_buffers(piece, &mut start).is_ok(),
-            Decoder::Plain => false,
-        };
-        Ok(ok && &start == b"WARC/")
     }
 
     /// Decodes until `count` bytes of text wait; false when the file has no more.
     fn need(&mut self, count: usize) -> Result<bool, Trouble> {
         while self.text.len() < count {
-            if self.position >= self.size && self.member.is_none() {
+            if self.members.at_end() {
                 return Ok(false);
             }
             self.step()?;
@@ -440,7 +404,7 @@ impl<F: Read + Seek> Reader<F> {
 
     /// The same without beginning another member, whose damage would not be this record's.
     fn need_inside(&mut self, count: usize) -> Result<(), Trouble> {
-        while self.text.len() < count && self.member.is_some() {
+        while self.text.len() < count && self.members.inside() {
             self.step()?;
         }
         Ok(())
@@ -448,115 +412,55 @@ impl<F: Read + Seek> Reader<F> {
 
     /// Decodes a bounded piece, never beyond the end of a member.
     fn step(&mut self) -> Result<(), Trouble> {
-        if self.member.is_none() {
-            self.begin_member()?;
-        }
+        let begins = !self.members.inside();
         if self.text.is_empty() {
-            self.text_from = self.position;
+            self.text_from = self.members.position;
         }
-        let at = self.position;
-        let packing = self.packing;
-        self.bytes_at(at, STEP).map_err(Trouble::File)?;
-        let from = (at - self.window_at) as usize;
-        let piece = &self.window[from..(from + STEP).min(self.window.len())];
         let before = self.text.len();
-        if packing == Packing::Plain {
-            self.text.extend_from_slice(piece);
-            self.position += piece.len() as u64;
-            if self.position >= self.size {
-                self.member = None;
+        let step = self.members.step(&mut self.text, STEP);
+        match step.map_err(Trouble::File)? {
+            Step::Foreign => {
+                let at = self.members.position;
+                Err(Trouble::Damage(
+                    "bytes that belong to no member",
+                    Resume::AfterMember(at),
+                ))
             }
-            return Ok(());
-        }
-        self.text.resize(before + STEP, 0);
-        let (read, written, ended, failed) = match self.member.as_mut() {
-            Some(Decoder::Gzip(gzip)) => {
-                let (read, written) = (gzip.total_in(), gzip.total_out());
-                let status =
-                    gzip.decompress(piece, &mut self.text[before..], FlushDecompress::None);
-                (
-                    (gzip.total_in() - read) as usize,
-                    (gzip.total_out() - written) as usize,
-                    matches!(status, Ok(Status::StreamEnd)),
-                    status.is_err(),
-                )
+            step => {
+                if begins && self.members.packing != Packing::Plain {
+                    self.boundary = Some(before);
+                }
+                match step {
+                    Step::Went => Ok(()),
+                    step => Err(self.trouble(&step)),
+                }
             }
-            Some(Decoder::Zstd(zstd)) => match zstd.run_on_buffers(piece, &mut self.text[before..])
-            {
-                Ok(s) => (s.bytes_read, s.bytes_written, s.remaining == 0, false),
-                Err(_) => (0, 0, false, true),
-            },
-            _ => (0, 0, false, true),
-        };
-        self.text.truncate(before + written);
-        self.position += read as u64;
-        if failed {
-            return Err(Trouble::Damage(
-                "compressed data that cannot be read",
-                Resume::NextMember,
-            ));
         }
-        if ended {
-            self.member = None;
-        } else if read == 0 && written == 0 {
-            return Err(Trouble::Damage(
-                "the file ends within a member",
-                Resume::NextMember,
-            ));
-        }
-        Ok(())
     }
 
-    fn begin_member(&mut self) -> Result<(), Trouble> {
-        let at = self.position;
-        self.member_at = at;
-        let packing = self.packing;
-        let start = self.bytes_at(at, 4).map_err(Trouble::File)?;
-        let known = match packing {
-            Packing::Plain => true,
-            Packing::Gzip => start.starts_with(&GZIP_MAGIC),
-            Packing::Zstd => start.starts_with(&ZSTD_MAGIC) || is_skippable_frame(start),
+    fn trouble(&self, step: &Step) -> Trouble {
+        let reason = match step {
+            Step::Cut => "the file ends within a member",
+            _ => "compressed data that cannot be read",
         };
-        if !known {
-            return Err(Trouble::Damage(
-                "bytes that belong to no member",
-                Resume::AfterMember(at),
-            ));
-        }
-        self.member = Some(new_decoder(packing));
-        if packing != Packing::Plain {
-            self.boundary = Some(self.text.len());
-        }
-        Ok(())
+        Trouble::Damage(reason, Resume::NextMember)
     }
 
     fn drop_text(&mut self, count: usize) {
         let count = count.min(self.text.len());
         self.text.drain(..count);
-        if self.packing == Packing::Plain {
+        self.moved(count);
+    }
+
+    /// Keeps the account of where the text stands after `count` bytes of it went.
+    fn moved(&mut self, count: usize) {
+        if self.members.packing == Packing::Plain {
             self.text_from += count as u64;
         }
         self.boundary = match self.boundary {
             Some(at) if at >= count => Some(at - count),
             _ => None,
         };
-    }
-
-    /// Up to `count` bytes of the file from `at`.
-    fn bytes_at(&mut self, at: u64, count: usize) -> std::io::Result<&[u8]> {
-        let end = (at + count as u64).min(self.size);
-        let have = self.window_at + self.window.len() as u64;
-        if at < self.window_at || end > have {
-            let length = (self.size - at.min(self.size)).min(WINDOW.max(count) as u64);
-            self.window.resize(length as usize, 0);
-            self.file.seek(SeekFrom::Start(at))?;
-            self.file.read_exact(&mut self.window)?;
-            self.window_at = at;
-        }
-        let from = (at.min(self.size) - self.window_at.min(at)) as usize;
-        let from = from.min(self.window.len());
-        let to = (end.saturating_sub(self.window_at) as usize).clamp(from, self.window.len());
-        Ok(&self.window[from..to])
     }
 }
 
@@ -574,112 +478,5 @@ enum Resume {
     AfterMember(u64),
 }
 
-struct Header {
-    kind: String,
-    url: Option<String>,
-    content_type: Option<String>,
-    length: u64,
-}
-
-fn parse_header(bytes: &[u8]) -> Result<Header, &'static str> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut lines = text.lines();
-    if !lines.next().is_some_and(|line| line.starts_with("WARC/")) {
-        return Err("no WARC header where one should be");
-    }
-    let mut header = Header {
-        kind: String::new(),
-        url: None,
-        content_type: None,
-        length: 0,
-    };
-    let mut length = None;
-    for line in lines {
-        let Some((name, value)) = line.split_once(':') else {
-            continue;
-        };
-        let value = value.trim();
-        match name.trim().to_ascii_lowercase().as_str() {
-            "warc-type" => header.kind = value.to_ascii_lowercase(),
-            // Old writers put angle brackets around it.
-            "warc-target-uri" => {
-                header.url = Some(
-                    value
-                        .trim_start_matches('<')
-                        .trim_end_matches('>')
-                        .to_string(),
-                );
-            }
-            "content-type" => header.content_type = Some(value.to_string()),
-            "content-length" => length = value.parse::<u64>().ok(),
-            _ => {}
-        }
-    }
-    header.length = length.ok_or("a record without a readable Content-Length")?;
-    Ok(header)
-}
-
-fn new_decoder(packing: Packing) -> Decoder {
-    match packing {
-        Packing::Plain => Decoder::Plain,
-        Packing::Gzip => Decoder::Gzip(Decompress::new_gzip(15)),
-        Packing::Zstd => match ZstdDecoder::new() {
-            Ok(decoder) => Decoder::Zstd(Box::new(decoder)),
-            Err(_) => Decoder::Plain,
-        },
-    }
-}
-
-fn is_skippable_frame(start: &[u8]) -> bool {
-    start.len() >= 4 && start[0] & 0xf0 == 0x50 && start[1..4] == [0x2a, 0x4d, 0x18]
-}
-
-fn is_version_line(text: &[u8]) -> bool {
-    text.len() >= 7 && text.starts_with(b"WARC/") && text[5].is_ascii_digit() && text[6] == b'.'
-}
-
-/// Where the first line that begins a record starts, at `from` or later.
-fn find_version_line(text: &[u8], from: usize) -> Option<usize> {
-    let mut at = from.saturating_sub(1);
-    while at < text.len() {
-        let found = find(&text[at..], b"\nWARC/")? + at;
-        if found + 1 >= from && is_version_line(&text[found + 1..]) {
-            return Some(found + 1);
-        }
-        at = found + 1;
-    }
-    None
-}
-
-fn blank_line(text: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    while let Some(found) = text[at..].iter().position(|&b| b == b'\n') {
-        let end = at + found + 1;
-        if text[end..].starts_with(b"\r\n") {
-            return Some(end + 2);
-        }
-        if text[end..].starts_with(b"\n") {
-            return Some(end + 1);
-        }
-        at = end;
-    }
-    None
-}
-
-fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    let first = *needle.first()?;
-    let mut at = 0;
-    while at + needle.len() <= text.len() {
-        let last = text.len() - needle.len() + 1;
-        at += text[at..last].iter().position(|&b| b == first)?;
-        if text[at..].starts_with(needle) {
-            return Some(at);
-        }
-        at += 1;
-    }
-    None
-}
-
 #[cfg(test)]
-#[path = "warc_tests.rs"]
 mod tests;

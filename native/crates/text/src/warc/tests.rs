@@ -41,6 +41,24 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::bulk::compress(bytes, 3).unwrap()
 }
 
+/// As .warc.zst of archive teams: a dictionary in a skippable frame, then a frame for each record made with it.
+fn with_dictionary(records: &[Vec<u8>], packed: bool) -> Vec<u8> {
+    let dictionary = records[0][..2000].to_vec();
+    let content = if packed {
+        zstd(&dictionary)
+    } else {
+        dictionary.clone()
+    };
+    let mut out = vec![0x5d, 0x2a, 0x4d, 0x18];
+    out.extend((content.len() as u32).to_le_bytes());
+    out.extend(content);
+    let mut encoder = zstd::bulk::Compressor::with_dictionary(3, &dictionary).unwrap();
+    for record in records {
+        out.extend(encoder.compress(record).unwrap());
+    }
+    out
+}
+
 fn pack(form: &str) -> Vec<u8> {
     let records: Vec<Vec<u8>> = bodies()
         .iter()
@@ -52,6 +70,8 @@ fn pack(form: &str) -> Vec<u8> {
         "gzip" => records.iter().flat_map(|r| gzip(r)).collect(),
         "whole gzip" => gzip(&records.concat()),
         "blocks" => records.concat().chunks(997).flat_map(gzip).collect(),
+        "dictionary" => with_dictionary(&records, false),
+        "packed dictionary" => with_dictionary(&records, true),
         _ => records.iter().flat_map(|r| zstd(r)).collect(),
     }
 }
@@ -79,7 +99,15 @@ fn read(bytes: &[u8], max_record: usize) -> (Vec<Record>, Vec<Damage>) {
 
 #[test]
 fn every_packing_gives_the_same_records() {
-    for form in ["plain", "gzip", "whole gzip", "blocks", "zstd"] {
+    for form in [
+        "plain",
+        "gzip",
+        "whole gzip",
+        "blocks",
+        "zstd",
+        "dictionary",
+        "packed dictionary",
+    ] {
         let (records, damages) = read(&pack(form), 1 << 20);
         assert_eq!(damages, [], "{form}");
         let found: Vec<&[u8]> = records.iter().map(|r| r.payload.as_slice()).collect();
@@ -224,4 +252,65 @@ fn a_bomb_is_refused_and_the_records_around_it_stay() {
         assert_eq!(texts, [b"before" as &[u8], b"after"]);
         assert_eq!(damages.len(), 1);
     }
+}
+
+#[test]
+fn a_frame_made_with_a_dictionary_is_refused_without_it_and_its_neighbours_are_found() {
+    let whole = pack("dictionary");
+    let content = u32::from_le_bytes(whole[4..8].try_into().unwrap()) as usize;
+    let (records, damages) = read(&whole[8 + content..], 1 << 20);
+    assert!(records.len() < 5 && !damages.is_empty());
+    let mut garbled = whole.clone();
+    let at = whole.len() - 2000;
+    for byte in &mut garbled[at..at + 8] {
+        *byte ^= 0xa5;
+    }
+    let (records, _) = read(&garbled, 1 << 20);
+    assert!(records.len() >= 3, "{} records", records.len());
+}
+
+#[test]
+fn nothing_that_is_done_to_a_file_loses_the_account() {
+    let mut x = 1_u64;
+    let mut random = move |below: usize| {
+        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (x >> 33) as usize % below
+    };
+    for form in [
+        "plain",
+        "gzip",
+        "whole gzip",
+        "blocks",
+        "zstd",
+        "dictionary",
+    ] {
+        let whole = pack(form);
+        for _ in 0..60 {
+            let mut bytes = whole.clone();
+            for _ in 0..=random(3) {
+                let at = random(bytes.len());
+                let count = random(40).min(bytes.len() - at);
+                match random(4) {
+                    0 => bytes.truncate(at.max(1)),
+                    1 => bytes[at..at + count].fill(0),
+                    2 => drop(bytes.splice(at..at, whole[..count.min(whole.len())].to_vec())),
+                    _ => drop(bytes.drain(at..at + count)),
+                }
+                if bytes.is_empty() {
+                    bytes.push(0);
+                }
+            }
+            read(&bytes, 1 << 20);
+        }
+    }
+}
+
+#[test]
+fn truncation_and_date_are_told() {
+    let text = "WARC/1.1\r\nWARC-Type: response\r\nWARC-Date: 2024-05-01T00:00:00Z\r\nWARC-Truncated: Length\r\n\
+                Content-Length: 2\r\n\r\nhi\r\n\r\n";
+    let (records, damages) = read(text.as_bytes(), 100);
+    assert_eq!(damages, []);
+    assert_eq!(records[0].date.as_deref(), Some("2024-05-01T00:00:00Z"));
+    assert_eq!(records[0].truncated.as_deref(), Some("length"));
 }
