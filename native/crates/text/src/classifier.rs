@@ -95,6 +95,7 @@ struct Scratch {
     words: Vec<Word>,
     hashes: Vec<u32>,
     letters: Vec<u32>,
+    counted: Vec<(u32, u32)>,
 }
 
 fn features(text: &str, buckets: usize, reading: Reading, scratch: &mut Scratch) -> Features {
@@ -102,6 +103,7 @@ fn features(text: &str, buckets: usize, reading: Reading, scratch: &mut Scratch)
         words,
         hashes,
         letters,
+        counted,
     } = scratch;
     split_words(text, reading.max_words, words);
     let bits = buckets.trailing_zeros();
@@ -112,23 +114,41 @@ fn features(text: &str, buckets: usize, reading: Reading, scratch: &mut Scratch)
         .windows(2)
         .map(|pair| bucket(pair[0].hash.rotate_left(23) ^ pair[1].hash.wrapping_mul(3)));
     hashes.extend(pairs);
-    if reading.characters[1] > 0 {
-        for word in words.iter() {
-            letters.clear();
-            letters.push(u32::from('<'));
-            letters.extend(text[word.start..word.end].chars().map(lower));
-            letters.push(u32::from('>'));
-            character_ngrams(letters, reading.characters, |hash| {
-                hashes.push(bucket(hash))
-            });
-        }
-    }
     hashes.sort_unstable();
+    let of_words = hashes
+        .chunk_by(|a, b| a == b)
+        .map(|same| (same[0], same.len() as u32));
+    if reading.characters[1] == 0 {
+        return weighted(of_words);
+    }
+    counted.clear();
+    counted.extend(of_words);
+    // A word that comes again has the same n-grams: they are made once.
+    words.sort_unstable_by_key(|word| (word.hash, word.start));
+    for same in words.chunk_by(|a, b| a.hash == b.hash) {
+        letters.clear();
+        letters.push(u32::from('<'));
+        letters.extend(text[same[0].start..same[0].end].chars().map(lower));
+        letters.push(u32::from('>'));
+        character_ngrams(letters, reading.characters, |hash| {
+            counted.push((bucket(hash), same.len() as u32))
+        });
+    }
+    counted.sort_unstable_by_key(|&(bucket, _)| bucket);
+    weighted(
+        counted
+            .chunk_by(|a, b| a.0 == b.0)
+            .map(|same| (same[0].0, same.iter().map(|&(_, count)| count).sum())),
+    )
+}
+
+/// Buckets with how often each comes, in rising order, as a vector of length 1.
+fn weighted(counts: impl Iterator<Item = (u32, u32)>) -> Features {
     let (mut places, mut values, mut squares) = (Vec::new(), Vec::new(), 0.0);
-    for same in hashes.chunk_by(|a, b| a == b) {
+    for (bucket, count) in counts {
         // The logarithm keeps a word that comes a hundred times from drowning the others.
-        let value = 1.0 + (same.len() as f32).ln();
-        places.push(same[0]);
+        let value = 1.0 + (count as f32).ln();
+        places.push(bucket);
         values.push(value);
         squares += value * value;
     }
