@@ -12,13 +12,11 @@ import {
   trainEmbeddingClassifier,
 } from '../../curate/index.ts'
 import { EmbeddingModel } from '../../model/index.ts'
-import type { Recipe } from '../schema.ts'
 import type { StepKind, StepWork } from '../step.ts'
+import type { ClassifyConfig } from './classifyConfig.ts'
 import { curateStep, documentsOf, stopIfAsked, writeJson } from './curation.ts'
 import { judgedEvenly, seedExamples } from './seedExamples.ts'
 import { configureEngine } from './training.ts'
-
-export type ClassifyConfig = NonNullable<Recipe['curate']['classifier']> & { seed: number }
 
 /** Trains the quality classifier from its labels and drops what it scores under the threshold. */
 export const classifyStep: StepKind<ClassifyConfig> = {

@@ -13,7 +13,7 @@ import {
   textHashOf,
 } from '../../curate/index.ts'
 import type { StepWork } from '../step.ts'
-import type { ClassifyConfig } from './classify.ts'
+import type { ClassifyConfig } from './classifyConfig.ts'
 import { documentsOf, stopIfAsked } from './curation.ts'
 
 type Work = StepWork<ClassifyConfig>

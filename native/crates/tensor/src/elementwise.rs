@@ -325,7 +325,7 @@ unsafe fn gelu_slope<S: Simd>(x: S::V) -> S::V {
     );
     let below = S::fma(sign, S::sub(half, upper_tail::<S>(size)), half);
     let bell = simd::exp::<S>(S::mul(S::mul(x, x), S::splat(-0.5)));
-    S::fma(S::mul(x, S::splat(0.398_942_28)), bell, below)
+    S::fma(S::mul(x, S::splat(0.398_942_3)), bell, below)
 }
 
 /// 1 - Phi(x) for x from 0 on, to 1e-7 (Abramowitz and Stegun 7.1.26).
