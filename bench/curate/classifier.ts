@@ -1,6 +1,6 @@
-// npm run bench -- curate --stage classifier [--python PYTHON] [--encoder MODEL]: what the classifiers learn from the same
-// labels as fastText, and how fast they score. The texts are those of ../shared/data; a criterion stands in for quality:
-// what a text is, and the counted signs of `seedLabels`.
+// npm run bench -- curate --stage classifier [--python PYTHON] [--encoder MODEL [--examples 400] [--only-embeddings]]:
+// what the classifiers learn from the same labels as fastText, and how fast they score. The texts are those of
+// ../shared/data; a criterion stands in for quality: what a text is, and the counted signs of `seedLabels`.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
@@ -23,6 +23,8 @@ const { values } = parseArgs({
   options: {
     python: { type: 'string' },
     encoder: { type: 'string', multiple: true, default: [] },
+    examples: { type: 'string', default: '400' },
+    'only-embeddings': { type: 'boolean' },
     help: { type: 'boolean' },
   },
 })
@@ -60,7 +62,10 @@ const tasks: Record<string, LabelledText[]> = {
 }
 const folder = mkdtempSync(join(tmpdir(), 'bench-classifier-'))
 try {
-  for (const [task, examples] of Object.entries(tasks)) await runTask(task, examples)
+  if (!values['only-embeddings']) {
+    for (const [task, examples] of Object.entries(tasks)) await runTask(task, examples)
+  }
+  for (const path of values.encoder) await embed(path, tasks['counted signs of quality, 3 or more'])
 } finally {
   rmSync(folder, { recursive: true })
 }
@@ -124,31 +129,24 @@ async function runTask(task: string, examples: readonly LabelledText[]): Promise
       `  peak memory: fastText ${peakMegabytes.toFixed(0)} MB, this process ${(process.memoryUsage().rss / 1e6).toFixed(0)} MB with all texts`,
     )
   }
-  for (const path of values.encoder) await embed(path, training, heldOut)
 }
 
-/** On few examples: an encoder is a thousand times slower. */
-async function embed(path: string, training: readonly LabelledText[], heldOut: readonly LabelledText[]) {
+/** On few examples, half as many held out: an encoder is a thousand times slower. */
+async function embed(path: string, examples: readonly LabelledText[]): Promise<void> {
   const encoder = await EmbeddingModel.open(path, { maxTokens: 256 })
-  const few = training.slice(0, 400)
-  const some = heldOut.slice(0, 200)
+  const count = Number(values.examples)
+  const few = examples.slice(0, count)
+  const some = examples.slice(count, count + count / 2)
   const began = performance.now()
   const classifier = await trainEmbeddingClassifier(few, encoder, { seed: 1, heldOutFraction: 0 })
   const trained = (performance.now() - began) / 1000
-  const start = performance.now()
+  const seconds = timed(() => classifier.score(some.map(({ text }) => text)))
   const scores = classifier.score(some.map(({ text }) => text))
-  const seconds = (performance.now() - start) / 1000
-  const rate = some.length / seconds
-  row(
-    `embeddings of ${path.split('/').at(-1)}, 400 examples`,
-    f1Of(some, scores),
-    trained,
-    undefined,
-    megabytesOf(some) / seconds,
-    undefined,
+  say(
+    `\nembeddings of ${path.split('/').at(-1)}, up to 256 tokens, ${cores} cores: ${(some.length / seconds).toFixed(1)} documents/s`,
   )
   say(
-    `  ${rate.toFixed(1)} documents/s of up to 256 tokens on ${cores} cores; the linear one on the same 400 examples: F1 ${linearF1(few, some).toFixed(3)}`,
+    `  counted signs from ${few.length} examples: F1 ${f1Of(some, scores).toFixed(3)}, trained in ${trained.toFixed(1)} s; linear F1 ${linearF1(few, some).toFixed(3)}`,
   )
 }
 
