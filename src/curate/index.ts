@@ -13,6 +13,7 @@ export {
 } from './classifierEvaluation.ts'
 export type { ClassifierHeader, EncoderReference } from './classifierFile.ts'
 export { EmbeddingClassifier, type Encoder, trainEmbeddingClassifier } from './embeddingClassifier.ts'
+export { FastTextModel, type LabelProbability, type PredictOptions } from './fastText.ts'
 export type { DropCounts, DropExample, Funnel, FunnelCounts } from './funnel.ts'
 export { type Agreement, agreementOf } from './judges/agreement.ts'
 export { JudgementCache } from './judges/cache.ts'
@@ -27,6 +28,7 @@ export {
 } from './judges/labelDocuments.ts'
 export { type Rubric, readRubric, rubricNames } from './judges/rubric.ts'
 export { costOf } from './judges/spending.ts'
+export { languageCode } from './languageCodes.ts'
 export { CLASSIFIER_FILE, loadClassifier, type TextClassifier } from './loadClassifier.ts'
 export { domainOf, onlyFor, type RuleScope } from './onlyFor.ts'
 export { type LabelLine, readLabelLines, readLabels } from './readLabels.ts'
@@ -44,10 +46,12 @@ export {
   decontaminationRule,
 } from './rules/decontamination.ts'
 export { exactDedup } from './rules/exactDedup.ts'
+export { type FastTextRuleOptions, fastTextRule } from './rules/fastText.ts'
 export { type FineWebQualityOptions, fineWebQuality } from './rules/fineWebQuality.ts'
 export { type GopherQualityOptions, gopherQuality } from './rules/gopherQuality.ts'
 export { type GopherRepetitionOptions, gopherRepetition } from './rules/gopherRepetition.ts'
 export {
+  fastTextDetector,
   type LanguageDetector,
   type LanguageGuess,
   type LanguageRuleOptions,
@@ -55,7 +59,9 @@ export {
   whatlangDetector,
 } from './rules/language.ts'
 export { type Limit, limitsRule } from './rules/limits.ts'
+export { type PiiOptions, piiRule, type SecretsOptions, secretsRule } from './rules/masks.ts'
 export { type MinhashOptions, minhashDedup } from './rules/minhashDedup.ts'
+export { type UrlFilterOptions, urlFilter } from './rules/urlFilter.ts'
 export {
   OTHER_DOMAINS,
   type ScoreBin,
@@ -66,4 +72,5 @@ export {
 export { seedLabels } from './seedLabels.ts'
 export { type DomainSplit, type HeldOutSplit, type SplitOptions, splitHeldOut } from './splitHeldOut.ts'
 export { type Statistics, type StatisticsField, statisticsFields, textStatistics } from './statistics.ts'
+export { registeredDomains } from './urlLists.ts'
 export type { DocumentChanges, Drop, Rule, Verdict } from './verdict.ts'
