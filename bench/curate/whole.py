@@ -27,7 +27,7 @@ kept_folder = os.path.join(work, "kept")
 
 def run(pipeline, tasks=None):
     LocalPipelineExecutor(
-        pipeline=pipeline, tasks=tasks or workers, workers=workers, logging_dir=None, skip_completed=False
+        pipeline=pipeline, tasks=tasks or workers, workers=workers, logging_dir=os.path.join(work, "logs", str(time.time_ns())), skip_completed=False
     ).run()
 
 

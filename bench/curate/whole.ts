@@ -59,6 +59,10 @@ if (!existsSync(values.pages)) {
   process.exit(2)
 }
 
+/** Says the peak memory of the process that imports it when it ends. */
+const PEAK = `import { writeFileSync } from 'node:fs'
+process.on('exit', () => writeFileSync(process.env.SMOLFORGE_BENCH_PEAK, String(process.resourceUsage().maxRSS)))`
+
 const say = (line: string) => process.stdout.write(`${line}\n`)
 const work = mkdtempSync(join(tmpdir(), 'smolforge-curate-'))
 try {
@@ -73,7 +77,8 @@ async function measure(): Promise<void> {
   const htmlBytes = await prepare(texts)
   const textBytes = statSync(texts).size
   const tokenizer = join(work, 'tokenizer')
-  command(['tokenizer', 'train', '--input', texts, '--vocab', '16384', '--output', tokenizer], 'training')
+  if (wanted.includes('tokens'))
+    command(['tokenizer', 'train', '--input', texts, '--vocab', '16384', '--output', tokenizer], 'training')
   say(
     `${cpus()[0]?.model}, ${cores} cores; ${(htmlBytes / 1e6).toFixed(1)} MB of WARC, ${(textBytes / 1e6).toFixed(1)} MB of JSON lines`,
   )
@@ -193,10 +198,6 @@ function command(args: readonly string[], what: string): { seconds: number; peak
   const seconds = last.startsWith('{') ? Number(JSON.parse(last).seconds) : wall
   return { seconds, peakBytes: Number(readFileSync(peak, 'utf8')) * 1024 }
 }
-
-/** Says the peak memory of the process that imports it when it ends. */
-const PEAK = `import { writeFileSync } from 'node:fs'
-process.on('exit', () => writeFileSync(process.env.SMOLFORGE_BENCH_PEAK, String(process.resourceUsage().maxRSS)))`
 
 function runTheirs(
   python: string,
