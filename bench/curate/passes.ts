@@ -37,7 +37,6 @@ for (const threads of values.threads.split(',').map(Number)) {
     'statistics (Gopher, FineWeb, code)': () => native.textStatistics(texts, threads),
     'C4 lines': () => native.c4Lines(texts, { ...c4, filterJavascript: true, filterPolicy: true }, threads),
     'exact dedup hashes': () => native.textHashes(texts, threads),
-    'MinHash 14 x 8, 5-grams': () => native.minhashSignatures(texts, 5, 112, 1, threads),
     'decontamination, 13-grams': () => index.scan(texts, threads),
     'linear classifier': () => native.scoreLinear(texts, weights, 0, 2000, threads),
   }

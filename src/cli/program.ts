@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
 import { addCorpus } from './commands/corpus.ts'
+import { addDedup } from './commands/dedup.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
 import { addFetch } from './commands/fetch.ts'
@@ -47,6 +48,7 @@ ${exitCodesHelp}`,
   addCorpus(program)
   addParts(program)
   addTune(program)
+  addDedup(program)
   addLabel(program)
   addTokenizer(program)
   addEval(program)

@@ -90,7 +90,6 @@ describe('the statistics of a text', () => {
     const lines = kernels().c4Lines(texts, { ...c4, filterJavascript: true, filterPolicy: true })
     expect(lines.texts).toHaveLength(texts.length)
     kernels().detectLanguages(texts, 50)
-    kernels().minhashSignatures(texts, 5, 8, 1)
     ;new (kernels().NgramIndex)(texts, 3, 1).scan(texts)
     kernels().scoreLinear(texts, new Float32Array(16), 0, 100)
   })
@@ -134,6 +133,5 @@ describe('the statistics of a text', () => {
     const c4 = { removeCitations: true, filterNoTerminalPunct: false, minWordsPerLine: 0, maxWordLength: -1 }
     kernels().c4Lines(texts, { ...c4, filterJavascript: true, filterPolicy: true })
     kernels().detectLanguages(texts, 2000)
-    kernels().minhashSignatures(texts, 5, 112, 1)
   })
 })
