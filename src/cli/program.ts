@@ -5,6 +5,7 @@ import { addCorpus } from './commands/corpus.ts'
 import { addDedup } from './commands/dedup.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
+import { addExtract } from './commands/extract.ts'
 import { addFetch } from './commands/fetch.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addInspect } from './commands/inspect.ts'
@@ -48,6 +49,7 @@ ${exitCodesHelp}`,
   addCorpus(program)
   addParts(program)
   addTune(program)
+  addExtract(program)
   addDedup(program)
   addLabel(program)
   addTokenizer(program)

@@ -3,51 +3,7 @@
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use smolforge_text::threads::with_threads;
-use smolforge_text::{classifier, decontaminate, language, minhash, statistics};
-
-#[napi]
-pub fn statistics_fields() -> Vec<String> {
-    statistics::FIELDS.map(String::from).to_vec()
-}
-
-#[napi]
-pub fn text_statistics(texts: Vec<String>, threads: Option<u32>) -> Float64Array {
-    on(threads, || statistics::statistics(&texts)).into()
-}
-
-#[napi(object)]
-pub struct C4LineOptions {
-    pub remove_citations: bool,
-    pub filter_no_terminal_punct: bool,
-    pub min_words_per_line: i32,
-    pub max_word_length: i32,
-    pub filter_javascript: bool,
-    pub filter_policy: bool,
-}
-
-#[napi(object)]
-pub struct C4Lines {
-    pub numbers: Float64Array,
-    pub texts: Vec<String>,
-}
-
-/// A negative limit is none.
-#[napi]
-pub fn c4_lines(texts: Vec<String>, options: C4LineOptions, threads: Option<u32>) -> C4Lines {
-    let options = statistics::C4Options {
-        remove_citations: options.remove_citations,
-        filter_no_terminal_punct: options.filter_no_terminal_punct,
-        min_words_per_line: usize::try_from(options.min_words_per_line).unwrap_or(0),
-        max_word_length: usize::try_from(options.max_word_length).unwrap_or(usize::MAX),
-        filter_javascript: options.filter_javascript,
-        filter_policy: options.filter_policy,
-    };
-    let (numbers, texts) = on(threads, || statistics::c4_lines(&texts, options));
-    C4Lines {
-        numbers: numbers.into(),
-        texts,
-    }
-}
+use smolforge_text::{classifier, decontaminate, language, minhash};
 
 #[napi(object)]
 pub struct DetectedLanguages {

@@ -11,6 +11,7 @@ mod extract;
 mod floats;
 mod ngram;
 mod quantised;
+mod statistics;
 mod tensor;
 mod texts;
 mod warc;

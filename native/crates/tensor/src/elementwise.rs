@@ -356,7 +356,7 @@ unsafe fn convert_body<S: Simd, A: Element, B: Element>(x: &[A], y: &mut [B]) {
 #[inline(always)]
 unsafe fn swiglu_body<S: Simd, E: Element>(gate: &[E], up: &[E], y: &mut [E]) {
     each!(S, (g = gate.as_ptr(), u = up.as_ptr()) -> y.as_mut_ptr(), y.len(), false, {
-        S::mul(S::mul(g, simd::sigmoid::<S>(g)), u)
+        S::mul(S::mul(g, simd::sigmoid_for::<S, E>(g)), u)
     });
 }
 
@@ -371,7 +371,7 @@ unsafe fn swiglu_gradient_body<S: Simd, E: Element>(
     vectors!(S, n, |i, left| {
         let g = simd::get::<S>(gate.add(i), left);
         let d = simd::get::<S>(dy.add(i), left);
-        let s = simd::sigmoid::<S>(g);
+        let s = simd::sigmoid_for::<S, E>(g);
         if !dup.is_null() {
             simd::put_or_add::<S>(dup.add(i), left, S::mul(d, S::mul(g, s)), adds[1]);
         }

@@ -3,12 +3,16 @@
 //! A step of the iteration is X <- P X with P = a I + b G + c G², G = X Xᵀ. All the P are polynomials of the first G,
 //! so in f32 the iteration goes on with the small G alone and X is multiplied once, by the product of the P: half the
 //! work where X is three times as long as it is high. What G loses by rounding grows with every step, more than bf16
-//! has digits for: where products of bf16 are fast, X is multiplied every time.
+//! has digits for: where products of bf16 are fast, `restarted.rs` multiplies X twice.
+
+mod restarted;
 
 use crate::context::{Context, Precision, Purpose, Shared};
+use crate::element::{Bf16, Element};
 use crate::gemm::{Inputs, Matrix, Output, gemm};
 use crate::simd::{self, Simd};
-use crate::{elementwise, kernels, reduce, vectors};
+use crate::{elementwise, kernels, vectors};
+use restarted::restarted;
 
 #[derive(Clone, Copy)]
 pub struct Muon {
@@ -77,34 +81,68 @@ fn one(context: &Context, entry: &mut Entry, settings: Muon) {
     if n == 0 {
         return;
     }
-    let side = rows.min(columns);
-    let work = unsafe { context.shared_scratch(Purpose::Matrix, 2 * n + 5 * side * side) };
-    let (x, rest) = work.split_at_mut(n);
-    let (other, squares) = rest.split_at_mut(n);
-    let (m, direction) = (Shared::new(momentum), Shared::new(x));
+    let made_with = Settings {
+        steps: settings.steps,
+        rate: settings.learning_rate * (rows as f32 / columns as f32).max(1.0).sqrt(),
+        keep: 1.0 - settings.learning_rate * settings.weight_decay,
+    };
+    if Inputs::of(context) == Inputs::Floats {
+        let side = rows.min(columns);
+        let work = unsafe { context.shared_scratch(Purpose::Matrix, 2 * n + 5 * side * side) };
+        let (x, rest) = work.split_at_mut(n);
+        let (made, squares) = rest.split_at_mut(n);
+        direct(context, momentum, gradient, x, settings);
+        let factor = by_gram(context, rows, columns, settings.steps, x, made, squares);
+        let Settings { rate, keep, .. } = made_with;
+        elementwise::combine(context, made, -rate * factor, parameter, keep);
+    } else {
+        let length = n.div_ceil(2).next_multiple_of(16);
+        let words = length + restarted::words(rows, columns);
+        let work = unsafe { context.shared_scratch(Purpose::Matrix, words) };
+        let (x, rest) = work.split_at_mut(length);
+        let x = unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr() as *mut Bf16, n) };
+        direct(context, momentum, gradient, x, settings);
+        restarted(context, (rows, columns), x, rest, parameter, made_with);
+    }
+}
+
+/// What the orthogonal matrix is made and used with.
+#[derive(Clone, Copy)]
+struct Settings {
+    steps: usize,
+    rate: f32,
+    /// What the decay leaves of the parameter.
+    keep: f32,
+}
+
+/// One step of momentum, and the direction that comes of it.
+fn direct<E: Element>(
+    context: &Context,
+    momentum: &mut [f32],
+    gradient: &[f32],
+    direction: &mut [E],
+    settings: Muon,
+) {
+    let n = gradient.len();
+    let (m, direction) = (Shared::new(momentum), Shared::new(direction));
     context.split(n, 2, &|from, to| unsafe {
         let (m, direction) = (m.part(from, to), direction.part(from, to));
         momentum_part(context.isa, m, &gradient[from..to], direction, settings);
     });
-    let (made, factor) = if Inputs::of(context) == Inputs::Floats {
-        let factor = by_gram(context, rows, columns, settings.steps, x, other, squares);
-        (other, factor)
-    } else {
-        by_products(context, rows, columns, settings.steps, x, other, squares);
-        (x, 1.0)
-    };
-    let rate = settings.learning_rate * (rows as f32 / columns as f32).max(1.0).sqrt();
-    let keep = 1.0 - settings.learning_rate * settings.weight_decay;
-    elementwise::combine(context, made, -rate * factor, parameter, keep);
 }
 
 kernels! {
-    fn momentum_part(m: &mut [f32], g: &[f32], direction: &mut [f32], settings: Muon) = momentum_body;
+    fn momentum_part<E>(m: &mut [f32], g: &[f32], direction: &mut [E], settings: Muon) = momentum_body;
 }
 
 /// Momentum moves towards the gradient; the direction is it, or with Nesterov it one step ahead.
 #[inline(always)]
-unsafe fn momentum_body<S: Simd>(m: &mut [f32], g: &[f32], direction: &mut [f32], settings: Muon) {
+unsafe fn momentum_body<S: Simd, E: Element>(
+    m: &mut [f32],
+    g: &[f32],
+    direction: &mut [E],
+    settings: Muon,
+) {
     let keep = S::splat(settings.momentum);
     let take = S::splat((1.0 - settings.momentum) * settings.gradient_scale);
     let n = m.len();
@@ -178,63 +216,6 @@ fn by_gram(
     factor
 }
 
-/// x made orthogonal, with a product over its length in every step.
-fn by_products(
-    context: &Context,
-    rows: usize,
-    columns: usize,
-    steps: usize,
-    x: &mut [f32],
-    other: &mut [f32],
-    work: &mut [f32],
-) {
-    let (side, long) = (rows.min(columns), rows.max(columns));
-    let (gram, rest) = work.split_at_mut(side * side);
-    let poly = &mut rest[..side * side];
-    let high = rows > columns;
-    let (mut from, mut to) = (x, other);
-    if high {
-        reduce::transpose(context, from, to, rows, columns, false);
-        std::mem::swap(&mut from, &mut to);
-    }
-    let mut factor = 1.0 / (reduce::total(context, from, true).sqrt() as f32 + 1e-7);
-    for _ in 0..steps {
-        let left = |top: usize| Matrix::rows(&from[top * long..], long);
-        symmetric(
-            context,
-            side,
-            long,
-            &left,
-            Matrix::columns(&*from, long),
-            gram,
-        );
-        // The norm is divided by in the first step, on the small side.
-        gram.iter_mut().for_each(|g| *g *= factor * factor);
-        polynomial(context, side, gram, poly);
-        poly.iter_mut().for_each(|p| *p *= factor);
-        factor = 1.0;
-        let (left, right) = (Matrix::rows(&*poly, side), Matrix::rows(&*from, long));
-        gemm(
-            context,
-            side,
-            long,
-            side,
-            left,
-            right,
-            Output::new(&mut *to, long, false),
-        );
-        std::mem::swap(&mut from, &mut to);
-    }
-    if high {
-        reduce::transpose(context, from, to, columns, rows, false);
-        std::mem::swap(&mut from, &mut to);
-    }
-    // `from` has the result: in x when an even number of swaps was made.
-    if (steps + 2 * high as usize) % 2 == 1 {
-        to.copy_from_slice(from);
-    }
-}
-
 /// poly = A I + B gram + C gram²
 fn polynomial(context: &Context, n: usize, gram: &[f32], poly: &mut [f32]) {
     commuting(context, n, gram, gram, poly);
@@ -288,12 +269,15 @@ mod tests {
     use super::*;
     use crate::isa;
 
-    fn noise(n: usize) -> Vec<f32> {
+    fn noise(n: usize, even: bool) -> Vec<f32> {
         let mut state = 7u32;
         (0..n)
             .map(|i| {
                 state = state.wrapping_mul(1664525).wrapping_add(1013904223);
                 let x = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
+                if even {
+                    return x;
+                }
                 // Singular values from large to very small, as gradients have them.
                 x * 10f32.powf(-((i % 40) as f32) / 8.0) + ((i % 3) as f32 - 1.0) * 0.1
             })
@@ -360,44 +344,89 @@ mod tests {
         out
     }
 
+    /// |parameter - expected| / |orthogonal|, of one step from `start` with these settings.
+    fn error(
+        context: &Context,
+        (rows, columns): (usize, usize),
+        settings: Muon,
+        count: usize,
+        even: bool,
+    ) -> f64 {
+        let n = rows * columns;
+        let gradient = noise(n, even);
+        let start: Vec<f32> = (0..n).map(|i| (i % 7) as f32 - 3.0).collect();
+        let mut parameters = vec![start.clone(); count];
+        let mut momenta = vec![vec![0.0; n]; count];
+        let mut entries: Vec<_> = parameters
+            .iter_mut()
+            .zip(&mut momenta)
+            .map(|(parameter, momentum)| Entry {
+                parameter,
+                gradient: &gradient,
+                momentum,
+                rows,
+                columns,
+            })
+            .collect();
+        muon(context, &mut entries, settings);
+        assert!(parameters.iter().all(|each| *each == parameters[0]));
+        let rate = (rows as f64 / columns as f64).max(1.0).sqrt();
+        let keep = 1.0 - settings.weight_decay as f64;
+        let expected = slow(&gradient, rows, columns, settings.steps);
+        let apart: f64 = (0..n)
+            .map(|i| parameters[0][i] as f64 - keep * start[i] as f64 + rate * expected[i])
+            .map(|x| x * x)
+            .sum();
+        let length: f64 = expected.iter().map(|e| (rate * e).powi(2)).sum();
+        (apart / length).sqrt()
+    }
+
+    const PLAIN: Muon = Muon {
+        learning_rate: 1.0,
+        momentum: 0.0,
+        nesterov: false,
+        steps: 5,
+        weight_decay: 0.0,
+        gradient_scale: 1.0,
+    };
+
     #[test]
     fn follows_the_plain_iteration_on_every_instruction_set() {
-        let settings = Muon {
-            learning_rate: 1.0,
-            momentum: 0.0,
-            nesterov: false,
-            steps: 5,
-            weight_decay: 0.0,
-            gradient_scale: 1.0,
-        };
         for isa in isa::ALL.into_iter().filter(|isa| isa.available()) {
-            for (precision, bound) in [(Precision::F32, 2e-3), (Precision::Bf16, 0.1)] {
-                for (rows, columns) in [(1, 5), (40, 40), (33, 120), (130, 50), (96, 64)] {
+            for (precision, bound) in [(Precision::F32, 2e-3), (Precision::Bf16, 0.12)] {
+                for shape in [(1, 5), (40, 40), (33, 120), (130, 50), (96, 64), (256, 300)] {
                     let context = Context::new(isa, 2, precision);
-                    let n = rows * columns;
-                    let gradient = noise(n);
-                    let (mut parameter, mut momentum) = (vec![0.0; n], vec![0.0; n]);
-                    let entry = Entry {
-                        parameter: &mut parameter,
-                        gradient: &gradient,
-                        momentum: &mut momentum,
-                        rows,
-                        columns,
-                    };
-                    muon(&context, &mut [entry], settings);
-                    let rate = (rows as f64 / columns as f64).max(1.0).sqrt();
-                    let expected = slow(&gradient, rows, columns, 5);
-                    let apart: f64 = parameter
-                        .iter()
-                        .zip(&expected)
-                        .map(|(&p, e)| (p as f64 + rate * e).powi(2))
-                        .sum();
-                    let length: f64 = expected.iter().map(|e| (rate * e).powi(2)).sum();
-                    let relative = (apart / length).sqrt();
+                    // One matrix by all threads, and one thread for each of many.
+                    for count in [1, 4] {
+                        let relative = error(&context, shape, PLAIN, count, true);
+                        assert!(
+                            relative < bound / 2.0,
+                            "{shape:?}: {relative}, {}",
+                            isa.name()
+                        );
+                        let relative = error(&context, shape, PLAIN, count, false);
+                        assert!(relative < bound, "{shape:?}: {relative}, {}", isa.name());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn follows_it_for_any_number_of_steps_and_decays_what_was_there() {
+        for precision in [Precision::F32, Precision::Bf16] {
+            let context = Context::new(isa::Isa::choose().0, 2, precision);
+            for steps in 1..=7 {
+                let settings = Muon {
+                    steps,
+                    weight_decay: 0.25,
+                    ..PLAIN
+                };
+                for shape in [(48, 90), (90, 48)] {
+                    let relative = error(&context, shape, settings, 1, true);
                     assert!(
-                        relative < bound,
-                        "{rows} x {columns}: {relative}, {}",
-                        isa.name()
+                        relative < 0.06,
+                        "{shape:?} {steps} steps {precision:?}: {relative}"
                     );
                 }
             }

@@ -57,6 +57,14 @@ pub struct Packed<'a> {
     pub(super) n: usize,
 }
 
+impl Packed<'_> {
+    /// Its first `n` columns.
+    pub fn first(self, n: usize) -> Self {
+        assert!(n <= self.n);
+        Self { n, ..self }
+    }
+}
+
 /// Packs b[k, n] into the scratch of this purpose, which the result borrows in effect: it is good until the next
 /// `pack` for the same purpose.
 pub fn pack<'c>(
