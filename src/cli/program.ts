@@ -10,6 +10,8 @@ import { addFetch } from './commands/fetch.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addInspect } from './commands/inspect.ts'
 import { addLabel } from './commands/label.ts'
+import { addLanguage } from './commands/language.ts'
+import { addMask } from './commands/mask.ts'
 import { addParts } from './commands/parts.ts'
 import { addReport } from './commands/report.ts'
 import { addRun } from './commands/run.ts'
@@ -48,6 +50,8 @@ ${exitCodesHelp}`,
   addRun(program)
   addCorpus(program)
   addParts(program)
+  addLanguage(program)
+  addMask(program)
   addTune(program)
   addExtract(program)
   addDedup(program)

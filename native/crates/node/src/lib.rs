@@ -9,6 +9,7 @@ mod curate;
 mod dedup;
 mod extract;
 mod floats;
+mod language;
 mod ngram;
 mod quantised;
 mod statistics;
