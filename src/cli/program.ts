@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
 import { addCorpus } from './commands/corpus.ts'
+import { addDedup } from './commands/dedup.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
 import { addExtract } from './commands/extract.ts'
@@ -53,6 +54,7 @@ ${exitCodesHelp}`,
   addMask(program)
   addTune(program)
   addExtract(program)
+  addDedup(program)
   addLabel(program)
   addTokenizer(program)
   addEval(program)
