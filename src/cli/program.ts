@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
 import { addCorpus } from './commands/corpus.ts'
+import { addDedup } from './commands/dedup.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
 import { addExtract } from './commands/extract.ts'
@@ -9,6 +10,8 @@ import { addFetch } from './commands/fetch.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addInspect } from './commands/inspect.ts'
 import { addLabel } from './commands/label.ts'
+import { addLanguage } from './commands/language.ts'
+import { addMask } from './commands/mask.ts'
 import { addParts } from './commands/parts.ts'
 import { addReport } from './commands/report.ts'
 import { addRun } from './commands/run.ts'
@@ -47,8 +50,11 @@ ${exitCodesHelp}`,
   addRun(program)
   addCorpus(program)
   addParts(program)
+  addLanguage(program)
+  addMask(program)
   addTune(program)
   addExtract(program)
+  addDedup(program)
   addLabel(program)
   addTokenizer(program)
   addEval(program)
