@@ -12,6 +12,8 @@ export {
   type ThresholdRow,
 } from './classifierEvaluation.ts'
 export type { ClassifierHeader, EncoderReference } from './classifierFile.ts'
+export { type DedupFileOptions, dedupFile } from './dedup/dedupFile.ts'
+export type { DuplicateCounts, Likeness } from './dedup/deduplicator.ts'
 export { EmbeddingClassifier, type Encoder, trainEmbeddingClassifier } from './embeddingClassifier.ts'
 export { FastTextModel, type LabelProbability, type PredictOptions } from './fastText.ts'
 export type { DropCounts, DropExample, Funnel, FunnelCounts } from './funnel.ts'
@@ -72,5 +74,6 @@ export {
 export { seedLabels } from './seedLabels.ts'
 export { type DomainSplit, type HeldOutSplit, type SplitOptions, splitHeldOut } from './splitHeldOut.ts'
 export { type Statistics, type StatisticsField, statisticsFields, textStatistics } from './statistics.ts'
+export { type ReadTextsOptions, readTextBatches, type TextBatch, textBatch } from './textBatches.ts'
 export { registeredDomains } from './urlLists.ts'
 export type { DocumentChanges, Drop, Rule, Verdict } from './verdict.ts'

@@ -36,64 +36,6 @@ pub fn text_hashes(texts: Vec<String>, threads: Option<u32>) -> BigUint64Array {
 }
 
 #[napi]
-pub fn minhash_signatures(
-    texts: Vec<String>,
-    ngram: u32,
-    hashes: u32,
-    seed: u32,
-    threads: Option<u32>,
-) -> Result<Uint32Array> {
-    if ngram == 0 || hashes == 0 || hashes > MOST_HASHES {
-        return Err(invalid(
-            "an n-gram has a word at least, a signature 1 to 65536 hashes",
-        ));
-    }
-    let signatures = on(threads, || {
-        minhash::signatures(&texts, ngram as usize, hashes as usize, u64::from(seed))
-    });
-    Ok(signatures.into())
-}
-
-const MOST_HASHES: u32 = 1 << 16;
-
-#[napi(object)]
-pub struct MinhashClusters {
-    pub kept: Int32Array,
-    pub similarity: Float32Array,
-    pub to_kept: Float32Array,
-}
-
-#[napi]
-pub fn minhash_clusters(
-    signatures: &[u32],
-    bands: u32,
-    rows: u32,
-    min_similarity: f64,
-    priorities: &[f64],
-) -> Result<MinhashClusters> {
-    let width = u64::from(bands) * u64::from(rows);
-    if width == 0 || signatures.len() as u64 != width.saturating_mul(priorities.len() as u64) {
-        return Err(invalid(
-            "signatures are documents x bands x rows, priorities one for each document",
-        ));
-    }
-    let found = on(None, || {
-        minhash::clusters(
-            signatures,
-            bands as usize,
-            rows as usize,
-            min_similarity,
-            priorities,
-        )
-    });
-    Ok(MinhashClusters {
-        kept: found.kept.into(),
-        similarity: found.similarity.into(),
-        to_kept: found.to_kept.into(),
-    })
-}
-
-#[napi]
 pub struct NgramIndex {
     index: decontaminate::NgramIndex,
 }
