@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
+import { addClassifier } from './commands/classifier.ts'
 import { addCorpus } from './commands/corpus.ts'
 import { addDedup } from './commands/dedup.ts'
 import { addEval } from './commands/eval.ts'
@@ -56,6 +57,7 @@ ${exitCodesHelp}`,
   addExtract(program)
   addDedup(program)
   addLabel(program)
+  addClassifier(program)
   addTokenizer(program)
   addEval(program)
   addFetch(program)

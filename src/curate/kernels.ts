@@ -16,6 +16,7 @@ export interface CurateKernels {
     weights: Float32Array,
     bias: number,
     maxWords: number,
+    characters: readonly number[],
     threads?: number,
   ): Float64Array
 }
@@ -88,6 +89,8 @@ export interface TrainLinearOptions {
   learningRate: number
   logistic: boolean
   maxWords: number
+  /** Shortest and longest character n-gram, or empty for none. */
+  characters: readonly number[]
   threads?: number
 }
 
