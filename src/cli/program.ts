@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
+import { addClassifier } from './commands/classifier.ts'
 import { addCorpus } from './commands/corpus.ts'
+import { addDedup } from './commands/dedup.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
 import { addExtract } from './commands/extract.ts'
@@ -54,7 +56,9 @@ ${exitCodesHelp}`,
   addMask(program)
   addTune(program)
   addExtract(program)
+  addDedup(program)
   addLabel(program)
+  addClassifier(program)
   addTokenizer(program)
   addEval(program)
   addFetch(program)
