@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
 import { addCorpus } from './commands/corpus.ts'
+import { addDecontaminate } from './commands/decontaminate.ts'
 import { addDedup } from './commands/dedup.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
@@ -55,6 +56,7 @@ ${exitCodesHelp}`,
   addTune(program)
   addExtract(program)
   addDedup(program)
+  addDecontaminate(program)
   addLabel(program)
   addTokenizer(program)
   addEval(program)
