@@ -18,6 +18,7 @@ import { addReport } from './commands/report.ts'
 import { addRun } from './commands/run.ts'
 import { addScore } from './commands/score.ts'
 import { addServe } from './commands/serve.ts'
+import { addShards } from './commands/shards.ts'
 import { addTokenizer } from './commands/tokenizer.ts'
 import { addTune } from './commands/tune.ts'
 import { exitCodesHelp } from './exitCodes.ts'
@@ -66,6 +67,7 @@ ${exitCodesHelp}`,
   addScore(program)
   addServe(program)
   addExport(program)
+  addShards(program)
   addReport(program)
   addInspect(program)
   return program
