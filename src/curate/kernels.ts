@@ -19,6 +19,7 @@ export interface CurateKernels {
     weights: Float32Array,
     bias: number,
     maxWords: number,
+    characters: readonly number[],
     threads?: number,
   ): Float64Array
 }
@@ -103,6 +104,8 @@ export interface TrainLinearOptions {
   learningRate: number
   logistic: boolean
   maxWords: number
+  /** Shortest and longest character n-gram, or empty for none. */
+  characters: readonly number[]
   threads?: number
 }
 

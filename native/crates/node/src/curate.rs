@@ -166,6 +166,7 @@ pub struct TrainLinearOptions {
     pub learning_rate: f64,
     pub logistic: bool,
     pub max_words: u32,
+    pub characters: Vec<u32>,
     pub threads: Option<u32>,
 }
 
@@ -195,7 +196,7 @@ pub fn train_linear(
         order,
         learning_rate: options.learning_rate,
         logistic: options.logistic,
-        max_words: options.max_words as usize,
+        reading: reading(options.max_words, &options.characters)?,
     };
     let (weights, bias) = on(options.threads, || {
         classifier::train(&texts, labels, &training)
@@ -212,15 +213,36 @@ pub fn score_linear(
     weights: &[f32],
     bias: f64,
     max_words: u32,
+    characters: Vec<u32>,
     threads: Option<u32>,
 ) -> Result<Float64Array> {
     if !weights.len().is_power_of_two() {
         return Err(invalid("the number of weights is a power of two"));
     }
+    let reading = reading(max_words, &characters)?;
     Ok(on(threads, || {
-        classifier::score(&texts, weights, bias, max_words as usize)
+        classifier::score(&texts, weights, bias, reading)
     })
     .into())
+}
+
+/// `characters` is empty, or the shortest and the longest n-gram.
+fn reading(max_words: u32, characters: &[u32]) -> Result<classifier::Reading> {
+    let characters = match *characters {
+        [] => [0, 0],
+        [least, most] if 0 < least && least <= most && most <= 16 => {
+            [least as usize, most as usize]
+        }
+        _ => {
+            return Err(invalid(
+                "character n-grams are of 1 to 16, the shortest first",
+            ));
+        }
+    };
+    Ok(classifier::Reading {
+        max_words: max_words as usize,
+        characters,
+    })
 }
 
 fn on<R: Send>(threads: Option<u32>, work: impl FnOnce() -> R + Send) -> R {
