@@ -102,7 +102,7 @@ describe('the statistics of a text', () => {
     expect(c4Texts(texts, 2)).toHaveLength(texts.length)
     kernels().detectLanguages(texts, 50)
     ;new (kernels().NgramIndex)(texts, 3, 1).scan(texts)
-    kernels().scoreLinear(texts, new Float32Array(16), 0, 100)
+    kernels().scoreLinear(texts, new Float32Array(16), 0, 100, [])
   })
 
   it('count the words of Chinese, Japanese, Thai and their like, or leave them whole as spaCy does', () => {

@@ -1,9 +1,12 @@
 //! Binding of the `curate` kernels.
 
+use crate::texts::TextBatch;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
+use smolforge_text::jsonl::Texts;
 use smolforge_text::threads::with_threads;
-use smolforge_text::{classifier, decontaminate, language, minhash};
+use smolforge_text::{classifier, decontaminate, language, minhash, words};
+use std::sync::Arc;
 
 #[napi(object)]
 pub struct DetectedLanguages {
@@ -37,7 +40,7 @@ pub fn text_hashes(texts: Vec<String>, threads: Option<u32>) -> BigUint64Array {
 
 #[napi]
 pub struct NgramIndex {
-    index: decontaminate::NgramIndex,
+    index: Arc<decontaminate::NgramIndex>,
 }
 
 #[napi]
@@ -47,7 +50,25 @@ impl NgramIndex {
         let index = on(None, || {
             decontaminate::NgramIndex::new(&texts, ngram as usize, min_words as usize)
         });
-        Self { index }
+        Self {
+            index: Arc::new(index),
+        }
+    }
+
+    /// As `scan`, of a batch, on other threads.
+    #[napi]
+    pub fn scan_batch(
+        &self,
+        batch: &TextBatch,
+        subsequence: bool,
+        threads: Option<u32>,
+    ) -> Result<AsyncTask<ScanBatch>> {
+        Ok(AsyncTask::new(ScanBatch {
+            index: self.index.clone(),
+            texts: batch.shared()?,
+            subsequence,
+            threads,
+        }))
     }
 
     #[napi]
@@ -58,7 +79,7 @@ impl NgramIndex {
     /// Rows of [text, indexed text, shared n-grams, first character, end character], characters as UTF-16 units.
     #[napi]
     pub fn scan(&self, texts: Vec<String>, threads: Option<u32>) -> Uint32Array {
-        let hits = on(threads, || self.index.scan(&texts));
+        let hits = on(threads, || self.index.scan(&texts, false));
         let mut rows = Vec::with_capacity(5 * hits.len());
         for hit in hits {
             let text = &texts[hit.text as usize];
@@ -86,6 +107,58 @@ impl NgramIndex {
     }
 }
 
+/// Columns of hits: the document of the batch, the indexed text, the n-grams they share, the share of the longest common
+/// subsequence, and the passage that matches.
+#[napi(object)]
+pub struct BatchHits {
+    pub documents: Uint32Array,
+    pub indexed: Uint32Array,
+    pub shared: Uint32Array,
+    pub subsequence: Float32Array,
+    pub passages: Vec<String>,
+}
+
+pub struct ScanBatch {
+    index: Arc<decontaminate::NgramIndex>,
+    texts: Arc<Texts>,
+    subsequence: bool,
+    threads: Option<u32>,
+}
+
+impl Task for ScanBatch {
+    type Output = Vec<decontaminate::Hit>;
+    type JsValue = BatchHits;
+
+    fn compute(&mut self) -> Result<Self::Output> {
+        Ok(on(self.threads, || {
+            self.index.scan(&self.texts.texts(), self.subsequence)
+        }))
+    }
+
+    fn resolve(&mut self, _env: Env, hits: Self::Output) -> Result<BatchHits> {
+        let numbers = |number: fn(&decontaminate::Hit) -> u32| -> Uint32Array {
+            hits.iter().map(number).collect::<Vec<_>>().into()
+        };
+        let shares: Vec<f32> = hits.iter().map(|hit| hit.subsequence).collect();
+        let passage = |hit: &decontaminate::Hit| {
+            self.texts.text(hit.text as usize)[hit.start..hit.end].to_string()
+        };
+        Ok(BatchHits {
+            documents: numbers(|hit| hit.text),
+            indexed: numbers(|hit| hit.indexed),
+            shared: numbers(|hit| hit.shared),
+            subsequence: shares.into(),
+            passages: hits.iter().map(passage).collect(),
+        })
+    }
+}
+
+/// How many words each text has, as shingles and n-grams count them.
+#[napi]
+pub fn word_counts(texts: Vec<String>, threads: Option<u32>) -> Uint32Array {
+    on(threads, || words::counts(&texts)).into()
+}
+
 #[napi(object)]
 pub struct TrainLinearOptions {
     pub buckets: u32,
@@ -93,6 +166,7 @@ pub struct TrainLinearOptions {
     pub learning_rate: f64,
     pub logistic: bool,
     pub max_words: u32,
+    pub characters: Vec<u32>,
     pub threads: Option<u32>,
 }
 
@@ -122,7 +196,7 @@ pub fn train_linear(
         order,
         learning_rate: options.learning_rate,
         logistic: options.logistic,
-        max_words: options.max_words as usize,
+        reading: reading(options.max_words, &options.characters)?,
     };
     let (weights, bias) = on(options.threads, || {
         classifier::train(&texts, labels, &training)
@@ -139,15 +213,36 @@ pub fn score_linear(
     weights: &[f32],
     bias: f64,
     max_words: u32,
+    characters: Vec<u32>,
     threads: Option<u32>,
 ) -> Result<Float64Array> {
     if !weights.len().is_power_of_two() {
         return Err(invalid("the number of weights is a power of two"));
     }
+    let reading = reading(max_words, &characters)?;
     Ok(on(threads, || {
-        classifier::score(&texts, weights, bias, max_words as usize)
+        classifier::score(&texts, weights, bias, reading)
     })
     .into())
+}
+
+/// `characters` is empty, or the shortest and the longest n-gram.
+fn reading(max_words: u32, characters: &[u32]) -> Result<classifier::Reading> {
+    let characters = match *characters {
+        [] => [0, 0],
+        [least, most] if 0 < least && least <= most && most <= 16 => {
+            [least as usize, most as usize]
+        }
+        _ => {
+            return Err(invalid(
+                "character n-grams are of 1 to 16, the shortest first",
+            ));
+        }
+    };
+    Ok(classifier::Reading {
+        max_words: max_words as usize,
+        characters,
+    })
 }
 
 fn on<R: Send>(threads: Option<u32>, work: impl FnOnce() -> R + Send) -> R {
