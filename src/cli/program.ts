@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
 import { addClassifier } from './commands/classifier.ts'
 import { addCorpus } from './commands/corpus.ts'
+import { addDecontaminate } from './commands/decontaminate.ts'
 import { addDedup } from './commands/dedup.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
@@ -57,6 +58,7 @@ ${exitCodesHelp}`,
   addTune(program)
   addExtract(program)
   addDedup(program)
+  addDecontaminate(program)
   addLabel(program)
   addClassifier(program)
   addTokenizer(program)
