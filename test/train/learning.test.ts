@@ -152,7 +152,8 @@ describe('pretraining learns', () => {
       const kept = run(false)
       expect(again.loss).toBe(kept.loss)
       expect(again.gradients).toEqual(kept.gradients)
-      if (!adapted) expect(again.most).toBeLessThan(kept.most / 2)
+      // What is left are the gradients of the weights, which lie in the same memory.
+      if (!adapted) expect(again.most).toBeLessThan(0.6 * kept.most)
     }
   })
 
