@@ -90,7 +90,6 @@ export function configurationFiles(
   configuration: TokenizerConfiguration,
 ): Record<string, string> {
   const special = vocabulary.addedTokens.filter((token) => token.special)
-  const flags = { lstrip: false, rstrip: false, single_word: false }
   const purposes: readonly TokenPurpose[] = ['bos_token', 'eos_token', 'unk_token', 'pad_token']
   const named = Object.fromEntries(
     purposes
@@ -101,9 +100,9 @@ export function configurationFiles(
   const whole = {
     ...configuration,
     added_tokens_decoder: Object.fromEntries(
-      vocabulary.addedTokens.map(({ id, content, special, normalized }) => [
+      vocabulary.addedTokens.map(({ id, content, special, normalized, lstrip, rstrip, singleWord }) => [
         id,
-        { content, ...flags, normalized, special },
+        { content, lstrip, rstrip, single_word: singleWord, normalized, special },
       ]),
     ),
     additional_special_tokens: additional,

@@ -1,16 +1,42 @@
 import type { GgufMetadata } from '../files/gguf.ts'
+import { type Affixes, templateAround } from './affixes.ts'
 import { isByteLevel } from './byte-level.ts'
 import { chatMLTemplate } from './chat.ts'
 import type { TokenizerConfiguration, TokenPurpose } from './configuration.ts'
-import type { AddedToken, Vocabulary } from './vocabulary.ts'
+import { preTokenizers, type SplitStep } from './splitting.ts'
+import { type AddedToken, plainAddedToken, type Vocabulary } from './vocabulary.ts'
 
-/** Whether each pre-tokenizer of llama.cpp that we have splits digits; the file names it, it does not carry it. */
-const preTokenizers: Readonly<Record<string, boolean>> = { smollm: true, 'gpt-2': false, default: false }
+/** What each pre-tokenizer of llama.cpp that we have does; the file names it, it does not carry it. */
+const preTokenizersByName: Readonly<Record<string, Splitting>> = {
+  smollm: { ...preTokenizers.smollm2, ignoreMerges: false },
+  'gpt-2': { ...preTokenizers.gpt2, ignoreMerges: false },
+  default: { ...preTokenizers.gpt2, ignoreMerges: false },
+  'llama-bpe': { ...preTokenizers.llama3, ignoreMerges: true },
+  qwen2: { ...preTokenizers.qwen2, ignoreMerges: false },
+}
+
+interface Splitting {
+  steps: readonly SplitStep[]
+  nfc: boolean
+  ignoreMerges: boolean
+}
+
+/**
+ * llama.cpp's name of what a vocabulary does, undefined where it has none. That llama.cpp does not bring Qwen's texts
+ * to NFC is let pass, as everybody does.
+ */
+export function ggufPreTokenizer({ splitSteps, ignoreMerges }: Vocabulary): string | undefined {
+  return Object.keys(preTokenizersByName).find((name) => {
+    const known = preTokenizersByName[name]
+    return known.steps.join() === splitSteps.join() && known.ignoreMerges === ignoreMerges
+  })
+}
 
 /** llama.cpp's token types (llama.h: `enum llama_token_type`) as far as they mean something here. */
 export const tokenTypes = { normal: 1, control: 3, userDefined: 4, unused: 5 } as const
 
-const SUPPORTED = 'Supported are byte-level BPE tokenizers like those of SmolLM2 and GPT-2.'
+const SUPPORTED =
+  'Supported are byte-level BPE tokenizers like those of GPT-2, SmolLM2, Llama 3 and Qwen 2 to 3.'
 
 const EOS = 'tokenizer.ggml.eos_token_id'
 
@@ -31,7 +57,7 @@ export function readGgufTokenizer(metadata: GgufMetadata): {
   vocabulary: Vocabulary
   configuration: TokenizerConfiguration
 } {
-  const splitDigits = readPreTokenizer(metadata)
+  const { steps: splitSteps, nfc, ignoreMerges } = readPreTokenizer(metadata)
   const types = metadata.numbers('tokenizer.ggml.token_type')
   const tokens = usedTokens(metadata, types)
   const ids = new Map<string, number>()
@@ -65,10 +91,14 @@ export function readGgufTokenizer(metadata: GgufMetadata): {
   ) {
     throw metadata.refusal(EOS, 'The file does not say which token ends a text')
   }
-  return { vocabulary: { tokens, merges, addedTokens, splitDigits }, configuration }
+  const affixes = readAffixes(metadata, tokens)
+  return {
+    vocabulary: { tokens, merges, addedTokens, splitSteps, nfc, ignoreMerges, affixes },
+    configuration,
+  }
 }
 
-function readPreTokenizer(metadata: GgufMetadata): boolean {
+function readPreTokenizer(metadata: GgufMetadata): Splitting {
   const model = metadata.text('tokenizer.ggml.model')
   if (model !== 'gpt2') {
     throw metadata.refusal(
@@ -78,13 +108,25 @@ function readPreTokenizer(metadata: GgufMetadata): boolean {
     )
   }
   const name = metadata.text('tokenizer.ggml.pre') ?? 'default'
-  if (!Object.hasOwn(preTokenizers, name)) {
+  if (!Object.hasOwn(preTokenizersByName, name)) {
     throw metadata.refusal('tokenizer.ggml.pre', `The pre-tokenizer ${name} is not supported`, SUPPORTED)
   }
   if (metadata.boolean('tokenizer.ggml.add_space_prefix') === true) {
     throw metadata.refusal('tokenizer.ggml.add_space_prefix', 'A space before every text is not supported')
   }
-  return preTokenizers[name]
+  return preTokenizersByName[name]
+}
+
+/** The tokens around a text: as the file says, and where it says nothing Llama 3's begin token. */
+function readAffixes(metadata: GgufMetadata, tokens: readonly string[]): Affixes {
+  const isLlama3 = metadata.text('tokenizer.ggml.pre') === 'llama-bpe'
+  const id = (flag: string, key: string, otherwise: boolean): number[] => {
+    const value = metadata.number(key)
+    return (metadata.boolean(flag) ?? otherwise) && value !== undefined ? [value] : []
+  }
+  const before = id('tokenizer.ggml.add_bos_token', 'tokenizer.ggml.bos_token_id', isLlama3)
+  const behind = id('tokenizer.ggml.add_eos_token', EOS, false)
+  return { before, behind, json: templateAround(before, behind, tokens) }
 }
 
 /** The tokens without those at the end that only fill the embedding up, which are in no `tokenizer.json` either. */
@@ -114,7 +156,7 @@ function readAddedTokens(
     const type = id === eos ? tokenTypes.control : types?.[id]
     if (content === '') throw metadata.refusal('tokenizer.ggml.tokens', `Token ${id} is empty`)
     if (type === tokenTypes.control || type === tokenTypes.userDefined) {
-      added.push({ id, content, special: type === tokenTypes.control, normalized: false })
+      added.push({ ...plainAddedToken, id, content, special: type === tokenTypes.control })
     } else if (!isByteLevel(content)) {
       throw metadata.refusal(
         'tokenizer.ggml.tokens',

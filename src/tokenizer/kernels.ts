@@ -1,4 +1,5 @@
 import { loadAddon } from '../native/addon.ts'
+import type { SplitStep } from './splitting.ts'
 
 /** Many UTF-8 texts end to end; `ends[i]` is the byte after text `i`. */
 export interface PackedTexts {
@@ -32,11 +33,18 @@ interface BpeKernels {
     merges: Uint32Array,
     /** the id of each of the 256 bytes, -1 where the vocabulary has none */
     byteIds: Int32Array,
-    /** (id, pass) of tokens that are looked for in the text before it is split into words */
+    /** (id, flags) of tokens that are looked for in the text: 1 normalized, 2 lstrip, 4 rstrip, 8 singleWord */
     addedTokens: Uint32Array,
-    splitDigits: boolean,
+    splitting: Splitting,
+    /** tokens that a word becomes whatever the merges say */
+    wholeWords: Uint32Array,
   ) => NativeEncoder
-  BpeTrainer: new (splitDigits: boolean) => NativeTrainer
+  BpeTrainer: new (splitting: Splitting) => NativeTrainer
+}
+
+interface Splitting {
+  steps: readonly SplitStep[]
+  nfc: boolean
 }
 
 export function bpeKernels(): BpeKernels {

@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { fileError, SmolforgeError } from '../errors.ts'
+import { readAffixes } from './affixes.ts'
 import { bytesOfToken } from './byte-level.ts'
+import { readSplitSteps } from './splitting.ts'
 import type { AddedToken, Vocabulary } from './vocabulary.ts'
 
 /**
- * Reads a `tokenizer.json` of the GPT-2 or SmolLM2 kind: byte-level BPE, digits alone or not, no normalizer.
+ * Reads a `tokenizer.json` of the GPT-2, SmolLM2, Llama 3 or Qwen kind: byte-level BPE with one of their patterns.
  * `truncation` and `padding` are passed over, as transformers does.
  *
  * @throws SmolforgeError `input` that names the part: one that is malformed, or that would give other ids here.
@@ -32,7 +34,7 @@ export function parseTokenizer(json: unknown, file: string): Vocabulary {
   const unsupported = (field: string, what: string): SmolforgeError =>
     new SmolforgeError('input', `This tokenizer is not supported: ${what}`, {
       place: { file, field },
-      hint: 'Supported are byte-level BPE tokenizers like those of SmolLM2 and GPT-2.',
+      hint: 'Supported are byte-level BPE tokenizers like those of GPT-2, SmolLM2, Llama 3 and Qwen 2 to 3.',
     })
 
   if (!isRecord(json)) throw malformed('', 'the file is no object')
@@ -40,29 +42,22 @@ export function parseTokenizer(json: unknown, file: string): Vocabulary {
   const model = json.model
   if (model.type !== undefined && model.type !== 'BPE')
     throw unsupported('model.type', `model ${show(model.type)}`)
-  for (const field of [
-    'dropout',
-    'continuing_subword_prefix',
-    'end_of_word_suffix',
-    'byte_fallback',
-    'ignore_merges',
-  ]) {
+  for (const field of ['dropout', 'continuing_subword_prefix', 'end_of_word_suffix', 'byte_fallback']) {
     const value = model[field]
     if (value !== undefined && value !== null && value !== false && value !== '' && value !== 0) {
       throw unsupported(`model.${field}`, `${field} ${show(value)}`)
     }
   }
-  if (json.normalizer !== undefined && json.normalizer !== null) {
-    throw unsupported('normalizer', `normalizer ${typeName(json.normalizer)}`)
+  const nfc = readNormalizer(json.normalizer, unsupported)
+  const splitting = readSplitSteps(json.pre_tokenizer)
+  if ('notUnderstood' in splitting) throw unsupported('pre_tokenizer', splitting.notUnderstood)
+  const affixes = readAffixes(json.post_processor)
+  if ('notUnderstood' in affixes) throw unsupported('post_processor', affixes.notUnderstood)
+  const decoder = json.decoder
+  if (decoder !== undefined && decoder !== null && typeName(decoder) !== 'ByteLevel') {
+    throw unsupported('decoder', `decoder ${typeName(decoder)}`)
   }
-  const splitDigits = readPreTokenizer(json.pre_tokenizer, unsupported)
-  for (const field of ['post_processor', 'decoder']) {
-    const part = json[field]
-    if (part !== undefined && part !== null && typeName(part) !== 'ByteLevel') {
-      throw unsupported(field, `${field} ${typeName(part)}`)
-    }
-  }
-  const addedTokens = readAddedTokens(json.added_tokens ?? [], malformed, unsupported)
+  const addedTokens = readAddedTokens(json.added_tokens ?? [], model.vocab, malformed)
   const tokens = readTokens(model.vocab, addedTokens, malformed, unsupported)
   const unknown = model.unk_token
   if (
@@ -73,10 +68,16 @@ export function parseTokenizer(json: unknown, file: string): Vocabulary {
     throw malformed('model.unk_token', `the unknown token ${show(unknown)} is not in the vocabulary`)
   }
   if (model.fuse_unk === true) throw unsupported('model.fuse_unk', 'fuse_unk')
+  const outside = [...affixes.before, ...affixes.behind].find((id) => id >= tokens.length)
+  if (outside !== undefined)
+    throw malformed('post_processor', `it adds the token ${outside}, which is not there`)
   return {
     tokens,
     addedTokens,
-    splitDigits,
+    splitSteps: splitting.steps,
+    nfc,
+    ignoreMerges: model.ignore_merges === true,
+    affixes,
     merges: readMerges(model.merges, tokens, malformed),
     ...(typeof unknown === 'string' ? { unknownToken: unknown } : {}),
   }
@@ -84,37 +85,35 @@ export function parseTokenizer(json: unknown, file: string): Vocabulary {
 
 type Complaint = (field: string, what: string) => SmolforgeError
 
-/** Whether digits are split: `[Digits, ByteLevel]` or `ByteLevel` alone, anything else would split otherwise. */
-function readPreTokenizer(part: unknown, unsupported: Complaint): boolean {
-  const steps = isRecord(part) && part.type === 'Sequence' ? part.pretokenizers : [part]
-  const list = Array.isArray(steps) ? steps : []
-  const [digits, byteLevel] = list.length === 2 ? list : [undefined, list[0]]
-  if (!isRecord(byteLevel) || byteLevel.type !== 'ByteLevel' || list.length > 2) {
-    const names = list.map(typeName).join(', ') || typeName(part)
-    throw unsupported('pre_tokenizer', `pre-tokenizer ${names}, not ByteLevel or Digits and ByteLevel`)
+/** Whether texts are brought to NFC, the one normalizer that byte-level tokenizers have. */
+function readNormalizer(part: unknown, unsupported: Complaint): boolean {
+  if (part === undefined || part === null) return false
+  if (!isRecord(part) || part.type !== 'Sequence') {
+    if (typeName(part) === 'NFC') return true
+    throw unsupported('normalizer', `normalizer ${typeName(part)}`)
   }
-  if (byteLevel.add_prefix_space === true) throw unsupported('pre_tokenizer', 'add_prefix_space')
-  if (byteLevel.use_regex === false) throw unsupported('pre_tokenizer', 'ByteLevel without its pattern')
-  if (list.length === 1) return false
-  if (!isRecord(digits) || digits.type !== 'Digits') {
-    throw unsupported('pre_tokenizer', `pre-tokenizer ${typeName(digits)}`)
-  }
-  if (digits.individual_digits !== true) throw unsupported('pre_tokenizer', 'digits split in groups')
-  return true
+  const steps = Array.isArray(part.normalizers) ? (part.normalizers as unknown[]) : []
+  return steps.map((step) => readNormalizer(step, unsupported)).includes(true)
 }
 
-function readAddedTokens(part: unknown, malformed: Complaint, unsupported: Complaint): AddedToken[] {
+function readAddedTokens(part: unknown, vocab: unknown, malformed: Complaint): AddedToken[] {
   if (!Array.isArray(part)) throw malformed('added_tokens', 'added_tokens is no list')
   return part.map((token: unknown, i) => {
     const field = `added_tokens[${i}]`
     if (!isRecord(token) || typeof token.content !== 'string' || token.content === '' || !isId(token.id)) {
       throw malformed(field, 'an added token needs an id and a content')
     }
-    for (const flag of ['single_word', 'lstrip', 'rstrip']) {
-      if (token[flag] === true) throw unsupported(field, `${flag} of ${show(token.content)}`)
-    }
     const { id, content } = token
-    return { id, content, special: token.special === true, normalized: token.normalized === true }
+    return {
+      id,
+      content,
+      special: token.special === true,
+      normalized: token.normalized === true,
+      lstrip: token.lstrip === true,
+      rstrip: token.rstrip === true,
+      singleWord: token.single_word === true,
+      inModel: isRecord(vocab) && Object.hasOwn(vocab, content),
+    }
   })
 }
 

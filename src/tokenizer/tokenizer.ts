@@ -19,52 +19,46 @@ import { bpeKernels, type NativeEncoder, packTexts, sliceTexts } from './kernels
 import type { ChatMessage, ChatTemplateOptions } from './messages.ts'
 import { readTokenizerFile } from './read.ts'
 import { createStreamDecoder, type StreamDecoder } from './stream.ts'
-import { tokenTable, type Vocabulary } from './vocabulary.ts'
+import { addedTokenFlags, tokenTable, type Vocabulary, wholeWords } from './vocabulary.ts'
 import { tokenizerJson } from './write.ts'
 
 /**
- * Byte-level BPE as SmolLM2 has it: text to ids and back, special tokens, chat template.
+ * Byte-level BPE as GPT-2, SmolLM2, Llama 3 and Qwen have it: text to ids and back, special tokens, chat template.
  * Ids are those of Hugging Face's tokenizers for the same file. Text that spells a special token is that token.
  */
 export class Tokenizer {
   readonly vocabSize: number
   readonly specialTokens: ReadonlyMap<string, number>
-  /** Ends a document: `<|endoftext|>`, in a vocabulary without it the configured end token. */
-  readonly endOfTextId: number
-  /** Ends what a model says: `<|im_end|>` for a chat model, `<|endoftext|>` for a base model. */
-  readonly eosTokenId: number
   /** Jinja, in the form of Hugging Face's `tokenizer_config.json`. */
   readonly chatTemplate: string
   readonly #vocabulary: Vocabulary
   readonly #configuration: TokenizerConfiguration
   readonly #native: NativeEncoder
+  readonly #addedIds: ReadonlyMap<string, number>
   readonly #bytes: Uint8Array
   readonly #ends: Uint32Array
 
   constructor(vocabulary: Vocabulary, configuration: TokenizerConfiguration) {
     const { bytes, ends, byteIds } = tokenTable(vocabulary)
-    const added = Uint32Array.from(
-      vocabulary.addedTokens.flatMap(({ id, normalized }) => [id, normalized ? 1 : 0]),
-    )
     const { BpeEncoder } = bpeKernels()
-    this.#native = new BpeEncoder(bytes, ends, vocabulary.merges, byteIds, added, vocabulary.splitDigits)
+    this.#native = new BpeEncoder(
+      bytes,
+      ends,
+      vocabulary.merges,
+      byteIds,
+      addedTokenFlags(vocabulary),
+      { steps: vocabulary.splitSteps, nfc: vocabulary.nfc },
+      wholeWords(vocabulary),
+    )
     this.#vocabulary = vocabulary
     this.#configuration = configuration
     this.#bytes = bytes
     this.#ends = ends
+    this.#addedIds = new Map(vocabulary.addedTokens.map(({ content, id }) => [content, id]))
     this.vocabSize = vocabulary.tokens.length
     this.specialTokens = new Map(
       vocabulary.addedTokens.filter((token) => token.special).map(({ content, id }) => [content, id]),
     )
-    const eos = this.#configured('eos_token')
-    const endOfText = this.tokenId('<|endoftext|>') ?? eos
-    if (endOfText === undefined) {
-      throw new SmolforgeError('input', 'The tokenizer has no <|endoftext|> and no eos_token', {
-        hint: 'Name an eos_token in tokenizer_config.json.',
-      })
-    }
-    this.endOfTextId = endOfText
-    this.eosTokenId = eos ?? endOfText
     this.chatTemplate = String(configuration.chat_template)
   }
 
@@ -106,8 +100,31 @@ export class Tokenizer {
     }
   }
 
-  encode(text: string): Uint32Array {
-    return this.encodeBatch([text])[0]
+  /**
+   * Ends a document: `<|endoftext|>`, in a vocabulary without it the configured end token or Llama 3's.
+   *
+   * @throws SmolforgeError `input` where there is none of them.
+   */
+  get endOfTextId(): number {
+    const id =
+      this.tokenId('<|endoftext|>') ?? this.#configured('eos_token') ?? this.tokenId('<|end_of_text|>')
+    if (id !== undefined) return id
+    throw new SmolforgeError('input', 'The tokenizer has no <|endoftext|> and no eos_token', {
+      hint: 'Name an eos_token in tokenizer_config.json.',
+    })
+  }
+
+  /** Ends what a model says: `<|im_end|>` for a chat model, `<|endoftext|>` for a base model. Throws as `endOfTextId`. */
+  get eosTokenId(): number {
+    return this.#configured('eos_token') ?? this.endOfTextId
+  }
+
+  /** The ids of a text; with `addSpecialTokens` also those that the tokenizer's post-processor puts around it. */
+  encode(text: string, options: { addSpecialTokens?: boolean } = {}): Uint32Array {
+    const [ids] = this.encodeBatch([text])
+    const { before, behind } = this.#vocabulary.affixes
+    if (!options.addSpecialTokens || before.length + behind.length === 0) return ids
+    return Uint32Array.from([...before, ...ids, ...behind])
   }
 
   /** Encodes on all threads. The arrays returned are views of shared memory: copy one to keep it alone. */
@@ -143,7 +160,7 @@ export class Tokenizer {
 
   /** The id of a special or added token as it is written. */
   tokenId(content: string): number | undefined {
-    return this.#vocabulary.addedTokens.find((token) => token.content === content)?.id
+    return this.#addedIds.get(content)
   }
 
   applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): string {

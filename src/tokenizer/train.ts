@@ -4,12 +4,17 @@ import { neverStop, noProgress, type Progress, type StopSignal } from '../progre
 import { baseConfiguration } from './configuration.ts'
 import { bpeKernels, type NativeTrainer, packTexts, sliceTexts } from './kernels.ts'
 import { smolSpecialTokens } from './special.ts'
+import { type PreTokenizerName, preTokenizers } from './splitting.ts'
 import { Tokenizer } from './tokenizer.ts'
 import { trainedVocabulary } from './vocabulary.ts'
 
 export interface TrainTokenizerOptions {
   /** Special tokens and the 256 bytes included; fewer come out when the texts have no more pairs to merge. */
   vocabSize: number
+  /** How texts are split into words. Default `smollm2`. */
+  preTokenizer?: PreTokenizerName
+  /** They take the first ids. Default SmolLM2's 17. */
+  specialTokens?: readonly string[]
   onProgress?: Progress
   stop?: StopSignal
 }
@@ -17,7 +22,7 @@ export interface TrainTokenizerOptions {
 const MERGES_AT_A_TIME = 128
 
 /**
- * Trains byte-level BPE (Sennrich et al. 2016; GPT-2) with SmolLM2's pre-tokenizer and its 17 special tokens.
+ * Trains byte-level BPE (Sennrich et al. 2016; GPT-2), by default with SmolLM2's pre-tokenizer and 17 special tokens.
  * The merges are those of Hugging Face's `BpeTrainer` on the same texts, whatever the order of the texts.
  *
  * @throws SmolforgeError `usage` for a vocabulary below 273, `input` without any text, `interrupted` when stopped.
@@ -27,18 +32,19 @@ export async function trainTokenizer(
   options: TrainTokenizerOptions,
 ): Promise<Tokenizer> {
   const { vocabSize, onProgress = noProgress, stop = neverStop } = options
-  const smallest = smolSpecialTokens.length + 256
+  const { preTokenizer = 'smollm2', specialTokens = smolSpecialTokens } = options
+  const smallest = specialTokens.length + 256
   if (!Number.isInteger(vocabSize) || vocabSize < smallest || vocabSize > 2 ** 24) {
     throw new SmolforgeError('usage', `A vocabulary of ${vocabSize} tokens cannot be trained`, {
-      hint: `The ${smolSpecialTokens.length} special tokens and 256 bytes take ${smallest}; more than 2^24 is too many.`,
+      hint: `The ${specialTokens.length} special tokens and 256 bytes take ${smallest}; more than 2^24 is too many.`,
     })
   }
   const { BpeTrainer } = bpeKernels()
-  const trainer = new BpeTrainer(true)
+  const trainer = new BpeTrainer(preTokenizers[preTokenizer])
   const textBytes = await countWords(trainer, texts, onProgress, stop)
   if (textBytes === 0) throw new SmolforgeError('input', 'There is no text to train a tokenizer on')
 
-  const specials = packTexts(smolSpecialTokens)
+  const specials = packTexts(specialTokens)
   trainer.begin(vocabSize, specials.bytes, specials.ends)
   while (true) {
     const { vocabSize: done, finished } = trainer.advance(MERGES_AT_A_TIME)
@@ -47,7 +53,7 @@ export async function trainTokenizer(
     await setImmediate()
     throwIfStopped(stop)
   }
-  return new Tokenizer(trainedVocabulary(smolSpecialTokens, trainer.result()), baseConfiguration())
+  return new Tokenizer(trainedVocabulary(specialTokens, preTokenizer, trainer.result()), baseConfiguration())
 }
 
 async function countWords(

@@ -1,12 +1,22 @@
+import type { Affixes } from './affixes.ts'
 import { tokenOfBytes, writeBytesOfToken } from './byte-level.ts'
+import { type PreTokenizerName, preTokenizers, type SplitStep } from './splitting.ts'
 
 /** A token that is found in the text as it is written, before the text is split into words. */
 export interface AddedToken {
   id: number
   content: string
   special: boolean
-  /** In Hugging Face's files: looked for after the others, in what they left over. */
+  /** Looked for after the others, in the normalised text that they left over. */
   normalized: boolean
+  /** Takes the white space before it. */
+  lstrip: boolean
+  /** Takes the white space behind it. */
+  rstrip: boolean
+  /** Only where no letter, digit, mark or underscore touches it. */
+  singleWord: boolean
+  /** Whether the model's own vocabulary has it too, so that merges may make it. */
+  inModel: boolean
 }
 
 /** All that decides on ids: what `tokenizer.json` says, with the merges as ids. */
@@ -16,8 +26,14 @@ export interface Vocabulary {
   /** (left, right, result) ids by rank, flat. */
   merges: Uint32Array
   addedTokens: readonly AddedToken[]
-  /** Every digit is a word of its own (SmolLM2), or digits stay in the words of GPT-2's pattern. */
-  splitDigits: boolean
+  /** How texts are split into words. */
+  splitSteps: readonly SplitStep[]
+  /** Whether texts are brought to Unicode's NFC first. */
+  nfc: boolean
+  /** A word that is a token becomes that token, whatever the merges say (Llama 3). */
+  ignoreMerges: boolean
+  /** What stands around the ids of a text when special tokens are asked for. */
+  affixes: Affixes
   /** Stands for a byte that the vocabulary lacks; without it such bytes are left out, as Hugging Face does. */
   unknownToken?: string
 }
@@ -29,6 +45,7 @@ export function tokenTable(vocabulary: Vocabulary): {
   byteIds: Int32Array
 } {
   const added = new Set(vocabulary.addedTokens.map((token) => token.id))
+  const outside = new Set(vocabulary.addedTokens.filter(({ inModel }) => !inModel).map(({ id }) => id))
   const ends = new Uint32Array(vocabulary.tokens.length)
   const unknown =
     vocabulary.unknownToken === undefined ? -1 : vocabulary.tokens.indexOf(vocabulary.unknownToken)
@@ -41,15 +58,32 @@ export function tokenTable(vocabulary: Vocabulary): {
     const start = end
     const plain = !added.has(id) && writeBytesOfToken(token, bytes, start)
     end += plain ? token.length : bytes.write(token, start)
-    if (end === start + 1 && !added.has(id)) byteIds[bytes[start]] = id
+    if (end === start + 1 && !outside.has(id)) byteIds[bytes[start]] = id
     ends[id] = end
   }
   return { bytes: bytes.subarray(0, end), ends, byteIds }
 }
 
+/** (id, flags) of each added token, as the native encoder takes them. */
+export function addedTokenFlags(vocabulary: Vocabulary): Uint32Array {
+  const flags = vocabulary.addedTokens.map(({ id, normalized, lstrip, rstrip, singleWord }) => [
+    id,
+    Number(normalized) | (Number(lstrip) << 1) | (Number(rstrip) << 2) | (Number(singleWord) << 3),
+  ])
+  return Uint32Array.from(flags.flat())
+}
+
+/** The tokens that a word becomes whatever the merges say: with `ignoreMerges` all of the model's. */
+export function wholeWords(vocabulary: Vocabulary): Uint32Array {
+  if (!vocabulary.ignoreMerges) return new Uint32Array(0)
+  const outside = new Set(vocabulary.addedTokens.filter(({ inModel }) => !inModel).map(({ id }) => id))
+  return Uint32Array.from(vocabulary.tokens.keys()).filter((id) => !outside.has(id))
+}
+
 /** A vocabulary from a training result: special tokens first, then the bytes, then one token for each merge. */
 export function trainedVocabulary(
   specialTokens: readonly string[],
+  preTokenizer: PreTokenizerName,
   result: { tokenBytes: Uint8Array; tokenEnds: Uint32Array; merges: Uint32Array },
 ): Vocabulary {
   const tokens: string[] = []
@@ -60,7 +94,19 @@ export function trainedVocabulary(
   return {
     tokens,
     merges: result.merges,
-    addedTokens: specialTokens.map((content, id) => ({ id, content, special: true, normalized: false })),
-    splitDigits: true,
+    addedTokens: specialTokens.map((content, id) => ({ ...plainAddedToken, id, content, special: true })),
+    splitSteps: preTokenizers[preTokenizer].steps,
+    nfc: preTokenizers[preTokenizer].nfc,
+    ignoreMerges: false,
+    affixes: { before: [], behind: [], json: null },
   }
 }
+
+/** The rest of an added token that is found as it is written and nothing more. */
+export const plainAddedToken = {
+  normalized: false,
+  lstrip: false,
+  rstrip: false,
+  singleWord: false,
+  inModel: true,
+} as const

@@ -1,29 +1,29 @@
+import { splitStepsJson } from './splitting.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
 /** A vocabulary as the content of a `tokenizer.json`, which Hugging Face's libraries read and give the same ids. */
 export function tokenizerJson(vocabulary: Vocabulary): string {
   const { tokens, merges, addedTokens } = vocabulary
   const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true }
+  const outside = new Set(addedTokens.filter(({ inModel }) => !inModel).map(({ id }) => id))
   const pairs: string[] = []
   for (let at = 0; at < merges.length; at += 3) pairs.push(`${tokens[merges[at]]} ${tokens[merges[at + 1]]}`)
   const json = {
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: addedTokens.map(({ id, content, special, normalized }) => ({
+    added_tokens: addedTokens.map(({ id, content, special, normalized, lstrip, rstrip, singleWord }) => ({
       id,
       content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
+      single_word: singleWord,
+      lstrip,
+      rstrip,
       normalized,
       special,
     })),
-    normalizer: null,
-    pre_tokenizer: vocabulary.splitDigits
-      ? { type: 'Sequence', pretokenizers: [{ type: 'Digits', individual_digits: true }, byteLevel] }
-      : byteLevel,
-    post_processor: null,
+    normalizer: vocabulary.nfc ? { type: 'NFC' } : null,
+    pre_tokenizer: splitStepsJson(vocabulary.splitSteps),
+    post_processor: vocabulary.affixes.json ?? null,
     decoder: byteLevel,
     model: {
       type: 'BPE',
@@ -33,8 +33,10 @@ export function tokenizerJson(vocabulary: Vocabulary): string {
       end_of_word_suffix: null,
       fuse_unk: false,
       byte_fallback: false,
-      ignore_merges: false,
-      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      ignore_merges: vocabulary.ignoreMerges,
+      vocab: Object.fromEntries(
+        tokens.map((token, id) => [token, id] as const).filter(([, id]) => !outside.has(id)),
+      ),
       merges: pairs,
     },
   }

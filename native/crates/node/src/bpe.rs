@@ -2,7 +2,7 @@
 
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
-use smolforge_text::bpe::{AddedToken, Encoder, Parts, Trainer};
+use smolforge_text::bpe::{AddedToken, Encoder, Parts, PreTokenizer, Step, Trainer};
 
 #[napi(object)]
 pub struct EncodedBatch {
@@ -23,6 +23,28 @@ pub struct TrainedVocabulary {
     pub merges: Uint32Array,
 }
 
+/// What happens to a text before words are merged.
+#[napi(object)]
+pub struct Splitting {
+    /// Steps by name, in their order: gpt2, llama3, qwen2, digits, digitRuns, prefixSpace.
+    pub steps: Vec<String>,
+    pub nfc: bool,
+}
+
+impl Splitting {
+    fn pre_tokenizer(&self) -> Result<PreTokenizer> {
+        let steps = self.steps.iter().map(|name| {
+            Step::named(name).ok_or_else(|| invalid(format!("no step {name} of a pre-tokenizer")))
+        });
+        Ok(PreTokenizer::new(steps.collect::<Result<_>>()?))
+    }
+}
+
+const NORMALIZED: u32 = 1;
+const LSTRIP: u32 = 2;
+const RSTRIP: u32 = 4;
+const SINGLE_WORD: u32 = 8;
+
 #[napi]
 pub struct BpeEncoder {
     encoder: Encoder,
@@ -37,7 +59,8 @@ impl BpeEncoder {
         merges: &[u32],
         byte_ids: &[i32],
         added_tokens: &[u32],
-        split_digits: bool,
+        splitting: Splitting,
+        whole_words: &[u32],
     ) -> Result<Self> {
         let byte_ids = byte_ids
             .try_into()
@@ -52,10 +75,15 @@ impl BpeEncoder {
                 let content = contents
                     .get(token[0] as usize)
                     .ok_or_else(|| invalid("an added token has no content"))?;
+                let content = std::str::from_utf8(content)
+                    .map_err(|_| invalid("an added token is no UTF-8"))?;
                 Ok(AddedToken {
-                    content: content.to_vec(),
+                    content: content.into(),
                     id: token[0],
-                    pass: token[1].min(1) as u8,
+                    normalized: token[1] & NORMALIZED != 0,
+                    lstrip: token[1] & LSTRIP != 0,
+                    rstrip: token[1] & RSTRIP != 0,
+                    single_word: token[1] & SINGLE_WORD != 0,
                 })
             })
             .collect::<Result<_>>()?;
@@ -68,7 +96,9 @@ impl BpeEncoder {
                 .collect(),
             byte_ids,
             added,
-            split_digits,
+            pre_tokenizer: splitting.pre_tokenizer()?,
+            nfc: splitting.nfc,
+            whole_words: whole_words.to_vec(),
         })
         .map_err(invalid)?;
         Ok(Self { encoder })
@@ -103,11 +133,11 @@ pub struct BpeTrainer {
 #[napi]
 impl BpeTrainer {
     #[napi(constructor)]
-    pub fn new(split_digits: bool) -> Self {
-        Self {
-            trainer: Trainer::new(split_digits),
+    pub fn new(splitting: Splitting) -> Result<Self> {
+        Ok(Self {
+            trainer: Trainer::new(splitting.pre_tokenizer()?, splitting.nfc),
             begun: false,
-        }
+        })
     }
 
     /// Counts the words of the texts.

@@ -1,16 +1,20 @@
-//! Byte-level BPE with the pre-tokenizer of SmolLM2 and GPT-2: splitting, encoding, training.
+//! Byte-level BPE with the pre-tokenizers of GPT-2, SmolLM2, Llama 3 and Qwen: splitting, encoding, training.
 
 mod added;
 mod cache;
+mod cl100k;
 mod classes;
+mod counts;
 mod encoder;
 mod merge;
+mod nfc;
+mod pretokenizer;
 mod splitter;
 mod trainer;
 
 pub use added::AddedToken;
 pub use encoder::{Encoder, Parts};
-pub use splitter::words;
+pub use pretokenizer::{PreTokenizer, Step};
 pub use trainer::{Trained, Trainer};
 
 /// A pair of token ids as one map key.

@@ -1,5 +1,6 @@
 //! Words that were merged before, with their ids: text repeats its words, a look-up costs a fiftieth of a merge.
 
+use super::counts::{hash_of, short_key};
 use rustc_hash::FxHashMap;
 
 const SLOTS: usize = 1 << 17;
@@ -122,25 +123,9 @@ impl Cache {
     }
 }
 
-/// The bytes of a short word as a number, zeros behind it.
-#[inline(always)]
-fn short_key(text: &[u8], start: usize, length: usize) -> u128 {
-    if let Some(window) = text.get(start..start + SHORT_WORD) {
-        let all = u128::from_le_bytes(window.try_into().expect("16 bytes"));
-        // length is 1 to 16, the shift 120 to 0
-        return all & (u128::MAX >> (8 * (SHORT_WORD - length)));
-    }
-    let mut bytes = [0; SHORT_WORD];
-    bytes[..length].copy_from_slice(&text[start..start + length]);
-    u128::from_le_bytes(bytes)
-}
-
 #[inline(always)]
 fn slot_of(key: u128, length: usize) -> usize {
-    let low = key as u64 ^ 0x9e37_79b9_7f4a_7c15;
-    let high = (key >> 64) as u64 ^ 0xd1b5_4a32_d192_ed03 ^ length as u64;
-    let product = low as u128 * high as u128;
-    ((product as u64 ^ (product >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 47) as usize
+    hash_of(key, length) as usize % SLOTS
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Text to ids and back.
 
-use super::added::{AddedToken, AddedTokens};
+use super::added::{AddedToken, AddedTokens, Piece};
 use super::cache::Cache;
 use super::merge::{MergeTable, Scratch};
+use super::nfc::nfc;
 use super::pair_key;
-use super::splitter::word_end;
+use super::pretokenizer::PreTokenizer;
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use std::sync::Mutex;
 
 /// What a vocabulary is made of; checked by `Encoder::new`.
@@ -18,7 +20,11 @@ pub struct Parts {
     /// The id of each byte, -1 where there is none: such bytes give no id.
     pub byte_ids: [i32; 256],
     pub added: Vec<AddedToken>,
-    pub split_digits: bool,
+    pub pre_tokenizer: PreTokenizer,
+    /// Whether texts are brought to NFC.
+    pub nfc: bool,
+    /// The tokens that a word becomes whole, whatever the merges say (`ignore_merges`).
+    pub whole_words: Vec<u32>,
 }
 
 pub struct Encoder {
@@ -26,8 +32,11 @@ pub struct Encoder {
     token_ends: Vec<u32>,
     merges: MergeTable,
     byte_ids: [i32; 256],
+    /// Those that are looked for in the text as it is, and in the normalised text.
     added: [AddedTokens; 2],
-    split_digits: bool,
+    pre_tokenizer: PreTokenizer,
+    nfc: bool,
+    whole_words: FxHashMap<Box<[u8]>, u32>,
     /// One for each thread that has worked, warm for the next call.
     workers: Mutex<Vec<Worker>>,
 }
@@ -72,15 +81,37 @@ impl Encoder {
         for (rank, &[left, right, result]) in parts.merges.iter().enumerate() {
             merges.insert(pair_key(left, right), (rank as u32, result));
         }
-        let of_pass =
-            |pass| AddedTokens::new(parts.added.iter().filter(move |token| token.pass == pass));
+        if !parts.whole_words.iter().all(|&id| known(id)) {
+            return Err("a whole word has an id outside the vocabulary".into());
+        }
+        let bytes_of = |id: u32| {
+            let start = match id {
+                0 => 0,
+                _ => parts.token_ends[id as usize - 1] as usize,
+            };
+            &parts.token_bytes[start..parts.token_ends[id as usize] as usize]
+        };
+        let whole_words = parts
+            .whole_words
+            .iter()
+            .map(|&id| (bytes_of(id).into(), id))
+            .collect();
+        let (mut normalized, plain): (Vec<_>, Vec<_>) =
+            parts.added.into_iter().partition(|token| token.normalized);
+        if parts.nfc {
+            for token in &mut normalized {
+                token.content = nfc(&token.content).into_owned();
+            }
+        }
         Ok(Self {
-            added: [of_pass(0), of_pass(1)],
+            added: [AddedTokens::new(plain)?, AddedTokens::new(normalized)?],
+            pre_tokenizer: parts.pre_tokenizer,
+            nfc: parts.nfc,
+            whole_words,
             token_bytes: parts.token_bytes,
             token_ends: parts.token_ends,
             merges,
             byte_ids: parts.byte_ids,
-            split_digits: parts.split_digits,
             workers: Mutex::default(),
         })
     }
@@ -130,7 +161,7 @@ impl Encoder {
             Vec::with_capacity(texts.iter().map(|text| text.len()).sum::<usize>() / 3 + 16);
         let mut ends = Vec::with_capacity(texts.len());
         for text in texts {
-            self.encode_pass(text.as_bytes(), 0, &mut worker, &mut ids);
+            self.encode_text(text, &mut worker, &mut ids);
             ends.push(ids.len() as u32);
         }
         if let Ok(mut workers) = self.workers.lock() {
@@ -139,35 +170,34 @@ impl Encoder {
         (ids, ends)
     }
 
-    /// Cuts out the added tokens of one pass, then of the next, then splits what is left into words.
-    fn encode_pass(&self, text: &[u8], pass: usize, worker: &mut Worker, ids: &mut Vec<u32>) {
-        let Some(added) = self.added.get(pass) else {
-            return self.encode_words(text, worker, ids);
-        };
-        let mut at = 0;
-        while let Some((start, end, id)) = added.find(text, at) {
-            self.encode_pass(&text[at..start], pass + 1, worker, ids);
-            ids.push(id);
-            at = end;
-        }
-        self.encode_pass(&text[at..], pass + 1, worker, ids);
+    /// Cuts out the added tokens, normalises what is left, cuts out those that are normalised too, splits the rest.
+    fn encode_text(&self, text: &str, worker: &mut Worker, ids: &mut Vec<u32>) {
+        self.added[0].split(text, |piece| match piece {
+            Piece::Token(id) => ids.push(id),
+            Piece::Text(text) => {
+                let normal = if self.nfc { nfc(text) } else { text.into() };
+                self.added[1].split(&normal, |piece| match piece {
+                    Piece::Token(id) => ids.push(id),
+                    Piece::Text(text) => self.encode_words(text.as_bytes(), worker, ids),
+                });
+            }
+        });
     }
 
     fn encode_words(&self, text: &[u8], worker: &mut Worker, ids: &mut Vec<u32>) {
         let Worker { cache, scratch } = worker;
-        let mut at = 0;
-        while at < text.len() {
-            let end = word_end(text, at, self.split_digits);
-            let scratch = &mut *scratch;
-            cache.append(text, at, end, ids, |word| {
+        self.pre_tokenizer.for_each_word(text, |text, start, end| {
+            cache.append(text, start, end, ids, |word| {
+                if let Some(&id) = self.whole_words.get(word) {
+                    return scratch.single(id);
+                }
                 let symbols = word.iter().map(|&byte| self.byte_ids[byte as usize]);
                 scratch.merge(
                     symbols.filter(|&id| id >= 0).map(|id| id as u32),
                     &self.merges,
                 )
             });
-            at = end;
-        }
+        });
     }
 }
 
@@ -192,6 +222,7 @@ pub fn runs_of_texts<'a, 'b>(texts: &'a [&'b str], target: usize) -> Vec<&'a [&'
 
 #[cfg(test)]
 mod tests {
+    use super::super::pretokenizer::Step;
     use super::*;
 
     /// All bytes, then "ab", "abc" and a special token.
@@ -208,11 +239,13 @@ mod tests {
             merges: vec![[97, 98, 256], [256, 99, 257]],
             byte_ids: std::array::from_fn(|byte| byte as i32),
             added: vec![AddedToken {
-                content: b"<|x|>".to_vec(),
+                content: "<|x|>".into(),
                 id: 258,
-                pass: 0,
+                ..Default::default()
             }],
-            split_digits: true,
+            pre_tokenizer: PreTokenizer::new(vec![Step::Digits, Step::Gpt2]),
+            nfc: false,
+            whole_words: Vec::new(),
         })
         .unwrap()
     }

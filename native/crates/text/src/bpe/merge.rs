@@ -38,6 +38,13 @@ impl Scratch {
         &self.ids
     }
 
+    /// A word that is one token.
+    pub fn single(&mut self, id: u32) -> &[u32] {
+        self.ids.clear();
+        self.ids.push(id);
+        &self.ids
+    }
+
     fn by_scan(&mut self, merges: &MergeTable) {
         let rank = |left, right| {
             merges

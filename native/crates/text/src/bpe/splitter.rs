@@ -4,32 +4,10 @@
 
 use super::classes::{ASCII, Class, classify};
 
-/// The words of a text, first to last; together they are the text.
-pub fn words(text: &str, split_digits: bool) -> impl Iterator<Item = &str> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        if at == text.len() {
-            return None;
-        }
-        let end = word_end(text.as_bytes(), at, split_digits);
-        let word = &text[at..end];
-        at = end;
-        Some(word)
-    })
-}
-
-/// Where the word that begins at `at` ends. `text` is UTF-8, `at` a character's first byte and not the end.
-#[inline]
-pub fn word_end(text: &[u8], at: usize, split_digits: bool) -> usize {
-    if split_digits {
-        end::<true>(text, at)
-    } else {
-        end::<false>(text, at)
-    }
-}
-
+/// Where the word that begins at `at` ends; with `DIGITS` every digit is cut out before. `text` is UTF-8, `at` a
+/// character's first byte and not the end.
 #[inline(always)]
-fn end<const DIGITS: bool>(text: &[u8], at: usize) -> usize {
+pub fn word_end<const DIGITS: bool>(text: &[u8], at: usize) -> usize {
     let first = text[at];
     if first == b'\'' {
         let length = contraction(&text[at + 1..]);
@@ -116,12 +94,52 @@ fn class_at<const DIGITS: bool>(text: &[u8], at: usize) -> (Class, usize) {
     (class, length)
 }
 
+/// Digits alone: one, or everything up to the next.
+pub fn digits_end(text: &[u8], at: usize) -> usize {
+    let (class, length) = class_at::<true>(text, at);
+    if class == Class::Number {
+        return at + length;
+    }
+    class_run_end(text, at + length, |class| class != Class::Number)
+}
+
+/// A run of digits, or everything up to the next.
+pub fn digit_run_end(text: &[u8], at: usize) -> usize {
+    let (class, length) = class_at::<true>(text, at);
+    let is_number = class == Class::Number;
+    class_run_end(text, at + length, |class| {
+        (class == Class::Number) == is_number
+    })
+}
+
+fn class_run_end(text: &[u8], mut at: usize, belongs: impl Fn(Class) -> bool) -> usize {
+    while at < text.len() {
+        let (class, length) = class_at::<true>(text, at);
+        if !belongs(class) {
+            break;
+        }
+        at += length;
+    }
+    at
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn words<const DIGITS: bool>(text: &str) -> Vec<&str> {
+        let mut words = Vec::new();
+        let mut at = 0;
+        while at < text.len() {
+            let end = word_end::<DIGITS>(text.as_bytes(), at);
+            words.push(&text[at..end]);
+            at = end;
+        }
+        words
+    }
+
     fn split(text: &str) -> Vec<&str> {
-        words(text, true).collect()
+        words::<true>(text)
     }
 
     #[test]
@@ -144,8 +162,10 @@ mod tests {
 
     #[test]
     fn without_digit_splitting_numbers_are_gpt2s() {
-        let split: Vec<_> = words("in 2024, x1  3", false).collect();
-        assert_eq!(split, ["in", " 2024", ",", " x", "1", " ", " 3"]);
+        assert_eq!(
+            words::<false>("in 2024, x1  3"),
+            ["in", " 2024", ",", " x", "1", " ", " 3"]
+        );
     }
 
     #[test]

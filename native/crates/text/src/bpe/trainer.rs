@@ -3,20 +3,19 @@
 //! peculiarities: a pair's count is not lowered by its own merge, and an entry of the queue knows only the words in
 //! which its pair appeared at one time. Both decide ties, and equal merges need them.
 
+use super::counts::{self, WordCounts};
+use super::nfc::nfc;
 use super::pair_key;
-use super::splitter::words;
+use super::pretokenizer::PreTokenizer;
 use rayon::prelude::*;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxHashMap;
 use std::collections::BinaryHeap;
-use std::hash::BuildHasher;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-const SHARDS: usize = 64;
-
-#[derive(Default)]
 pub struct Trainer {
-    split_digits: bool,
-    counts: Vec<Mutex<FxHashMap<Box<[u8]>, u64>>>,
+    pre_tokenizer: PreTokenizer,
+    nfc: bool,
+    counts: Mutex<Vec<WordCounts>>,
     merging: Option<Merging>,
 }
 
@@ -68,10 +67,11 @@ impl PartialOrd for Candidate {
 }
 
 impl Trainer {
-    pub fn new(split_digits: bool) -> Self {
+    pub fn new(pre_tokenizer: PreTokenizer, nfc: bool) -> Self {
         Self {
-            split_digits,
-            counts: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            pre_tokenizer,
+            nfc,
+            counts: Mutex::default(),
             merging: None,
         }
     }
@@ -86,44 +86,25 @@ impl Trainer {
     }
 
     fn count(&self, texts: &[&str]) {
-        let mut local: FxHashMap<&[u8], u64> = FxHashMap::default();
+        let spare = self.counts.lock().ok().and_then(|mut tables| tables.pop());
+        let mut counts = spare.unwrap_or_default();
         for text in texts {
-            for word in words(text, self.split_digits) {
-                *local.entry(word.as_bytes()).or_default() += 1;
-            }
+            let normal = if self.nfc { nfc(text) } else { (*text).into() };
+            self.pre_tokenizer
+                .for_each_word(normal.as_bytes(), |text, start, end| {
+                    counts.add(text, start, end);
+                });
         }
-        let mut by_shard: Vec<Vec<(&[u8], u64)>> = vec![Vec::new(); SHARDS];
-        for (word, count) in local {
-            // The high bits: the low ones choose the bucket within the shard's own map.
-            by_shard[(FxBuildHasher.hash_one(word) >> 58) as usize].push((word, count));
-        }
-        for (shard, words) in self.counts.iter().zip(by_shard) {
-            let mut shard = shard
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
-            for (word, count) in words {
-                match shard.get_mut(word) {
-                    Some(total) => *total += count,
-                    None => {
-                        shard.insert(word.into(), count);
-                    }
-                }
-            }
-        }
+        let mut tables = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.push(counts);
     }
 
     /// Fixes the words and counts their pairs. The special tokens take the first ids.
     pub fn begin(&mut self, vocab_size: usize, special_tokens: &[&[u8]]) {
-        let shards = std::mem::take(&mut self.counts).into_iter();
-        let mut counted: Vec<(Box<[u8]>, u64)> = shards
-            .flat_map(|shard| {
-                shard
-                    .into_inner()
-                    .unwrap_or_else(|poisoned| poisoned.into_inner())
-            })
-            .collect();
-        // In the order of their bytes: nothing below depends on the threads.
-        counted.par_sort_unstable();
+        let tables = std::mem::take(&mut self.counts)
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let counted = counts::sum(tables);
 
         let mut tokens: Vec<Vec<u8>> = Vec::new();
         let mut ids = FxHashMap::default();
@@ -364,10 +345,15 @@ fn hugging_face_byte_order() -> impl Iterator<Item = u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pretokenizer::Step;
     use super::*;
 
+    fn trainer() -> Trainer {
+        Trainer::new(PreTokenizer::new(vec![Step::Digits, Step::Gpt2]), false)
+    }
+
     fn train(texts: &[&str], vocab_size: usize) -> Trained {
-        let mut trainer = Trainer::new(true);
+        let mut trainer = trainer();
         trainer.add(texts);
         trainer.begin(vocab_size, &[b"<|endoftext|>"]);
         while !trainer.advance(3).1 {}
@@ -405,9 +391,9 @@ mod tests {
         let texts: Vec<String> = (0..400)
             .map(|i| format!("the cat {} sat on matte{}r", i * 7, i % 9))
             .collect();
-        let mut forward = Trainer::new(true);
+        let mut forward = trainer();
         forward.add(&texts.iter().map(String::as_str).collect::<Vec<_>>());
-        let mut backward = Trainer::new(true);
+        let mut backward = trainer();
         for text in texts.iter().rev() {
             backward.add(&[text]);
         }
