@@ -3,14 +3,7 @@ import { gatherRows, inference, reshape, tensor, tokenLogProbs } from '../tensor
 import type { KeyValueCache } from './cache.ts'
 import { headDim, type LlamaConfig } from './config.ts'
 import type { Llama } from './llama.ts'
-import { readPrefixes, type SharedPrefix, sharedPrefixes } from './sharedPrefix.ts'
-
-/** A text of which the tokens from `from` on are to be scored. */
-export interface ScoredSequence {
-  ids: Uint32Array
-  /** At least 1: the first token has nothing before it. */
-  from: number
-}
+import { readPrefixes, type ScoredSequence, type SharedPrefix, sharedPrefixes } from './sharedPrefix.ts'
 
 /** About this many tokens go through the model at a time, padding included. */
 const BATCH_TOKENS = 8192

@@ -1,7 +1,13 @@
 import { inference, tensor } from '../tensor/index.ts'
 import { KeyValueCache } from './cache.ts'
 import type { Llama } from './llama.ts'
-import type { ScoredSequence } from './scoring.ts'
+
+/** A text of which the tokens from `from` on are to be scored. */
+export interface ScoredSequence {
+  ids: Uint32Array
+  /** At least 1: the first token has nothing before it. */
+  from: number
+}
 
 /** Sequences that begin with the same `length` tokens, none of which is scored. */
 export interface SharedPrefix<Sequence> {

@@ -443,7 +443,8 @@ pub fn tensor_allocate(length: u32, dtype: u32, lifetime: u32) -> Result<i32> {
         let handle = engine.take(slot);
         if in_step
             && !kept
-            && let Some(scope) = engine.scopes.last_mut() {
+            && let Some(scope) = engine.scopes.last_mut()
+        {
             scope.push(handle);
         }
         Ok(handle as i32)
