@@ -6,6 +6,9 @@ export {
 } from './classifier.ts'
 export type { ClassifierEvaluation, LabelledText } from './classifierEvaluation.ts'
 export type { ClassifierHeader } from './classifierFile.ts'
+export { type FilterCounts, type FilterFileOptions, filterFile } from './filter/filterFile.ts'
+export { recutFile } from './filter/recut.ts'
+export { type ChosenRule, chooseRules, optionNames, snakeCase } from './filter/ruleset.ts'
 export type { DropCounts, DropExample, Funnel, FunnelCounts } from './funnel.ts'
 export { type Agreement, agreementOf } from './judges/agreement.ts'
 export { JudgementCache } from './judges/cache.ts'
@@ -23,6 +26,7 @@ export { costOf } from './judges/spending.ts'
 export { domainOf, onlyFor, type RuleScope } from './onlyFor.ts'
 export { readLabels } from './readLabels.ts'
 export { type C4QualityOptions, c4Quality } from './rules/c4Quality.ts'
+export { ruleCatalogue } from './rules/catalogue.ts'
 export {
   type ClassifierRuleOptions,
   classifierRule,
@@ -35,6 +39,7 @@ export {
   type DecontaminationOptions,
   decontaminationRule,
 } from './rules/decontamination.ts'
+export type { RuleDefinition, RuleOptions } from './rules/definition.ts'
 export { exactDedup } from './rules/exactDedup.ts'
 export { type FineWebQualityOptions, fineWebQuality } from './rules/fineWebQuality.ts'
 export { type GopherQualityOptions, gopherQuality } from './rules/gopherQuality.ts'
