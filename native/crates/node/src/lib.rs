@@ -6,8 +6,10 @@
 mod bpe;
 mod compression;
 mod curate;
+mod dedup;
 mod extract;
 mod floats;
+mod language;
 mod ngram;
 mod quantised;
 mod statistics;
