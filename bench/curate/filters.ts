@@ -35,7 +35,7 @@ const folder = values.cache ?? mkdtempSync(join(tmpdir(), 'smolforge-filters-'))
 try {
   const corpora = await filtersCorpus(values.shared, folder)
   if (values.python !== undefined) await compareDecisions(values.python, corpora)
-  await measureSpeed(corpora.map(([, path]) => path))
+  if (values.rounds !== '0') await measureSpeed(corpora.map(([, path]) => path))
 } finally {
   if (values.cache === undefined) rmSync(folder, { recursive: true })
 }
