@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
 import { addCorpus } from './commands/corpus.ts'
+import { addCurate } from './commands/curate.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
 import { addExtract } from './commands/extract.ts'
@@ -48,6 +49,7 @@ ${exitCodesHelp}`,
     )
   addRun(program)
   addCorpus(program)
+  addCurate(program)
   addParts(program)
   addLanguage(program)
   addMask(program)

@@ -31,6 +31,14 @@ export {
   scoreThreshold,
   type TextScorer,
 } from './rules/classifier.ts'
+export {
+  codeFilesRule,
+  codeLanguageRule,
+  codeTag,
+  type LicenceOptions,
+  licenceRule,
+  STACK_EDU_LANGUAGES,
+} from './rules/codeFiles.ts'
 export { type CodeQualityOptions, codeQuality } from './rules/codeQuality.ts'
 export {
   type ContaminationReport,
@@ -55,6 +63,7 @@ export { type PiiOptions, piiRule, type SecretsOptions, secretsRule } from './ru
 export { type MinhashOptions, minhashDedup } from './rules/minhashDedup.ts'
 export { type UrlFilterOptions, urlFilter } from './rules/urlFilter.ts'
 export { seedLabels } from './seedLabels.ts'
+export { type Criterion, seedLabelsFor } from './seedSigns.ts'
 export { type DomainSplit, type HeldOutSplit, type SplitOptions, splitHeldOut } from './splitHeldOut.ts'
 export { type Statistics, type StatisticsField, statisticsFields, textStatistics } from './statistics.ts'
 export { registeredDomains } from './urlLists.ts'

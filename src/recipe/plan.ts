@@ -1,14 +1,13 @@
 import { scheduleRate } from '../train/index.ts'
-import { hashJson } from './canonical.ts'
 import { hashLocalFiles } from './localFiles.ts'
 import type { Recipe } from './schema.ts'
 import type { Step } from './step.ts'
+import { StepPlan } from './stepPlan.ts'
 import type { AblateConfig } from './steps/ablate.ts'
 import type { EvaluateConfig } from './steps/evaluate.ts'
 import { givenMixture } from './steps/mixture.ts'
 import type { PretrainConfig } from './steps/pretrain.ts'
 import type { RefineConfig } from './steps/refine.ts'
-import { stepKinds } from './steps/registry.ts'
 import type { LoadedModel } from './steps/training.ts'
 
 /**
@@ -19,7 +18,7 @@ import type { LoadedModel } from './steps/training.ts'
  * @throws SmolforgeError `input` when a local file that the recipe names is not there.
  */
 export async function planRecipe(recipe: Recipe, baseDir?: string): Promise<Step[]> {
-  const plan = new Plan()
+  const plan = new StepPlan()
   const text = await planCuration(plan, recipe, baseDir)
   const loaded = await loadedModel(recipe, baseDir)
   planTokens(plan, recipe, text, loaded)
@@ -29,27 +28,8 @@ export async function planRecipe(recipe: Recipe, baseDir?: string): Promise<Step
   return plan.steps
 }
 
-/** Steps by name, each keyed by its kind, its code's version, its configuration and its inputs' keys. */
-class Plan {
-  readonly steps: Step[] = []
-  readonly #keys = new Map<string, string>()
-
-  add(name: string, kind: string, inputs: readonly string[], config: unknown): string {
-    const version = stepKinds[kind].version
-    const inputKeys = inputs.map((input) => [input, this.#keys.get(input)])
-    const key = hashJson({ kind, version, config, inputs: inputKeys })
-    this.#keys.set(name, key)
-    this.steps.push({ name, kind, inputs, config, key })
-    return name
-  }
-
-  names(): string[] {
-    return this.steps.map(({ name }) => name)
-  }
-}
-
 /** From sources to clean training documents; a section that the recipe leaves out is no step. */
-async function planCuration(plan: Plan, recipe: Recipe, baseDir?: string): Promise<string> {
+async function planCuration(plan: StepPlan, recipe: Recipe, baseDir?: string): Promise<string> {
   const { seed, curate, evaluation } = recipe
   const files = await hashLocalFiles(
     recipe.sources.flatMap(({ path }) => (path === undefined ? [] : [path])),
@@ -76,7 +56,7 @@ async function loadedModel({ baseModel }: Recipe, baseDir?: string): Promise<Loa
   return { path: baseModel, files: await hashLocalFiles([baseModel], baseDir) }
 }
 
-function planTokens(plan: Plan, recipe: Recipe, text: string, loaded: LoadedModel | undefined): void {
+function planTokens(plan: StepPlan, recipe: Recipe, text: string, loaded: LoadedModel | undefined): void {
   const { seed } = recipe
   plan.add('tokenizer', 'tokenizer', [text], { seed, ...recipe.tokenizer, ...(loaded && { loaded }) })
   plan.add('shards', 'shards', [text, 'tokenizer'], {})
@@ -89,7 +69,7 @@ function planTokens(plan: Plan, recipe: Recipe, text: string, loaded: LoadedMode
 }
 
 /** The stages with their evaluations and refinements; the answer is the name of the last stage. */
-function planPretraining(plan: Plan, recipe: Recipe, loaded: LoadedModel | undefined): string {
+function planPretraining(plan: StepPlan, recipe: Recipe, loaded: LoadedModel | undefined): string {
   const { seed, engine, evaluation, stages, training, ablation } = recipe
   const { schedule: _, maxEpochs: __, epochCaps: ___, ...settings } = training
   const last = stages.length
@@ -134,7 +114,7 @@ function planPretraining(plan: Plan, recipe: Recipe, loaded: LoadedModel | undef
 }
 
 /** Decides the mixture of `stage` from all evaluations so far. */
-function planRefinement(plan: Plan, recipe: Recipe, stage: number): string {
+function planRefinement(plan: StepPlan, recipe: Recipe, stage: number): string {
   const { stages, refine } = recipe
   const { mixture, reason, tokens } = stages[stage - 1]
   const earlier = Array.from({ length: stage - 1 }, (_, i) => i + 1)
@@ -150,7 +130,7 @@ function planRefinement(plan: Plan, recipe: Recipe, stage: number): string {
   } satisfies RefineConfig)
 }
 
-function planAblation(plan: Plan, recipe: Recipe, stage: number, mixtureFrom?: string): void {
+function planAblation(plan: StepPlan, recipe: Recipe, stage: number, mixtureFrom?: string): void {
   const { seed, engine, ablation, training, stages, evaluation } = recipe
   if (!ablation) return
   const { schedule: _, maxEpochs: __, epochCaps: ___, ...settings } = training
@@ -171,7 +151,7 @@ function planAblation(plan: Plan, recipe: Recipe, stage: number, mixtureFrom?: s
   } satisfies AblateConfig)
 }
 
-function planPostTraining(plan: Plan, recipe: Recipe, base: string): void {
+function planPostTraining(plan: StepPlan, recipe: Recipe, base: string): void {
   const { seed, engine, sft, dpo, evaluation } = recipe
   const evaluate = (name: string, model: string, chat: boolean) => {
     const { samplePrompts, chatPrompts, sampleTokens, sampleTemperature } = evaluation
