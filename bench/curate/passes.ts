@@ -50,9 +50,8 @@ for (const threads of values.threads.split(',').map(Number)) {
     'statistics (code)': () => native.textStatistics(texts, plan('averageLineLength'), threads),
     'C4 lines': () => native.textStatistics(texts, plan('c4LoremIpsumLines', 'averageLineLength'), threads),
     'exact dedup hashes': () => native.textHashes(texts, threads),
-    'MinHash 14 x 8, 5-grams': () => native.minhashSignatures(texts, 5, 112, 1, threads),
     'decontamination, 13-grams': () => index.scan(texts, threads),
-    'linear classifier': () => native.scoreLinear(texts, weights, 0, 2000, threads),
+    'linear classifier': () => native.scoreLinear(texts, weights, 0, 2000, [], threads),
   }
   process.stdout.write(`\n${threads} ${threads === 1 ? 'thread' : 'threads'}\n`)
   for (const [name, pass] of Object.entries(passes)) {

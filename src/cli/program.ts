@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
+import { addClassifier } from './commands/classifier.ts'
 import { addCorpus } from './commands/corpus.ts'
 import { addCurate } from './commands/curate.ts'
+import { addDedup } from './commands/dedup.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
 import { addExtract } from './commands/extract.ts'
@@ -55,7 +57,9 @@ ${exitCodesHelp}`,
   addMask(program)
   addTune(program)
   addExtract(program)
+  addDedup(program)
   addLabel(program)
+  addClassifier(program)
   addTokenizer(program)
   addEval(program)
   addFetch(program)

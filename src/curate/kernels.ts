@@ -9,21 +9,6 @@ export interface CurateKernels {
   detectLanguages(texts: readonly string[], maxCharacters: number, threads?: number): DetectedLanguages
   /** Two 64-bit words for each text: the XXH3 128-bit hash of its normalised words. */
   textHashes(texts: readonly string[], threads?: number): BigUint64Array
-  /** [documents x bands * rows]; a text without words is a row of 0xffffffff. */
-  minhashSignatures(
-    texts: readonly string[],
-    ngram: number,
-    hashes: number,
-    seed: number,
-    threads?: number,
-  ): Uint32Array
-  minhashClusters(
-    signatures: Uint32Array,
-    bands: number,
-    rows: number,
-    minSimilarity: number,
-    priorities: Float64Array,
-  ): MinhashClusters
   NgramIndex: new (texts: readonly string[], ngram: number, minWords: number) => NgramIndex
   trainLinear(texts: readonly string[], labels: Float64Array, options: TrainLinearOptions): LinearWeights
   scoreLinear(
@@ -31,6 +16,7 @@ export interface CurateKernels {
     weights: Float32Array,
     bias: number,
     maxWords: number,
+    characters: readonly number[],
     threads?: number,
   ): Float64Array
 }
@@ -81,15 +67,6 @@ export interface DetectedLanguages {
   scores: Float64Array
 }
 
-export interface MinhashClusters {
-  /** For each document the index of the document that its cluster keeps: its own where it stays. */
-  kept: Int32Array
-  /** For each document the best agreement of its signature with one of its cluster that it met in a bucket. */
-  similarity: Float32Array
-  /** For each document the agreement of its signature with the kept one. */
-  toKept: Float32Array
-}
-
 /** Word n-grams of some texts; other texts are looked up in it or marked off against it. */
 export interface NgramIndex {
   /** For each text how many n-grams it has; 0 where it has fewer words than `minWords`. */
@@ -112,6 +89,8 @@ export interface TrainLinearOptions {
   learningRate: number
   logistic: boolean
   maxWords: number
+  /** Shortest and longest character n-gram, or empty for none. */
+  characters: readonly number[]
   threads?: number
 }
 

@@ -1,6 +1,8 @@
 export { smolLM2SystemPrompt } from './chat.ts'
+export { loadEncoderTokenizer } from './encoderTokenizer.ts'
 export type { ChatMessage, ChatTemplateOptions } from './messages.ts'
 export { smolSpecialTokens } from './special.ts'
 export type { StreamDecoder } from './stream.ts'
 export { Tokenizer } from './tokenizer.ts'
 export { type TrainTokenizerOptions, trainTokenizer } from './train.ts'
+export type { EncoderTokenizer } from './wordPiece.ts'

@@ -101,9 +101,8 @@ describe('the statistics of a text', () => {
     for (const { row } of textStatistics(texts)) expect([...row].every(Number.isFinite)).toBe(true)
     expect(c4Texts(texts, 2)).toHaveLength(texts.length)
     kernels().detectLanguages(texts, 50)
-    kernels().minhashSignatures(texts, 5, 8, 1)
     ;new (kernels().NgramIndex)(texts, 3, 1).scan(texts)
-    kernels().scoreLinear(texts, new Float32Array(16), 0, 100)
+    kernels().scoreLinear(texts, new Float32Array(16), 0, 100, [])
   })
 
   it('count the words of Chinese, Japanese, Thai and their like, or leave them whole as spaCy does', () => {
@@ -152,6 +151,5 @@ describe('the statistics of a text', () => {
     const texts = marks.map((mark) => mark.repeat(400_000))
     c4Texts(texts, -1)
     kernels().detectLanguages(texts, 2000)
-    kernels().minhashSignatures(texts, 5, 112, 1)
   })
 })

@@ -6,6 +6,7 @@
 mod bpe;
 mod compression;
 mod curate;
+mod dedup;
 mod extract;
 mod floats;
 mod language;

@@ -4,6 +4,7 @@ pub mod bpe;
 pub mod classifier;
 pub mod compression;
 pub mod decontaminate;
+pub mod dedup;
 pub mod extract;
 pub mod fasttext;
 pub mod jsonl;
