@@ -9,6 +9,7 @@ import type { EvaluateConfig } from './steps/evaluate.ts'
 import { givenMixture } from './steps/mixture.ts'
 import type { PretrainConfig } from './steps/pretrain.ts'
 import type { RefineConfig } from './steps/refine.ts'
+import type { RuleSpec } from './steps/rules.ts'
 import type { LoadedModel } from './steps/training.ts'
 
 /**
@@ -37,8 +38,18 @@ async function planCuration(plan: StepPlan, recipe: Recipe, baseDir?: string): P
     baseDir,
   )
   let text = plan.add('read', 'read', [], { seed, sources: recipe.sources, files })
-  if (curate.language) text = plan.add('language', 'language', [text], curate.language)
+  const { urls, language, fastText, mask } = curate
+  if (urls) text = await planRules(plan, 'urls', text, [{ use: 'url', ...urls }], urlFilesOf(urls), baseDir)
+  if (language) {
+    const model = language.model ? { files: await hashLocalFiles([language.model], baseDir) } : {}
+    text = plan.add('language', 'language', [text], { ...language, ...model })
+  }
   if (curate.quality) text = plan.add('quality', 'quality', [text], { groups: curate.quality })
+  if (fastText) {
+    const rules = fastText.map((options): RuleSpec => ({ use: 'fastText', ...options }))
+    const models = fastText.map(({ model }) => model)
+    text = await planRules(plan, 'fast-text', text, rules, models, baseDir)
+  }
   text = plan.add('dedup', 'dedup', [text], { seed, ...curate.dedup })
   if (curate.classifier) {
     const { seeds, embeddings } = curate.classifier
@@ -48,10 +59,36 @@ async function planCuration(plan: StepPlan, recipe: Recipe, baseDir?: string): P
     const labels = named.length > 0 ? await hashLocalFiles(named, baseDir) : undefined
     text = plan.add('classify', 'classify', [text], { seed, ...curate.classifier, labels })
   }
+  if (mask) {
+    const { domains, pii, secrets } = mask
+    const rules: RuleSpec[] = [secrets && 'secrets', pii && 'pii'].flatMap((use) =>
+      use === false ? [] : [{ use, domains } as RuleSpec],
+    )
+    text = await planRules(plan, 'mask', text, rules, [], baseDir)
+  }
   const split = plan.add('split', 'split', [text], { seed, ...curate.heldOut })
   const { definitions, arithmetic, passages } = evaluation
   const items = plan.add('eval-items', 'eval-items', [split], { seed, definitions, arithmetic, passages })
   return plan.add('decontaminate', 'decontaminate', [split, items], curate.decontaminate)
+}
+
+async function planRules(
+  plan: StepPlan,
+  name: string,
+  text: string,
+  rules: readonly RuleSpec[],
+  files: readonly string[],
+  baseDir?: string,
+): Promise<string> {
+  return plan.add(name, 'rules', [text], { rules, files: await hashLocalFiles(files, baseDir) })
+}
+
+function urlFilesOf({
+  domainFiles = [],
+  urlFiles = [],
+  onlyDomainFiles = [],
+}: NonNullable<Recipe['curate']['urls']>): string[] {
+  return [...domainFiles, ...urlFiles, ...onlyDomainFiles]
 }
 
 /** The model that a recipe begins from, with a hash of what is in its folder. */

@@ -18,6 +18,7 @@ import {
   type LicenceOptions,
   languageRule,
   licenceRule,
+  onlyFor,
   type PiiOptions,
   piiRule,
   type Rule,
@@ -30,7 +31,12 @@ import type { StepKind } from '../step.ts'
 import { curateStep, documentsOf } from './curation.ts'
 
 /** A rule by name with its options, as plain data: what a pipeline's steps are written in. */
-export type RuleSpec =
+export type RuleSpec = RuleByName & {
+  /** Only documents of these domains (`meta.domain`). */
+  domains?: readonly string[]
+}
+
+type RuleByName =
   | ({ use: 'url' } & UrlFilterOptions)
   | { use: 'language'; keep: readonly string[]; minScore?: number; model?: string }
   | {
@@ -57,12 +63,15 @@ export const rulesStep: StepKind<{ rules: readonly RuleSpec[] }> = {
   resumes: false,
   async run(work) {
     const rules: Rule[] = []
-    for (const spec of work.config.rules) rules.push(await ruleOf(spec, work.places.baseDir))
+    for (const spec of work.config.rules) {
+      const rule = await ruleOf(spec, work.places.baseDir)
+      rules.push(spec.domains ? onlyFor(rule, { domains: spec.domains }) : rule)
+    }
     return curateStep(work, documentsOf(work), rules)
   },
 }
 
-async function ruleOf(spec: RuleSpec, baseDir: string): Promise<Rule> {
+async function ruleOf({ domains: _, ...spec }: RuleSpec, baseDir: string): Promise<Rule> {
   const at = (path: string) => resolve(baseDir, path)
   switch (spec.use) {
     case 'url':
