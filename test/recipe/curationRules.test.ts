@@ -64,7 +64,7 @@ describe('a recipe with address lists, a fastText filter and masking', () => {
         numKeyValueHeads: 1,
         intermediateSize: 32,
       },
-      stages: [{ tokens: 10_000, mixture: { web: 1 } }],
+      stages: [{ tokens: 1_000_000, mixture: { web: 1 } }],
     })
     const runDir = join(scratch, 'run')
     await runRecipe(recipe, { runDir, baseDir: scratch, until: ['mask'], thread: 'here' })
@@ -95,7 +95,7 @@ describe('a recipe with address lists, a fastText filter and masking', () => {
           numKeyValueHeads: 1,
           intermediateSize: 32,
         },
-        stages: [{ tokens: 10_000, mixture: { web: 1 } }],
+        stages: [{ tokens: 1_000_000, mixture: { web: 1 } }],
       })
     expect(recipe({ fastText: [{ model: 'hq.bin' }] })).toThrow(/keepLabels/)
     expect(recipe({ mask: { domains: ['wbe'] } })).toThrow(/no source has the domain wbe/)

@@ -95,8 +95,8 @@ describe('fineweb-edu', () => {
       'urlFilter.domain': 1,
       'language.keep': 1,
       exactDedup: 1,
-      'score.edu': 60,
     })
+    expect(dropped['score.edu']).toBeGreaterThan(50)
     const card = readFileSync(join(output, 'README.md'), 'utf8')
     expect(card).toContain('# test')
     expect(card).toMatch(/score\.edu/)
@@ -106,7 +106,9 @@ describe('fineweb-edu', () => {
     expect((await runPipeline('fineweb-edu', given, { output, thread: 'here' })).done).toEqual([])
     const all = await runPipeline('fineweb-edu', { ...given, keepFraction: 0.25 }, { output, thread: 'here' })
     expect(all.done).toEqual(['score', 'pii', 'data-set'])
-    expect((await documentsOf(output)).length).toBe(Math.ceil(0.25 * 121))
+    const scored = all.funnel.steps.find(({ step }) => step === 'score')?.documentsIn ?? 0
+    expect(scored).toBeGreaterThan(100)
+    expect((await documentsOf(output)).length).toBe(Math.ceil(0.25 * scored))
   })
 
   it('goes on after a stop, to the same bytes', async () => {
