@@ -1,6 +1,6 @@
 import { rubricNames } from '../curate/index.ts'
 import { scheduleRate } from '../train/index.ts'
-import { hashLocalFiles } from './localFiles.ts'
+import { hashCheckouts, hashLocalFiles } from './localFiles.ts'
 import type { Recipe } from './schema.ts'
 import type { Step } from './step.ts'
 import { StepPlan } from './stepPlan.ts'
@@ -33,10 +33,16 @@ export async function planRecipe(recipe: Recipe, baseDir?: string): Promise<Step
 /** From sources to clean training documents; a section that the recipe leaves out is no step. */
 async function planCuration(plan: StepPlan, recipe: Recipe, baseDir?: string): Promise<string> {
   const { seed, curate, evaluation } = recipe
-  const files = await hashLocalFiles(
-    recipe.sources.flatMap(({ path }) => (path === undefined ? [] : [path])),
-    baseDir,
-  )
+  const files = {
+    ...(await hashLocalFiles(
+      recipe.sources.flatMap(({ path }) => (path === undefined ? [] : [path])),
+      baseDir,
+    )),
+    ...(await hashCheckouts(
+      recipe.sources.flatMap(({ git }) => (git === undefined ? [] : [git])),
+      baseDir,
+    )),
+  }
   let text = plan.add('read', 'read', [], { seed, sources: recipe.sources, files })
   const { urls, language, fastText, mask } = curate
   if (urls) text = await planRules(plan, 'urls', text, [{ use: 'url', ...urls }], urlFilesOf(urls), baseDir)

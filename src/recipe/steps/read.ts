@@ -1,4 +1,10 @@
-import { type Damage, type DocumentStream, readSource, type SourceConfig } from '../../corpus/index.ts'
+import {
+  type Damage,
+  type DocumentStream,
+  type Quarantined,
+  readSource,
+  type SourceConfig,
+} from '../../corpus/index.ts'
 import type { Rule } from '../../curate/index.ts'
 import { Random } from '../../random/random.ts'
 import { problemDocuments } from '../../synth/index.ts'
@@ -14,7 +20,8 @@ export interface ReadConfig {
   comments?: boolean
 }
 
-/** Reads every source of the recipe; what cannot be read is named to the byte in damage.json. */
+/** Reads every source of the recipe; what cannot be read is named to the byte in damage.json, what took too
+ * long by its id in quarantine.json. */
 export const readStep: StepKind<ReadConfig> = {
   kind: 'read',
   version: 1,
@@ -25,8 +32,9 @@ export const readStep: StepKind<ReadConfig> = {
 /** Reads the sources into the step's folder, through rules. */
 export async function readInto(work: StepWork<ReadConfig>, rules: readonly Rule[]): Promise<StepResult> {
   const damage: Damage[] = []
-  const skipped: Record<string, number> = {}
+  const quarantine: Quarantined[] = []
   const { sources, seed, keepRecords, comments } = work.config
+  const skipped: Record<string, number> = {}
   const result = await curateStep(work, readAll(), rules)
   async function* readAll(): DocumentStream {
     for (const source of sources) {
@@ -38,6 +46,7 @@ export async function readInto(work: StepWork<ReadConfig>, rules: readonly Rule[
         extraction: comments ? { comments } : undefined,
         generator: generate,
         onDamage: (part) => damage.push(part),
+        onQuarantine: (document) => quarantine.push(document),
         onSkip: (reason) => {
           skipped[reason] = (skipped[reason] ?? 0) + 1
         },
@@ -47,11 +56,17 @@ export async function readInto(work: StepWork<ReadConfig>, rules: readonly Rule[
     }
   }
   await writeJson(work, 'damage.json', damage)
+  await writeJson(work, 'quarantine.json', quarantine)
   await writeJson(work, 'skipped.json', skipped)
   const bytesLost = damage.reduce((sum, part) => sum + part.bytesLost, 0)
-  const warnings =
-    damage.length === 0 ? [] : [`${damage.length} damaged parts of the input, ${bytesLost} bytes lost`]
-  return { ...result, counts: { ...result.counts, damaged: damage.length }, warnings }
+  const warnings: string[] = []
+  if (damage.length > 0) warnings.push(`${damage.length} damaged parts of the input, ${bytesLost} bytes lost`)
+  if (quarantine.length > 0) {
+    const some = quarantine.slice(0, 3).map(({ id }) => id)
+    warnings.push(`${quarantine.length} documents took too long and were left out: ${some.join(', ')}`)
+  }
+  const counts = { ...result.counts, damaged: damage.length, quarantined: quarantine.length }
+  return { ...result, counts, warnings }
 }
 
 /** Generators that a source may name. */
