@@ -89,4 +89,4 @@ export { type DomainSplit, type HeldOutSplit, type SplitOptions, splitHeldOut } 
 export { type Statistics, type StatisticsField, statisticsFields, textStatistics } from './statistics.ts'
 export { type ReadTextsOptions, readTextBatches, type TextBatch, textBatch } from './textBatches.ts'
 export { registeredDomains } from './urlLists.ts'
-export type { DocumentChanges, Drop, Rule, Verdict } from './verdict.ts'
+export { type DocumentChanges, type Drop, keep, type Rule, type Verdict } from './verdict.ts'

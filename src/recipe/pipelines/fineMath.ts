@@ -39,6 +39,6 @@ export const fineMath: Pipeline = {
     way.step('score', 'score', way.scoring('maths', ROUNDED_3))
     way.dedup({ bands: 1, rows: 10, ngram: 5, minSimilarity: 0 })
     way.rules('language', [way.language(0.3, 0.5)])
-    way.decontaminate()
+    way.decontaminate(0.6)
   },
 }

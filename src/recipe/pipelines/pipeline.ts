@@ -129,11 +129,12 @@ export class PipelinePlan {
     this.step('dedup', 'dedup', { seed: this.#options.seed, exact: true, minhash })
   }
 
-  /** Drops documents with items of the user's benchmark files. */
-  decontaminate(): void {
+  /** Drops documents with items of the user's benchmark files; `minSubsequence` as in `smolforge decontaminate`. */
+  decontaminate(minSubsequence?: number): void {
     const { against } = this.#options
     if (against.length === 0) return
-    const config = { against: against.map((file) => resolve(file)), ngram: 13, files: this.hashesOf(against) }
+    const paths = against.map((file) => resolve(file))
+    const config = { against: paths, ngram: 13, minSubsequence, files: this.hashesOf(against) }
     this.step('decontaminate', 'decontaminate-files', config)
   }
 

@@ -1,55 +1,48 @@
-import { basename, resolve } from 'node:path'
-import { decontaminationRule } from '../../curate/index.ts'
-import { SmolforgeError } from '../../errors.ts'
+import { join, resolve } from 'node:path'
+import { decontaminateFile, keep, type Rule, type Verdict } from '../../curate/index.ts'
 import { readJsonLines } from '../../files/jsonl.ts'
 import type { StepKind } from '../step.ts'
-import { curateStep, documentsOf, writeJson } from './curation.ts'
+import { curateStep, DOCUMENTS, documentsOf } from './curation.ts'
 
 export interface DecontaminateFilesConfig {
-  /** JSON lines with the items of benchmarks: all their texts count. */
+  /** JSON lines with the items of benchmarks, of any form. */
   against: readonly string[]
   ngram: number
+  /** Only documents go that hold so large a share of an item's words in their order. */
+  minSubsequence?: number
 }
 
-/** Drops documents that hold an item of a benchmark file; contamination.json says which items were found. */
+/** Drops documents that hold an item of a benchmark file; contamination.json and .md show the passages by item. */
 export const decontaminateFilesStep: StepKind<DecontaminateFilesConfig> = {
   kind: 'decontaminate-files',
   version: 1,
   resumes: false,
   async run(work) {
-    const { against, ngram } = work.config
-    const items: { id: string; text: string }[] = []
-    for (const file of against) items.push(...(await itemsOf(resolve(work.places.baseDir, file))))
-    const rule = decontaminationRule({ items, ngram })
-    const result = await curateStep(work, documentsOf(work), [rule])
-    const report = rule.report()
-    await writeJson(work, 'contamination.json', report)
-    const found = Object.keys(report.byItem).length
-    return { ...result, counts: { ...result.counts, items: items.length, itemsFound: found } }
+    const { against, ngram, minSubsequence } = work.config
+    const verdicts = join(work.folder, 'verdicts.jsonl')
+    const report = await decontaminateFile({
+      input: join(work.inputs[Object.keys(work.inputs)[0]], DOCUMENTS),
+      against: against.map((file) => resolve(work.places.baseDir, file)),
+      output: verdicts,
+      ngram,
+      minSubsequence,
+      report: join(work.folder, 'contamination.json'),
+      threads: work.places.threads || undefined,
+      stop: work.stop,
+    })
+    const result = await curateStep(work, documentsOf(work), [await rememberedRule(verdicts)])
+    const items = report.against.reduce((sum, file) => sum + file.items, 0)
+    return { ...result, counts: { ...result.counts, items, itemsFound: report.items.length } }
   },
 }
 
-async function itemsOf(path: string): Promise<{ id: string; text: string }[]> {
-  const items: { id: string; text: string }[] = []
-  for await (const { line, value } of readJsonLines(path)) {
-    const { id, text } = itemText(value)
-    if (text === '') {
-      throw new SmolforgeError('input', 'An item of a benchmark is an object with texts', {
-        place: { file: path, line },
-      })
-    }
-    items.push({ id: `${basename(path)}:${id ?? line}`, text })
+/** Says again what a file of verdicts says of the same documents. */
+async function rememberedRule(path: string): Promise<Rule> {
+  const drops = new Map<string, Verdict>()
+  for await (const { value } of readJsonLines(path)) {
+    const line = value as { id: string; keep: boolean; rule: string; value: number; item: string }
+    if (line.keep) continue
+    drops.set(line.id, { keep: false, rule: line.rule, value: line.value, detail: { item: line.item } })
   }
-  return items
-}
-
-/** Question and answer in the order of the fields, whatever they are called; an id is no text. */
-function itemText(value: unknown): { id?: string; text: string } {
-  if (typeof value !== 'object' || value === null) return { text: '' }
-  const fields = Object.entries(value)
-  const id = fields.find(([name]) => name === 'id' || name === 'task_id')?.[1]
-  const texts = fields
-    .filter(([name, field]) => typeof field === 'string' && !/^(?:id|task_id|url|source|split)$/.test(name))
-    .map(([, field]) => field as string)
-  return { id: id === undefined ? undefined : String(id), text: texts.join('\n') }
+  return { name: 'decontamination', judge: (batch) => batch.map(({ id }) => drops.get(id) ?? keep) }
 }
