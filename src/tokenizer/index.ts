@@ -1,6 +1,7 @@
 export { smolLM2SystemPrompt } from './chat.ts'
 export type { ChatMessage, ChatTemplateOptions } from './messages.ts'
 export { smolSpecialTokens } from './special.ts'
+export { type PreTokenizerName, preTokenizers } from './splitting.ts'
 export type { StreamDecoder } from './stream.ts'
 export { Tokenizer } from './tokenizer.ts'
 export { type TrainTokenizerOptions, trainTokenizer } from './train.ts'

@@ -6,6 +6,7 @@ mod cl100k;
 mod classes;
 mod counts;
 mod encoder;
+mod lines;
 mod merge;
 mod nfc;
 mod pretokenizer;
@@ -14,6 +15,7 @@ mod trainer;
 
 pub use added::AddedToken;
 pub use encoder::{Encoder, Parts};
+pub use lines::{EncodedLines, encode_lines};
 pub use pretokenizer::{PreTokenizer, Step};
 pub use trainer::{Trained, Trainer};
 
