@@ -32,6 +32,16 @@ export interface NativeEncoder {
     bytesPerToken: 2 | 4,
     threads?: number,
   ): Promise<{ tokens: Uint8Array; counts: Uint32Array }>
+  /**
+   * For each group documents, bytes, tokens, words, words whose tokens' places are known, those of them split; and how
+   * often each token comes. `groups` has the group of each text.
+   */
+  fertility(
+    batch: NativeTexts,
+    groups: Uint32Array,
+    groupCount: number,
+    threads?: number,
+  ): { groups: Float64Array; tokenCounts: Float64Array }
   /** The bytes of the tokens end to end; throws on an id outside the vocabulary. */
   decode(ids: Uint32Array): Uint8Array
 }

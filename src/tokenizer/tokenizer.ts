@@ -165,6 +165,21 @@ export class Tokenizer {
     return this.#native.packTexts(texts, this.endOfTextId, bytesPerToken, threads)
   }
 
+  /** Sums over groups of texts for the report on fertility, see `NativeEncoder.fertility`. */
+  countTokens(
+    texts: NativeTexts,
+    groups: Uint32Array,
+    groupCount: number,
+    threads?: number,
+  ): { groups: Float64Array; tokenCounts: Float64Array } {
+    return this.#native.fertility(texts, groups, groupCount, threads)
+  }
+
+  /** The ids of special and other added tokens. */
+  addedTokenIds(): number[] {
+    return this.#vocabulary.addedTokens.map(({ id }) => id)
+  }
+
   /** Copies a file of JSON lines `{"text", ...}` with the ids of each text put in. */
   encodeLines(input: string, output: string, options: EncodeLinesOptions = {}): Promise<EncodedLinesCounts> {
     const { before, behind } =

@@ -5,7 +5,7 @@ mod lines;
 use crate::texts::TextBatch;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
-use smolforge_text::bpe::{AddedToken, Encoder, Parts, PreTokenizer, Step, Trainer};
+use smolforge_text::bpe::{self, AddedToken, Encoder, Parts, PreTokenizer, Step, Trainer};
 use smolforge_text::threads::with_threads;
 use std::sync::Arc;
 
@@ -154,6 +154,42 @@ impl BpeEncoder {
         }))
     }
 
+    /// Sums by group and how often each token comes; `groups` has each text's, below `group_count`.
+    #[napi]
+    pub fn fertility(
+        &self,
+        batch: &TextBatch,
+        groups: &[u32],
+        group_count: u32,
+        threads: Option<u32>,
+    ) -> Result<FertilitySums> {
+        let texts = batch.shared()?;
+        if groups.len() != texts.len() || groups.iter().any(|&group| group >= group_count) {
+            return Err(invalid("each text has a group below the count of groups"));
+        }
+        let sums = on(threads, || {
+            bpe::fertility(&self.encoder, &texts.texts(), groups, group_count as usize)
+        });
+        let numbers = sums.groups.iter().flat_map(|group| {
+            [
+                group.documents,
+                group.bytes,
+                group.tokens,
+                group.words,
+                group.placed_words,
+                group.split_words,
+            ]
+        });
+        let counts = sums.token_counts.iter();
+        Ok(FertilitySums {
+            groups: numbers
+                .map(|number| number as f64)
+                .collect::<Vec<_>>()
+                .into(),
+            token_counts: counts.map(|&count| count as f64).collect::<Vec<_>>().into(),
+        })
+    }
+
     /// The bytes of the tokens end to end.
     #[napi]
     pub fn decode(&self, ids: &[u32]) -> Result<Buffer> {
@@ -162,6 +198,13 @@ impl BpeEncoder {
             .map_err(|id| invalid(format!("id {id} is outside the vocabulary")))?
             .into())
     }
+}
+
+#[napi(object)]
+pub struct FertilitySums {
+    /// For each group: documents, bytes, tokens, words, words whose tokens' places are known, those of them split.
+    pub groups: Float64Array,
+    pub token_counts: Float64Array,
 }
 
 #[napi(object)]

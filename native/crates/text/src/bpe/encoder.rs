@@ -8,6 +8,7 @@ use super::pair_key;
 use super::pretokenizer::PreTokenizer;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use std::sync::Mutex;
 
 /// What a vocabulary is made of; checked by `Encoder::new`.
@@ -214,6 +215,20 @@ impl Encoder {
         self.token_ends.len()
     }
 
+    /// Bytes of a token, whose id is known.
+    pub fn token_length(&self, id: u32) -> usize {
+        let start = match id {
+            0 => 0,
+            _ => self.token_ends[id as usize - 1],
+        };
+        (self.token_ends[id as usize] - start) as usize
+    }
+
+    /// The text as it is encoded.
+    pub fn normalized<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.nfc { nfc(text) } else { text.into() }
+    }
+
     /// Encoding text after text on one thread.
     pub fn session(&self) -> Session<'_> {
         let spare = self
@@ -244,7 +259,7 @@ impl Encoder {
         self.added[0].split(text, |piece| match piece {
             Piece::Token(id) => ids.push(id),
             Piece::Text(text) => {
-                let normal = if self.nfc { nfc(text) } else { text.into() };
+                let normal = self.normalized(text);
                 self.added[1].split(&normal, |piece| match piece {
                     Piece::Token(id) => ids.push(id),
                     Piece::Text(text) => self.encode_words(text.as_bytes(), worker, ids),
