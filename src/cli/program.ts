@@ -1,13 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
+import { addClassifier } from './commands/classifier.ts'
 import { addCorpus } from './commands/corpus.ts'
+import { addDedup } from './commands/dedup.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
+import { addExtract } from './commands/extract.ts'
 import { addFetch } from './commands/fetch.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addInspect } from './commands/inspect.ts'
 import { addLabel } from './commands/label.ts'
+import { addLanguage } from './commands/language.ts'
+import { addMask } from './commands/mask.ts'
 import { addParts } from './commands/parts.ts'
 import { addReport } from './commands/report.ts'
 import { addRun } from './commands/run.ts'
@@ -46,8 +51,13 @@ ${exitCodesHelp}`,
   addRun(program)
   addCorpus(program)
   addParts(program)
+  addLanguage(program)
+  addMask(program)
   addTune(program)
+  addExtract(program)
+  addDedup(program)
   addLabel(program)
+  addClassifier(program)
   addTokenizer(program)
   addEval(program)
   addFetch(program)

@@ -25,4 +25,6 @@ export interface Damage {
   byteOffset: number
   bytesLost: number
   reason: string
+  /** Of which document, where that is known: its address. */
+  id?: string
 }

@@ -7,7 +7,7 @@ export interface CorpusKernels {
   zstdCompress(bytes: Uint8Array, level: number): Buffer
   /** Throws where the frames are damaged or do not hold exactly `length` bytes. */
   zstdDecompress(bytes: Uint8Array, length: number): Buffer
-  extractPages(pages: readonly PageInput[]): Promise<PageText[]>
+  extractPages(pages: readonly PageInput[], options?: ExtractOptions): Promise<PageText[]>
 }
 
 export interface ZstdEncoder {
@@ -46,6 +46,16 @@ export interface WarcRecord {
   /** Why the crawler did not take all of the page. */
   truncated?: string
   payload: Buffer
+}
+
+/** How pages become text. */
+export interface ExtractOptions {
+  /** Threads of the extractor; all cores if not given. */
+  threads?: number
+  /** Whether what readers wrote below an article belongs to its text; no if not given. Threads are always kept. */
+  comments?: boolean
+  /** A page that takes longer is given up and reported as `too long`; 10,000 if not given. */
+  maxMilliseconds?: number
 }
 
 export interface PageInput {

@@ -3,6 +3,7 @@ import { SmolforgeError } from '../errors.ts'
 import type { Progress, StopSignal } from '../progress/progress.ts'
 import type { Damage, Document, DocumentStream } from './document.ts'
 import { listFiles, type SourceFile } from './files.ts'
+import type { ExtractOptions } from './kernels.ts'
 import { fetchPackage } from './packages.ts'
 import { codeLanguage, readCode } from './readers/code.ts'
 import { readHtml } from './readers/html.ts'
@@ -35,6 +36,8 @@ export interface ReadOptions {
   seed?: number
   onProgress?: Progress
   stop?: StopSignal
+  /** How web pages become text. */
+  extraction?: ExtractOptions
 }
 
 const READERS: Record<ReaderName, Reader> = {
@@ -102,7 +105,10 @@ async function* readTexts(source: SourceConfig, options: ReadOptions): AsyncGene
     },
   }
   for (const [name, some] of byReader(files, source, report.onSkip))
-    yield* READERS[name](some, report, { textField: source.textField ?? 'text' })
+    yield* READERS[name](some, report, {
+      textField: source.textField ?? 'text',
+      extraction: options.extraction,
+    })
 }
 
 async function rootOf(source: SourceConfig, options: ReadOptions): Promise<string> {

@@ -1,3 +1,4 @@
+import { rubricNames } from '../curate/index.ts'
 import { scheduleRate } from '../train/index.ts'
 import { hashJson } from './canonical.ts'
 import { hashLocalFiles } from './localFiles.ts'
@@ -60,8 +61,11 @@ async function planCuration(plan: Plan, recipe: Recipe, baseDir?: string): Promi
   if (curate.quality) text = plan.add('quality', 'quality', [text], { groups: curate.quality })
   text = plan.add('dedup', 'dedup', [text], { seed, ...curate.dedup })
   if (curate.classifier) {
-    const { seeds } = curate.classifier
-    const labels = 'file' in seeds ? await hashLocalFiles([seeds.file], baseDir) : undefined
+    const { seeds, embeddings } = curate.classifier
+    const named = [...('file' in seeds ? [seeds.file] : []), ...(embeddings ? [embeddings.model] : [])]
+    const own = 'judge' in seeds && !rubricNames.some((name) => name === seeds.judge.rubric)
+    if (own) named.push(seeds.judge.rubric)
+    const labels = named.length > 0 ? await hashLocalFiles(named, baseDir) : undefined
     text = plan.add('classify', 'classify', [text], { seed, ...curate.classifier, labels })
   }
   const split = plan.add('split', 'split', [text], { seed, ...curate.heldOut })

@@ -119,6 +119,7 @@ describe.skipIf(!existsSync(crawl))('470 real pages (skipped where the shared da
       for (const unwanted of page.without) if (text.includes(unwanted)) leaked++
     }
     const [precision, recall] = [kept / (kept + leaked), kept / (kept + missed)]
-    expect((2 * precision * recall) / (precision + recall)).toBeGreaterThan(0.85)
+    // trafilatura has .919 on these pages; `npm run bench -- curate --stage extraction` runs both.
+    expect((2 * precision * recall) / (precision + recall)).toBeGreaterThan(0.919)
   })
 })

@@ -8,6 +8,7 @@ import { Output } from '../output.ts'
 import { positiveInteger } from '../runRecipeFile.ts'
 import { stopBySignal } from '../signals.ts'
 import { writeStatisticsLine } from '../statisticsLine.ts'
+import { addTokenizerReport } from './tokenizerReport.ts'
 import { addTokenizerTrain } from './tokenizerTrain.ts'
 
 interface LinesOptions {
@@ -17,7 +18,7 @@ interface LinesOptions {
   json?: boolean
 }
 
-/** `smolforge tokenizer train|encode|decode`. */
+/** `smolforge tokenizer train|encode|decode|report`. */
 export function addTokenizer(program: Command): void {
   const tokenizer = program
     .command('tokenizer')
@@ -28,6 +29,7 @@ export function addTokenizer(program: Command): void {
   addTokenizerTrain(tokenizer)
   addEncode(tokenizer)
   addDecode(tokenizer)
+  addTokenizerReport(tokenizer)
 }
 
 const idsLine = z.looseObject({ ids: z.array(z.int().nonnegative()) })

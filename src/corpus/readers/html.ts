@@ -4,11 +4,12 @@ import type { FoundText, Reader } from './reader.ts'
 import { readWholeFiles } from './whole-files.ts'
 
 /** HTML files, one document each. */
-export const readHtml: Reader = async function* (files, report) {
+export const readHtml: Reader = async function* (files, report, { extraction }) {
   const kernels = loadAddon<CorpusKernels>()
   for await (const group of readWholeFiles(files, report)) {
     const pages = await kernels.extractPages(
       group.map(({ bytes }) => ({ bytes, isHttp: false, contentType: 'text/html' })),
+      extraction,
     )
     const found: FoundText[] = []
     group.forEach(({ file }, index) => {

@@ -1,5 +1,6 @@
 import type { Damage, Document } from '../document.ts'
 import type { SourceFile } from '../files.ts'
+import type { ExtractOptions } from '../kernels.ts'
 
 /** A text as a reader finds it, before it becomes a document of its source. */
 export interface FoundText {
@@ -18,6 +19,8 @@ export interface FoundText {
 export interface ReaderOptions {
   /** The field of a row or line that holds the text. */
   textField: string
+  /** How pages become text. */
+  extraction?: ExtractOptions
 }
 
 /** What a reader reports besides texts. */

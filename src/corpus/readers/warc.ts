@@ -12,7 +12,7 @@ const BATCH_BYTES = 16 << 20
  * WARC files, plain, gzip or zstd: every response, resource and conversion record is a document or a damage, and so
  * is every byte range that cannot be read. Other records (requests, metadata) hold no page and are skipped.
  */
-export const readWarc: Reader = async function* (files, report) {
+export const readWarc: Reader = async function* (files, report, { extraction }) {
   const kernels = loadAddon<CorpusKernels>()
   for (const file of files) {
     const reader = openWarc(kernels, file)
@@ -38,13 +38,16 @@ export const readWarc: Reader = async function* (files, report) {
           isHttp: record.contentType?.startsWith('application/http') ?? record.kind === 'response',
           contentType: record.contentType,
         })),
+        extraction,
       )
       const found: FoundText[] = []
       records.forEach(({ record, part }, at) => {
         const page = pages[at]
         if (page === undefined || page.failure !== undefined) {
           const reason = page?.failure ?? 'no result'
-          report.onDamage({ file: file.path, byteOffset: record.offset, bytesLost: record.length, reason })
+          const { offset, length, url } = record
+          const id = url === undefined ? {} : { id: url }
+          report.onDamage({ file: file.path, byteOffset: offset, bytesLost: length, reason, ...id })
           return
         }
         found.push({

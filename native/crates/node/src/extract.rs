@@ -3,6 +3,7 @@
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use smolforge_text::extract;
+use std::time::Duration;
 
 #[napi(object)]
 pub struct PageInput {
@@ -24,14 +25,42 @@ pub struct PageText {
     pub failure: Option<String>,
 }
 
-/// Extracts a batch of pages on all threads; the results come in the order of the pages.
+#[napi(object)]
+pub struct ExtractOptions {
+    /// 0 or nothing for all cores.
+    pub threads: Option<u32>,
+    /// Whether what readers wrote below an article belongs to it.
+    pub comments: Option<bool>,
+    /// What one page may take.
+    pub max_milliseconds: Option<u32>,
+}
+
+/// Extracts a batch of pages on many threads; the results come in the order of the pages.
 #[napi]
-pub fn extract_pages(pages: Vec<PageInput>) -> AsyncTask<ExtractPages> {
-    AsyncTask::new(ExtractPages { pages })
+pub fn extract_pages(
+    pages: Vec<PageInput>,
+    options: Option<ExtractOptions>,
+) -> AsyncTask<ExtractPages> {
+    let mut limits = extract::Limits::default();
+    let mut threads = 0;
+    if let Some(options) = options {
+        threads = options.threads.unwrap_or(0) as usize;
+        limits.comments = options.comments.unwrap_or(limits.comments);
+        if let Some(time) = options.max_milliseconds {
+            limits.max_time = Duration::from_millis(time.into());
+        }
+    }
+    AsyncTask::new(ExtractPages {
+        pages,
+        limits,
+        threads,
+    })
 }
 
 pub struct ExtractPages {
     pages: Vec<PageInput>,
+    limits: extract::Limits,
+    threads: usize,
 }
 
 impl Task for ExtractPages {
@@ -48,7 +77,7 @@ impl Task for ExtractPages {
                 content_type: page.content_type.as_deref(),
             })
             .collect();
-        Ok(extract::extract_batch(&pages, extract::Limits::default())
+        Ok(extract::extract_batch(&pages, self.limits, self.threads)
             .into_iter()
             .map(to_js)
             .collect())

@@ -6,10 +6,13 @@
 mod bpe;
 mod compression;
 mod curate;
+mod dedup;
 mod extract;
 mod floats;
+mod language;
 mod ngram;
 mod quantised;
+mod statistics;
 mod tensor;
 mod texts;
 mod warc;

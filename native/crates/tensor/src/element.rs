@@ -25,6 +25,8 @@ impl Bf16 {
 }
 
 pub trait Element: Copy + Default + Send + Sync + 'static {
+    /// Whether it holds so little of a number that a nearer calculation would be lost in it.
+    const NARROW: bool;
     fn of(x: f32) -> Self;
     fn value(self) -> f32;
     /// The numbers, where they are stored as this type.
@@ -51,6 +53,7 @@ pub trait Element: Copy + Default + Send + Sync + 'static {
 }
 
 impl Element for f32 {
+    const NARROW: bool = false;
     fn of(x: f32) -> Self {
         x
     }
@@ -85,6 +88,7 @@ impl Element for f32 {
 const MOST_LANES: usize = 16;
 
 impl Element for Bf16 {
+    const NARROW: bool = true;
     fn of(x: f32) -> Self {
         Bf16::new(x)
     }

@@ -3,10 +3,12 @@
 
 use crate::context::{Context, Purpose, Shared};
 use crate::element::{Bf16, Element, Floats};
+use crate::elementwise::{scale, scale_in_place};
 use crate::gemm::{Inputs, Matrix, Output, Packed, gemm, gemm_packed, pack};
+use crate::kernels;
 use crate::normalise::{largest_and_sum_body, largest_body};
 use crate::simd::{self, Simd};
-use crate::{kernels, vectors};
+use std::f32::consts::LOG2_E;
 
 /// Logits of a chunk: 8 MB, which stay in the last cache of most machines.
 const CHUNK_ELEMENTS: usize = 2 << 20;
@@ -149,39 +151,59 @@ fn all_rows(
         gradients.as_ref().is_some_and(|g| g.dx.is_some()),
     );
     let nll = Shared::new(nll);
+    let mut sums = vec![0.0; chunk];
     // Where bf16 is multiplied, the gradients of the logits are stored as it: half to read, and nothing to pack.
     let narrow = Inputs::of(context) != Inputs::Floats;
     for from in (0..rows).step_by(chunk) {
         let n = chunk.min(rows - from);
         let input = &x[from * hidden..(from + n) * hidden];
         heads.logits(n, input, logits, stride);
-        let scales = gradients
-            .as_ref()
-            .map(|gradients| &gradients.scales[from..from + n]);
+        let wanted = gradients.is_some();
         let shared = Shared::new(logits);
+        let sums = Shared::new(&mut sums[..n]);
         context.split(n, 4 * vocab, &|first, last| unsafe {
             for row in first..last {
                 let line = shared.part(row * stride, row * stride + vocab);
                 let target = targets[from + row] as usize;
-                let scale = scales.map(|scales| scales[row]);
-                let nll = nll.part(from + row, from + row + 1);
-                nll[0] = if narrow {
-                    narrow_loss_row(context.isa, line, target, scale)
+                let loss = if narrow {
+                    narrow_loss_row(context.isa, line, target, wanted)
                 } else {
-                    loss_row(context.isa, line, target, scale)
+                    loss_row(context.isa, line, target, wanted)
                 };
+                nll.part(from + row, from + row + 1)[0] = loss.nll;
+                sums.part(row, row + 1)[0] = loss.sum;
             }
         });
         let Some(gradients) = &mut gradients else {
             continue;
         };
+        let scales = &gradients.scales[from..from + n];
+        let factors = unsafe { sums.part(0, n) };
+        for (factor, scale) in factors.iter_mut().zip(scales) {
+            *factor = scale / *factor;
+        }
+        let factors = &*factors;
         let (slopes, stride) = slopes(logits, stride, narrow);
         if let Some(dx) = &mut gradients.dx {
             let dx = &mut dx[from * hidden..(from + n) * hidden];
-            heads.input_gradient(n, slopes, stride, dx, gradients.add_x);
+            if gradients.add_x {
+                let own = unsafe { context.shared_scratch(Purpose::Matrix, n * hidden) };
+                heads.input_gradient(n, slopes, stride, own);
+                scale_rows(context, own, factors, dx, hidden, true);
+            } else {
+                heads.input_gradient(n, slopes, stride, dx);
+                for (row, &factor) in dx.chunks_mut(hidden).zip(factors) {
+                    scale_in_place(context, row, factor);
+                }
+            }
         }
         if let Some(dweight) = &mut gradients.dweight {
-            let (left, right) = (Matrix::columns(slopes, stride), Matrix::rows(input, hidden));
+            let scaled = unsafe { context.shared_scratch(Purpose::Matrix, n * hidden) };
+            scale_rows(context, input, factors, scaled, hidden, false);
+            let (left, right) = (
+                Matrix::columns(slopes, stride),
+                Matrix::rows(&*scaled, hidden),
+            );
             gemm(
                 context,
                 vocab,
@@ -199,6 +221,21 @@ fn all_rows(
         && !gradients.add_weight
     {
         dweight.fill(0.0);
+    }
+}
+
+/// y[row] = factors[row] x[row], or y += with `add`.
+fn scale_rows(
+    context: &Context,
+    x: &[f32],
+    factors: &[f32],
+    y: &mut [f32],
+    width: usize,
+    add: bool,
+) {
+    let rows = x.chunks(width).zip(y.chunks_mut(width));
+    for ((x, y), &factor) in rows.zip(factors) {
+        scale(context, x, factor, y, add);
     }
 }
 
@@ -275,7 +312,7 @@ impl<'a> Heads<'a> {
     }
 
     /// dx = dlogits weight
-    fn input_gradient(&self, n: usize, dlogits: Floats, stride: usize, dx: &mut [f32], add: bool) {
+    fn input_gradient(&self, n: usize, dlogits: Floats, stride: usize, dx: &mut [f32]) {
         let (left, right) = (
             Matrix::rows(dlogits, stride),
             Matrix::rows(self.weight, self.hidden),
@@ -286,7 +323,7 @@ impl<'a> Heads<'a> {
                 n,
                 left,
                 packed,
-                Output::new(dx, self.hidden, add),
+                Output::new(dx, self.hidden, false),
             ),
             None => gemm(
                 self.context,
@@ -295,63 +332,75 @@ impl<'a> Heads<'a> {
                 self.vocab,
                 left,
                 right,
-                Output::new(dx, self.hidden, add),
+                Output::new(dx, self.hidden, false),
             ),
         }
     }
 }
 
+/// Of one row of logits.
+#[derive(Clone, Copy)]
+struct Loss {
+    nll: f32,
+    /// What the row of slopes is still to be divided by.
+    sum: f32,
+}
+
 kernels! {
-    /// The negative log-probability of the target; with a scale, the logits become scale * (softmax - one-hot).
-    fn loss_row(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 = wide_loss_body;
-    /// The same with the gradients as bf16, in the first half of the row's memory.
-    fn narrow_loss_row(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 = narrow_loss_body;
+    /// The negative log-probability of the target; with `slopes` the logits become sum * (softmax - one-hot). To scale
+    /// the few columns that are made of them afterwards is less work than another walk over the vocabulary.
+    fn loss_row(logits: &mut [f32], target: usize, slopes: bool) -> Loss = wide_loss_body;
+    /// The same with the slopes as bf16, in the first half of the row's memory.
+    fn narrow_loss_row(logits: &mut [f32], target: usize, slopes: bool) -> Loss = narrow_loss_body;
 }
 
 #[inline(always)]
-unsafe fn wide_loss_body<S: Simd>(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 {
-    loss_body::<S, f32>(logits, target, scale)
+unsafe fn wide_loss_body<S: Simd>(logits: &mut [f32], target: usize, slopes: bool) -> Loss {
+    loss_body::<S, f32>(logits, target, slopes)
 }
 
 #[inline(always)]
-unsafe fn narrow_loss_body<S: Simd>(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 {
-    loss_body::<S, Bf16>(logits, target, scale)
+unsafe fn narrow_loss_body<S: Simd>(logits: &mut [f32], target: usize, slopes: bool) -> Loss {
+    loss_body::<S, Bf16>(logits, target, slopes)
 }
 
 #[inline(always)]
-unsafe fn loss_body<S: Simd, E: Element>(
-    logits: &mut [f32],
-    target: usize,
-    scale: Option<f32>,
-) -> f32 {
+unsafe fn loss_body<S: Simd, E: Element>(logits: &mut [f32], target: usize, slopes: bool) -> Loss {
     let own = logits[target];
-    let Some(scale) = scale else {
+    if !slopes {
         let (largest, sum) = largest_and_sum_body::<S>(logits);
-        return largest + sum.ln() - own;
-    };
-    let (p, n) = (logits.as_mut_ptr(), logits.len());
+        return Loss {
+            nll: largest + sum.ln() - own,
+            sum,
+        };
+    }
     let largest = largest_body::<S>(logits);
-    let shift = S::splat(largest);
+    let (p, n) = (logits.as_ptr(), logits.len());
+    // What is stored lies behind what is read, or at the same place.
+    let to = logits.as_mut_ptr() as *mut E;
+    let unit = if E::NARROW { LOG2_E } else { 1.0 };
+    let (factor, shift) = (S::splat(unit), S::splat(-largest * unit));
     let whole = n / S::LANES * S::LANES;
     let mut sums = S::splat(0.0);
     for i in (0..whole).step_by(S::LANES) {
-        let e = simd::exp::<S>(S::sub(S::load(p.add(i)), shift));
-        S::store(p.add(i), e);
+        let x = S::fma(S::load(p.add(i)), factor, shift);
+        let e = if E::NARROW {
+            simd::exp2_near::<S>(x)
+        } else {
+            simd::exp::<S>(x)
+        };
+        simd::put::<S>(to.add(i), S::LANES, e);
         sums = S::add(sums, e);
     }
     let mut sum = S::sum(sums);
     for i in whole..n {
-        *p.add(i) = (*p.add(i) - largest).exp();
-        sum += *p.add(i);
+        let e = (*p.add(i) - largest).exp();
+        *to.add(i) = E::of(e);
+        sum += e;
     }
-    let factor = S::splat(scale / sum);
-    let slope = *p.add(target) * (scale / sum) - scale;
-    // What is stored lies behind what is read, or at the same place.
-    let to = p as *mut E;
-    vectors!(S, n, |i, left| {
-        let e = simd::get::<S>(p.add(i), left);
-        simd::put::<S>(to.add(i), left, S::mul(e, factor));
-    });
-    *to.add(target) = E::of(slope);
-    largest + sum.ln() - own
+    *to.add(target) = E::of((own - largest).exp() - sum);
+    Loss {
+        nll: largest + sum.ln() - own,
+        sum,
+    }
 }

@@ -1,20 +1,33 @@
 //! HTML to text with maths, code, lists and tables kept and the page's furniture left out: one page or a batch on
-//! all threads. The article is found by `dom_smoothie` (Readability); a page it finds too little on is read as a
-//! whole.
+//! many threads. `parse` makes a tree, `maths` rewrites formulas, `boilerplate` takes away what is no text by what
+//! elements are and how they are called, `article` finds the box that holds the text, `serialise` and `tidy` write it.
 
+mod article;
 mod boilerplate;
 mod charset;
-mod depth;
+mod clock;
+mod code;
+mod dom;
+mod entities;
 mod http;
 mod mathml;
 mod maths;
+mod measure;
+mod names;
+mod parse;
 mod serialise;
+mod tag;
+mod tidy;
 
-use dom_query::Document;
-use dom_smoothie::{Config, Readability};
+use crate::threads::with_threads;
+use clock::Clock;
+use dom::Dom;
+use measure::measure;
+use names::{Marks, Names};
 use rayon::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
+use std::time::Duration;
+use tag::{Name, Tag};
 
 /// A page as a crawler stored it: an HTTP response with its headers, or the body alone.
 pub struct Page<'a> {
@@ -36,28 +49,33 @@ pub struct Extracted {
     pub replaced: usize,
 }
 
-/// Depth times elements; a long page of 50,000 elements that nests 25 deep is below it.
-const MAX_ARTICLE_WORK: usize = 2_000_000;
-
 #[derive(Clone, Copy)]
 pub struct Limits {
     /// Larger bodies are refused, after decompression too.
     pub max_page_bytes: usize,
-    pub max_depth: usize,
+    /// A page that takes longer is given up.
+    pub max_time: Duration,
+    /// Whether what readers wrote below an article belongs to it.
+    pub comments: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_page_bytes: 32 << 20,
-            max_depth: 256,
+            max_page_bytes: 128 << 20,
+            max_time: Duration::from_secs(10),
+            comments: false,
         }
     }
 }
 
-/// One result for each page, in order; an error is the reason why there is no text.
-pub fn extract_batch(pages: &[Page], limits: Limits) -> Vec<Result<Extracted, String>> {
-    pool().install(|| {
+/// One result for each page, in order; an error is the reason why there is no text. `threads`: 0 for all cores.
+pub fn extract_batch(
+    pages: &[Page],
+    limits: Limits,
+    threads: usize,
+) -> Vec<Result<Extracted, String>> {
+    with_threads(threads, || {
         pages
             .par_iter()
             .with_max_len(1)
@@ -99,7 +117,7 @@ pub fn extract(page: &Page, limits: Limits) -> Result<Extracted, String> {
     }
     let decoded = charset::decode(&response.body, response.charset.as_deref(), is_html);
     let mut page = if is_html {
-        extract_html(&decoded.text, limits)
+        extract_html(&decoded.text, limits)?
     } else {
         Extracted {
             text: decoded.text.clone(),
@@ -119,116 +137,72 @@ pub fn extract(page: &Page, limits: Limits) -> Result<Extracted, String> {
     Ok(page)
 }
 
-/// The text of an HTML document.
-pub fn extract_html(html: &str, limits: Limits) -> Extracted {
-    let page = depth::limit_depth(html, limits.max_depth);
-    let document = Document::from(page.html.as_ref());
-    let title = squash(&document.select_single("title").text());
-    let language = document
-        .select_single("html")
-        .attr("lang")
-        .map(|l| l.to_string())
-        .unwrap_or_default();
-    prepare(&document);
-    let whole = serialise::to_text(&document.root());
-    // Readability walks everything below each level several times: a page made to be slow is not given to it.
-    let article = if page.deepest * page.elements > MAX_ARTICLE_WORK {
-        String::new()
-    } else {
-        read_article(document)
-    };
-    let text = if is_enough(&article, &whole) {
-        article
-    } else {
-        body_paragraphs(&whole)
-    };
-    Extracted {
+/// The text of an HTML document; an error when it takes too long.
+pub fn extract_html(html: &str, limits: Limits) -> Result<Extracted, String> {
+    let clock = Clock::new(limits.max_time);
+    let mut dom = parse::parse(html, &clock)?;
+    let (title, language) = head(&dom);
+    maths::rewrite(&mut dom, html, &clock)?;
+    boilerplate::drop_elements(&mut dom, &clock)?;
+    let marks = marks(&dom);
+    let sizes = measure(&dom, &clock)?;
+    boilerplate::drop_named(&mut dom, &sizes, &marks, limits.comments, &clock)?;
+    let sizes = measure(&dom, &clock)?;
+    let root = article::find(&dom, &sizes, &marks);
+    article::prune(&mut dom, root, &sizes);
+    let mut text = String::new();
+    for lead in article::leads(&dom, root, &sizes, &marks) {
+        text.push_str(&serialise::to_text(&dom, lead, &clock)?);
+        text.push_str("\n\n");
+    }
+    text.push_str(&serialise::to_text(&dom, root, &clock)?);
+    let text = tidy::tidy(&text);
+    Ok(Extracted {
         text,
         title,
         language,
         ..Extracted::default()
-    }
+    })
 }
 
-fn prepare(document: &Document) {
-    maths::rewrite(document);
-    serialise::mark_code(document);
-    boilerplate::remove(document);
-}
-
-fn read_article(document: Document) -> String {
-    let config = Config {
-        keep_classes: true,
-        disable_json_ld: true,
-        ..Config::default()
-    };
-    let Ok(mut readability) = Readability::with_document(document, None, Some(config)) else {
-        return String::new();
-    };
-    match readability.parse() {
-        Ok(article) => serialise::to_text(&Document::fragment(article.content).root()),
-        Err(_) => String::new(),
-    }
-}
-
-/// An article that is short, or has less than half of the page's prose, was cut in the wrong place.
-fn is_enough(article: &str, whole: &str) -> bool {
-    article.len() >= 250 && prose_bytes(article) * 20 >= prose_bytes(whole) * 9
-}
-
-/// Bytes in lines that are long enough to be sentences.
-fn prose_bytes(text: &str) -> usize {
-    text.lines()
-        .map(str::len)
-        .filter(|&length| length > 120)
-        .sum()
-}
-
-/// The body's paragraphs: what stands before the first and after the last line of prose is the page's frame, and so
-/// are short lines without an end between them.
-fn body_paragraphs(whole: &str) -> String {
-    let lines: Vec<&str> = whole.lines().collect();
-    let is_prose = |line: &&str| line.len() > 120;
-    let Some(first) = lines.iter().position(is_prose) else {
-        return whole.to_string();
-    };
-    let last = lines.iter().rposition(is_prose).unwrap_or(first);
-    let mut fenced = false;
-    let mut kept: Vec<&str> = Vec::new();
-    for line in &lines[first..=last] {
-        fenced ^= line.starts_with("```");
-        let frame = !line.is_empty()
-            && line.len() < 40
-            && !line.ends_with(['.', '!', '?', ':', '”', '"', '$']);
-        if fenced || !frame || line.starts_with(['#', '-', '`', ' ']) || line.contains(" | ") {
-            kept.push(line);
+fn head(dom: &Dom) -> (String, String) {
+    let (mut title, mut language) = (String::new(), String::new());
+    for id in 1..dom.len() {
+        match dom.tag(id) {
+            Tag::Html if language.is_empty() => {
+                let said = dom
+                    .attribute(id, Name::Lang)
+                    .or_else(|| dom.attribute(id, Name::XmlLang));
+                language = said.unwrap_or_default().to_string();
+            }
+            Tag::Title if title.is_empty() => title = squash(&dom.text_below(id)),
+            Tag::Body => break,
+            _ => {}
         }
     }
-    kept.join("\n")
+    (title, language)
+}
+
+/// What the names of each element say.
+fn marks(dom: &Dom) -> Vec<Marks> {
+    let mut names = Names::new();
+    let mut marks = vec![0; dom.len() as usize];
+    for id in 1..dom.len() {
+        let (mut class, mut own) = ("", "");
+        for (name, value) in dom.attributes(id) {
+            match name {
+                Name::Class => class = value,
+                Name::Id => own = value,
+                _ => {}
+            }
+        }
+        marks[id as usize] = names.marks(class, own);
+    }
+    marks
 }
 
 fn squash(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Threads with a stack that is known, whatever the one that calls has.
-fn pool() -> &'static rayon::ThreadPool {
-    static POOL: OnceLock<rayon::ThreadPool> = OnceLock::new();
-    POOL.get_or_init(|| {
-        let threads = std::env::var("SMOLFORGE_THREADS")
-            .ok()
-            .and_then(|n| n.parse().ok())
-            .unwrap_or(0);
-        let named = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .stack_size(32 << 20)
-            .thread_name(|i| format!("extract-{i}"))
-            .build();
-        match named {
-            Ok(pool) => pool,
-            Err(error) => panic!("no threads for extraction: {error}"),
-        }
-    })
 }
 
 #[cfg(test)]

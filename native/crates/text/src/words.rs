@@ -1,9 +1,16 @@
 //! Words for comparing texts: lower case, letters and digits only, marks and Latin accents gone, numbers kept.
 //! Shingles, decontamination and the classifiers share them; the quality rules count `tokens` instead.
 
+mod addresses;
+mod affixes;
 pub mod characters;
 mod fold;
+pub mod hash;
+mod segments;
+mod special;
 pub mod tokens;
+
+pub use segments::Segmentation;
 
 use characters::{is_mark, stands_alone};
 

@@ -4,6 +4,7 @@ use crate::element::{Bf16, Element};
 use crate::gemm::turned_block;
 use crate::simd::{self, Pairs, Simd};
 use crate::{kernels, pair_kernels, vectors};
+use std::f32::consts::LOG2_E;
 
 /// C += aᵀ b for a block: element (row, p) of the left side at a[p * a_stride + row].
 #[derive(Clone, Copy)]
@@ -107,19 +108,20 @@ unsafe fn exp_row_body<S: Simd, Out: Element>(
     for i in whole..n {
         largest = largest.max(*p.add(i));
     }
-    let shift = S::splat(-largest * scale);
-    let factor = S::splat(scale);
+    let unit = if Out::NARROW { LOG2_E } else { 1.0 };
+    let shift = S::splat(-largest * scale * unit);
+    let factor = S::splat(scale * unit);
     let mut sums = S::splat(0.0);
     // What is stored lies behind what is read, or at the same place.
     let to = line.as_mut_ptr() as *mut Out;
     for i in (0..whole).step_by(S::LANES) {
-        let e = simd::exp::<S>(S::fma(S::load(p.add(i)), factor, shift));
+        let e = exp_in_unit::<S, Out>(S::fma(S::load(p.add(i)), factor, shift));
         simd::put::<S>(to.add(low + i), S::LANES, e);
         sums = S::add(sums, e);
     }
     let mut sum = S::sum(sums);
     if whole < n {
-        let e = simd::exp::<S>(S::fma(S::load_n(p.add(whole), n - whole), factor, shift));
+        let e = exp_in_unit::<S, Out>(S::fma(S::load_n(p.add(whole), n - whole), factor, shift));
         let mut last = [0.0f32; 16];
         S::store(last.as_mut_ptr(), e);
         for (i, &e) in last[..n - whole].iter().enumerate() {
@@ -130,6 +132,16 @@ unsafe fn exp_row_body<S: Simd, Out: Element>(
     std::slice::from_raw_parts_mut(to, low).fill(Out::of(0.0));
     std::slice::from_raw_parts_mut(to.add(high), all - high).fill(Out::of(0.0));
     (sum, largest * scale + sum.ln())
+}
+
+/// exp(x), or 2^x where that is what the row is scaled for.
+#[inline(always)]
+unsafe fn exp_in_unit<S: Simd, Out: Element>(x: S::V) -> S::V {
+    if Out::NARROW {
+        simd::exp2_near::<S>(x)
+    } else {
+        simd::exp::<S>(x)
+    }
 }
 
 #[inline(always)]
@@ -145,7 +157,8 @@ unsafe fn paired_slopes_body<S: Pairs>(rows: PairedRows) {
         ..
     } = rows;
     let factor = S::splat(scale);
-    let shifts = [S::splat(-lse[0]), S::splat(-lse[1])];
+    let exponent = S::splat(scale * LOG2_E);
+    let shifts = [S::splat(-lse[0] * LOG2_E), S::splat(-lse[1] * LOG2_E)];
     let means = [S::splat(dots[0]), S::splat(dots[1])];
     for i in (0..rows.width).step_by(S::LANES) {
         let mut p = [S::splat(0.0); 2];
@@ -153,7 +166,7 @@ unsafe fn paired_slopes_body<S: Pairs>(rows: PairedRows) {
         for row in 0..2 {
             let score = S::load(scores.add(row * stride + i));
             let line = slopes.add(row * stride);
-            p[row] = simd::exp::<S>(S::fma(score, factor, shifts[row]));
+            p[row] = simd::exp2_near::<S>(S::fma(score, exponent, shifts[row]));
             let slope = S::sub(S::load(line.add(i)), means[row]);
             ds[row] = S::mul(S::mul(p[row], factor), slope);
             S::store_bf16((line as *mut Bf16).add(i), ds[row]);

@@ -61,7 +61,7 @@ unsafe fn gated_rows_body<S: Simd, E: Element, Out: Element>(
         crate::vectors!(S, n, |i, left| {
             let gate = simd::get::<S>(line.add(i), left);
             let up = simd::get::<S>(line.add(gates.up + i), left);
-            let v = S::mul(S::mul(gate, simd::sigmoid::<S>(gate)), up);
+            let v = S::mul(S::mul(gate, simd::sigmoid_for::<S, Out>(gate)), up);
             simd::put::<S>(out.add(i), left, rounded::<S>(v, gates.round));
         });
         for i in n..depth {

@@ -2,7 +2,7 @@
 
 use crate::element::{Bf16, Element};
 use crate::simd::{self, Pairs, Simd};
-use crate::{kernels, pair_kernels};
+use crate::{kernels, pair_kernels, vectors};
 
 /// A block of C and what it is made of: A and B as `In`, C as `Out`.
 #[derive(Clone, Copy)]
@@ -123,24 +123,53 @@ struct Place<Out> {
 }
 
 impl<Out: Element> Place<Out> {
+    /// Every index of `sums` is a constant once the loops are unrolled, which their small bodies see to: one that is not
+    /// would keep all sums in memory, and for few K the way there and back takes as long as the product.
     #[inline(always)]
     unsafe fn store<S: Simd, const ROWS: usize>(self, sums: [[S::V; 2]; ROWS]) {
-        for i in 0..ROWS {
-            for half in 0..2 {
-                let at = i * self.stride + half * S::LANES;
-                let left = self.columns.saturating_sub(half * S::LANES).min(S::LANES);
-                if left == 0 {
-                    continue;
-                }
-                let mut sum = sums[i][half];
-                if !self.plus.is_null() {
-                    sum = S::add(simd::get::<S>(self.plus.add(at), left), sum);
-                }
-                simd::put::<S>(self.to.add(at), left, sum);
+        if self.columns < 2 * S::LANES {
+            return self.store_part::<S, ROWS>(sums);
+        }
+        if self.plus.is_null() {
+            for i in 0..ROWS {
+                let to = self.to.add(i * self.stride);
+                simd::put::<S>(to, S::LANES, sums[i][0]);
+                simd::put::<S>(to.add(S::LANES), S::LANES, sums[i][1]);
+            }
+        } else {
+            for i in 0..ROWS {
+                let (to, plus) = (self.to.add(i * self.stride), self.plus.add(i * self.stride));
+                let low = simd::get::<S>(plus, S::LANES);
+                let high = simd::get::<S>(plus.add(S::LANES), S::LANES);
+                simd::put::<S>(to, S::LANES, S::add(low, sums[i][0]));
+                simd::put::<S>(to.add(S::LANES), S::LANES, S::add(high, sums[i][1]));
             }
         }
     }
+
+    /// The last columns, by way of memory.
+    #[inline(always)]
+    unsafe fn store_part<S: Simd, const ROWS: usize>(self, sums: [[S::V; 2]; ROWS]) {
+        let mut lines = [[0.0f32; WIDEST]; ROWS];
+        for i in 0..ROWS {
+            S::store(lines[i].as_mut_ptr(), sums[i][0]);
+            S::store(lines[i].as_mut_ptr().add(S::LANES), sums[i][1]);
+        }
+        for (i, line) in lines.iter().enumerate() {
+            let at = i * self.stride;
+            vectors!(S, self.columns, |column, left| {
+                let mut sum = simd::get::<S>(line.as_ptr().add(column), left);
+                if !self.plus.is_null() {
+                    sum = S::add(simd::get::<S>(self.plus.add(at + column), left), sum);
+                }
+                simd::put::<S>(self.to.add(at + column), left, sum);
+            });
+        }
+    }
 }
+
+/// Columns of a tile, on any instruction set.
+const WIDEST: usize = 32;
 
 /// ROWS x two vectors of C in registers.
 #[inline(always)]

@@ -234,6 +234,10 @@ impl<const NATIVE: bool> Simd for Lanes16<NATIVE> {
         _mm512_mul_ps(r, _mm512_fnmadd_ps(a, r, _mm512_set1_ps(2.0)))
     }
     #[inline(always)]
+    unsafe fn reciprocal_near(a: __m512) -> __m512 {
+        _mm512_rcp14_ps(a)
+    }
+    #[inline(always)]
     unsafe fn bf16(a: __m512) -> __m512 {
         if NATIVE {
             return widen(narrow(a));

@@ -1,111 +1,202 @@
-//! Takes the furniture of a page away: menus, banners that ask for consent, share buttons, teasers, footers.
+//! Takes the furniture of a page away: first by what elements are, then by what their names say, the larger ones
+//! only if they do not hold the text of the page.
 
-use dom_query::{Document, NodeRef};
+use super::clock::Clock;
+use super::dom::{Dom, NodeId};
+use super::measure::{Size, link_density};
+use super::names::{self, Marks};
+use super::tag::{Name, Tag};
+use rustc_hash::FxHashMap;
 
-pub fn remove(document: &Document) {
-    document
-        .select(
-            "script, style, noscript, template, iframe, svg, canvas, object, embed, audio, video, button, select, \
-             input, textarea, dialog, nav, [role=navigation], [role=dialog], [role=alertdialog], [role=search], \
-             [role=contentinfo], [hidden], sup.reference, .mw-editsection, .noprint",
-        )
-        .remove();
-    for node in document
-        .select("div, section, ul, ol, aside, footer, header, p, span, form, table")
-        .nodes()
-    {
-        if node.parent().is_some() && is_furniture(node) {
-            node.remove_from_parent();
+/// Drops what is never text: scripts, forms' controls, pictures, navigation, hidden parts.
+pub fn drop_elements(dom: &mut Dom, clock: &Clock) -> Result<(), String> {
+    for id in 1..dom.len() {
+        if id.is_multiple_of(8192) {
+            clock.check()?;
+        }
+        let drop = match dom.tag(id) {
+            Tag::Noscript => text_bytes(dom, id) < MIN_NOSCRIPT,
+            tag => is_no_text(tag) || is_marked(dom, id),
+        };
+        if drop {
+            dom.drop_node(id);
         }
     }
+    Ok(())
 }
 
-fn is_furniture(node: &NodeRef) -> bool {
-    if node.has_name("footer") {
-        // An article's own footer may hold its last words; the page's does not.
-        return !node
-            .ancestors_it(Some(8))
-            .any(|parent| parent.has_name("article"));
-    }
-    let hidden = node.attr("style").is_some_and(|style| {
-        let style = style.replace(' ', "").to_ascii_lowercase();
-        style.contains("display:none") || style.contains("visibility:hidden")
-    });
-    if hidden {
-        return true;
-    }
-    let class = node.class().unwrap_or_default();
-    let id = node.id_attr().unwrap_or_default();
-    if class.is_empty() && id.is_empty() {
-        return false;
-    }
-    let names = format!("{class} {id}").to_ascii_lowercase();
-    let marked = names.split_ascii_whitespace().any(|name| {
-        STARTS.iter().any(|start| name.starts_with(start))
-            || WORDS.iter().any(|word| has_word(name, word))
-    });
-    // A page may put such a word on its outermost box.
-    marked && !holds_article(node)
+/// Some pages carry their whole text for readers without scripts.
+const MIN_NOSCRIPT: usize = 1000;
+
+fn text_bytes(dom: &Dom, id: NodeId) -> usize {
+    dom.descendants(id)
+        .filter(|&child| {
+            dom.tag(child) == Tag::Text && !is_no_text(dom.tag(dom.node(child).parent))
+        })
+        .map(|child| dom.raw(child).trim_ascii().len())
+        .sum()
 }
 
-const STARTS: [&str; 22] = [
-    "comment-form",
-    "comment-respond",
-    "comments",
-    "commentlist",
-    "disqus",
-    "authorbox",
-    "author-box",
-    "post-author",
-    "kommentare",
-    "teaser",
-    "cookie",
-    "consent",
-    "gdpr",
-    "onetrust",
-    "cc-window",
-    "sharedaddy",
-    "addtoany",
-    "jp-relatedposts",
-    "breadcrumb",
-    "newsletter",
-    "sp_message",
-    "usercentrics",
-];
-
-const WORDS: [&str; 24] = [
-    "respond",
-    "login",
-    "cart",
-    "warenkorb",
-    "recommended",
-    "recommendations",
-    "trackback",
-    "cookie",
-    "cookies",
-    "consent",
-    "share",
-    "sharing",
-    "social",
-    "newsletter",
-    "breadcrumbs",
-    "related",
-    "navbar",
-    "menu",
-    "pagination",
-    "pager",
-    "advert",
-    "advertisement",
-    "banner",
-    "promo",
-];
-
-/// Whether a class name has the word between its hyphens and underscores.
-fn has_word(name: &str, word: &str) -> bool {
-    name.split(['-', '_', ':']).any(|part| part == word)
+fn is_no_text(tag: Tag) -> bool {
+    use Tag::*;
+    matches!(
+        tag,
+        Script
+            | Style
+            | Template
+            | Iframe
+            | Noembed
+            | Noframes
+            | Svg
+            | Canvas
+            | Object
+            | Embed
+            | Audio
+            | Video
+            | Map
+            | Button
+            | Select
+            | Datalist
+            | Input
+            | Textarea
+            | Progress
+            | Dialog
+            | Nav
+            | Menu
+            | Search
+            | Head
+            | Title
+            | Rp
+            | Rt
+            | Figcaption
+            | Legend
+            | Label
+    )
 }
 
-fn holds_article(node: &NodeRef) -> bool {
-    node.descendants_it()
-        .any(|child| child.has_name("article") || child.has_name("main") || child.has_name("h1"))
+fn is_marked(dom: &Dom, id: NodeId) -> bool {
+    dom.attributes(id).iter().any(|(name, value)| match name {
+        Name::Hidden => true,
+        Name::AriaHidden => *value == "true" && !matches!(dom.tag(id), Tag::Body | Tag::Html),
+        Name::Role => matches!(
+            *value,
+            "navigation"
+                | "dialog"
+                | "alertdialog"
+                | "search"
+                | "contentinfo"
+                | "menu"
+                | "menubar"
+                | "tooltip"
+        ),
+        Name::Style => is_hiding(value),
+        Name::Class => value.contains("mw-editsection"),
+        _ => false,
+    })
+}
+
+fn is_hiding(style: &str) -> bool {
+    let mut letters = style.bytes().filter(|b| !b.is_ascii_whitespace());
+    let style: Vec<u8> = letters
+        .by_ref()
+        .take(200)
+        .map(|b| b.to_ascii_lowercase())
+        .collect();
+    memchr::memmem::find(&style, b"display:none").is_some()
+        || memchr::memmem::find(&style, b"visibility:hidden").is_some()
+}
+
+/// Drops what its names call furniture. `sizes` are those before; a part that holds much of the page's prose stays.
+pub fn drop_named(
+    dom: &mut Dom,
+    sizes: &[Size],
+    marks: &[Marks],
+    comments: bool,
+    clock: &Clock,
+) -> Result<(), String> {
+    let whole = sizes[0];
+    let mut leads: FxHashMap<&str, usize> = FxHashMap::default();
+    for id in 1..dom.len() {
+        if marks[id as usize] & names::LEAD != 0 {
+            *leads.entry(dom.class(id)).or_default() += 1;
+        }
+    }
+    let mut behind = 0;
+    for id in 1..dom.len() {
+        if id.is_multiple_of(8192) {
+            clock.check()?;
+        }
+        if id < behind {
+            continue;
+        }
+        let tag = dom.tag(id);
+        if tag == Tag::Text
+            || matches!(tag, Tag::Html | Tag::Body | Tag::Main)
+            || dom.node(id).dropped
+        {
+            continue;
+        }
+        let is_teaser = marks[id as usize] & names::LEAD != 0
+            && marks[id as usize] & names::BODY == 0
+            && (leads[dom.class(id)] > 2 || link_density(&sizes[id as usize]) > 0.3);
+        let share = sizes[id as usize].prose as f32 / whole.prose.max(1) as f32;
+        if is_teaser && share < 0.2
+            || is_furniture(
+                dom,
+                id,
+                marks[id as usize],
+                &sizes[id as usize],
+                &whole,
+                comments,
+            )
+        {
+            dom.drop_node(id);
+            behind = dom.end(id);
+        }
+    }
+    Ok(())
+}
+
+fn is_furniture(
+    dom: &Dom,
+    id: NodeId,
+    marks: Marks,
+    size: &Size,
+    whole: &Size,
+    comments: bool,
+) -> bool {
+    let tag = dom.tag(id);
+    // Of the prose of the page, which part would go.
+    let share = size.prose as f32 / whole.prose.max(1) as f32;
+    let is_large = share > 0.4;
+    if matches!(tag, Tag::Aside | Tag::Footer) {
+        return !is_large;
+    }
+    if tag == Tag::Form {
+        return share < 0.2;
+    }
+    if marks & names::HIDDEN != 0 {
+        return share < 0.2;
+    }
+    if marks & names::COMMENTS != 0 && !comments {
+        return !is_large;
+    }
+    if marks & names::FURNITURE != 0 {
+        return !is_large;
+    }
+    if marks & names::FRAME != 0 && marks & names::BODY == 0 {
+        return share < 0.1
+            && (link_density(size) > 0.3 || size.prose == 0)
+            && !holds_title(dom, id);
+    }
+    if marks & names::SIDE != 0 && marks & names::BODY == 0 {
+        return share < 0.2;
+    }
+    false
+}
+
+fn holds_title(dom: &Dom, id: NodeId) -> bool {
+    dom.descendants(id)
+        .take(200)
+        .any(|child| dom.tag(child) == Tag::H1)
 }

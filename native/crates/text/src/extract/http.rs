@@ -149,6 +149,9 @@ fn unpack(body: &[u8], encoding: &str, max_bytes: usize) -> Result<Option<Vec<u8
                 Err(error) => Err(error),
             }
         }
+        "br" if !looks_like_html(body) => brotli_decompressor::Decompressor::new(body, 4096)
+            .take(limit)
+            .read_to_end(&mut out),
         "" | "identity" => return Ok(None),
         _ if looks_like_html(body) => return Ok(None),
         other => return Err(format!("Content-Encoding {other} cannot be undone")),

@@ -1,104 +1,41 @@
 //! A tree as plain text in the manner of Markdown: headings, lists, table rows and fenced code, no other marks.
 //! The walk is a loop, not a recursion, whatever the depth.
 
-use dom_query::{Document, NodeRef};
+use super::clock::Clock;
+use super::code;
+use super::dom::{Dom, NONE, NodeId};
+use super::tag::{Name, Tag};
 
-/// The text below a node.
-pub fn to_text(root: &NodeRef) -> String {
+/// The text of a node and what is below it.
+pub fn to_text(dom: &Dom, root: NodeId, clock: &Clock) -> Result<String, String> {
     let mut writer = Writer::default();
-    let Some(mut node) = root.first_child() else {
-        return String::new();
-    };
+    let mut at = root;
+    let mut steps = 0usize;
     loop {
-        if writer.enter(&node)
-            && let Some(child) = node.first_child()
-        {
-            node = child;
+        steps += 1;
+        if steps.is_multiple_of(4096) {
+            clock.check()?;
+        }
+        let first = dom.node(at).first;
+        if !dom.node(at).dropped && writer.enter(dom, at) && first != NONE {
+            at = first;
             continue;
         }
         loop {
-            writer.leave(&node);
-            if let Some(next) = node.next_sibling() {
-                node = next;
+            if !dom.node(at).dropped {
+                writer.leave(dom, at);
+            }
+            if at == root {
+                return Ok(writer.finish());
+            }
+            let next = dom.node(at).next;
+            if next != NONE {
+                at = next;
                 break;
             }
-            match node.parent() {
-                Some(parent) if parent.id != root.id => node = parent,
-                _ => return writer.finish(),
-            }
+            at = dom.node(at).parent;
         }
     }
-}
-
-/// Turns every code block into `<pre class="language-x">` with nothing but text in it, so that no highlighter's
-/// markup and no clean-up of the extractor can change it.
-pub fn mark_code(document: &Document) {
-    document
-        .select("pre .lineno, pre .linenumber, pre .line-number, pre .line-numbers-rows, td.gutter, td.linenos, .highlight .lineno")
-        .remove();
-    for pre in document.select("pre").nodes() {
-        if pre.parent().is_none() {
-            continue;
-        }
-        let language = code_language(pre).unwrap_or_default();
-        for line_break in pre
-            .descendants()
-            .iter()
-            .filter(|child| child.has_name("br"))
-        {
-            line_break.replace_with_html("\n");
-        }
-        let text = pre.text().to_string();
-        pre.remove_all_attrs();
-        if !language.is_empty() {
-            pre.set_attr("class", &format!("language-{language}"));
-        }
-        pre.set_text(text);
-    }
-}
-
-/// From the class of the block, of the `code` in it or of the boxes around it.
-fn code_language(pre: &NodeRef) -> Option<String> {
-    let inner = pre.descendants_it().find(|child| child.has_name("code"));
-    let around = pre.ancestors_it(Some(2)).collect::<Vec<_>>();
-    std::iter::once(*pre)
-        .chain(inner)
-        .chain(around)
-        .find_map(|node| {
-            if let Some(language) = node
-                .attr("data-lang")
-                .or_else(|| node.attr("data-language"))
-            {
-                return plausible(&language);
-            }
-            let class = node.class()?.to_ascii_lowercase();
-            let mut names = class.split_ascii_whitespace().peekable();
-            while let Some(name) = names.next() {
-                for prefix in ["language-", "lang-", "highlight-source-", "brush:"] {
-                    if let Some(language) = name.strip_prefix(prefix) {
-                        let following = names.peek().copied().unwrap_or_default();
-                        return plausible(if language.is_empty() {
-                            following
-                        } else {
-                            language
-                        });
-                    }
-                }
-                if name == "sourcecode" {
-                    return plausible(names.peek().copied().unwrap_or_default());
-                }
-            }
-            None
-        })
-}
-
-fn plausible(language: &str) -> Option<String> {
-    let language = language.trim().trim_end_matches(';').to_ascii_lowercase();
-    let good = (1..=20).contains(&language.len())
-        && language
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'#' | b'-' | b'.'));
-    (good && language != "none" && language != "plaintext").then_some(language)
 }
 
 #[derive(Default)]
@@ -108,7 +45,7 @@ struct Writer {
     line_ends: usize,
     space: bool,
     /// For each open list: the next number, or nothing in an unordered one.
-    lists: Vec<Option<usize>>,
+    lists: Vec<Option<i64>>,
     /// How many data tables are open; inside one, cells stay on their row's line.
     tables: usize,
     layout_tables: Vec<bool>,
@@ -117,102 +54,113 @@ struct Writer {
 
 impl Writer {
     /// Whether the walk goes into the node.
-    fn enter(&mut self, node: &NodeRef) -> bool {
-        if node.is_text() {
-            self.text(&node.text());
-            return false;
-        }
-        if !node.is_element() {
-            return node.is_document() || node.is_fragment();
-        }
-        let Some(name) = node.node_name() else {
-            return false;
-        };
-        match &*name {
-            "head" | "script" | "style" | "noscript" | "template" | "iframe" | "svg" | "button"
-            | "select" | "textarea" | "object" | "title" => return false,
-            "pre" => {
-                self.code(node);
+    fn enter(&mut self, dom: &Dom, id: NodeId) -> bool {
+        use Tag::*;
+        let tag = dom.tag(id);
+        match tag {
+            Text => {
+                let text = dom.text(id);
+                if text.contains('\u{ad}') {
+                    self.text(&text.replace('\u{ad}', ""));
+                } else {
+                    self.text(&text);
+                }
                 return false;
             }
-            "br" => self.line(1),
-            "hr" => self.line(2),
-            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
+            Pre => {
+                self.code(dom, id);
+                return false;
+            }
+            Br => self.line(1),
+            Hr => self.line(2),
+            H1 | H2 | H3 | H4 | H5 | H6 => {
                 self.line(2);
-                let level = usize::from(name.as_bytes()[1] - b'0');
-                self.marker = format!("{} ", "#".repeat(level));
+                let level = tag as usize - H1 as usize + 1;
+                self.marker = "#".repeat(level) + " ";
             }
-            "ul" | "ol" => {
+            Ul | Ol | Menu | Dir => {
                 self.line(if self.lists.is_empty() { 2 } else { 1 });
-                self.lists.push((&*name == "ol").then_some(1));
+                let start = dom
+                    .attribute(id, Name::Start)
+                    .and_then(|start| start.trim().parse().ok());
+                self.lists.push((tag == Ol).then(|| start.unwrap_or(1)));
             }
-            "li" => {
+            Li => {
                 self.line(1);
                 let depth = self.lists.len().saturating_sub(1).min(8);
                 let mark = match self.lists.last_mut() {
                     Some(Some(number)) => {
-                        *number += 1;
-                        format!("{}. ", *number - 1)
+                        if let Some(value) = dom
+                            .attribute(id, Name::Value)
+                            .and_then(|v| v.trim().parse().ok())
+                        {
+                            *number = value;
+                        }
+                        *number = number.wrapping_add(1);
+                        format!("{}. ", number.wrapping_sub(1))
                     }
                     _ => "- ".to_string(),
                 };
                 self.marker = format!("{}{mark}", "  ".repeat(depth));
             }
-            "table" => {
-                let layout = is_layout(node);
+            Table => {
+                let layout = is_layout(dom, id);
                 self.layout_tables.push(layout);
                 self.line(2);
                 self.tables += usize::from(!layout);
             }
-            "tr" => {
+            Tr => {
                 if self.inside_data_table() {
                     self.row();
                 } else {
                     self.line(1);
                 }
             }
-            "td" | "th" if !self.inside_data_table() => self.line(1),
-            "p" | "blockquote" | "figure" | "dl" => self.line(2),
-            _ if is_block(&name) => self.line(1),
+            Td | Th if !self.inside_data_table() => self.line(1),
+            P | Blockquote | Figure | Dl => self.line(2),
+            tag if tag.is_block() => self.line(1),
             _ => {}
         }
         true
     }
 
-    fn leave(&mut self, node: &NodeRef) {
-        let Some(name) = node.node_name() else { return };
-        match &*name {
-            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
+    fn leave(&mut self, dom: &Dom, id: NodeId) {
+        use Tag::*;
+        match dom.tag(id) {
+            H1 | H2 | H3 | H4 | H5 | H6 => {
                 self.marker.clear();
                 self.line(2);
             }
-            "ul" | "ol" => {
+            Ul | Ol | Menu | Dir => {
                 self.lists.pop();
                 self.line(if self.lists.is_empty() { 2 } else { 1 });
             }
-            "li" => {
+            Li => {
                 self.marker.clear();
                 self.line(1);
             }
-            "table" => {
+            Table => {
                 if self.layout_tables.pop() == Some(false) {
                     self.tables -= 1;
                 }
                 self.line(2);
             }
-            "td" | "th"
-                if self.inside_data_table()
-                    && node.next_element_sibling().is_some()
-                    && !self.out.is_empty() =>
-            {
-                self.flush_space();
-                self.out.push_str(" |");
-                self.space = true;
+            Td | Th if self.inside_data_table() => {
+                let mut next = dom.node(id).next;
+                while next != NONE && (dom.node(next).dropped || !matches!(dom.tag(next), Td | Th))
+                {
+                    next = dom.node(next).next;
+                }
+                if next != NONE && !self.out.is_empty() {
+                    self.flush_space();
+                    self.out.push_str(" |");
+                    self.space = true;
+                }
             }
-            "td" | "th" => self.line(1),
-            "p" | "blockquote" | "figure" | "dl" => self.line(2),
-            "br" | "hr" => {}
-            _ if is_block(&name) => self.line(1),
+            Td | Th => self.line(1),
+            P | Blockquote | Figure | Dl => self.line(2),
+            Br | Hr | Pre => {}
+            tag if tag.is_block() => self.line(1),
             _ => {}
         }
     }
@@ -248,7 +196,8 @@ impl Writer {
         }
         self.line_ends = 0;
         self.space = false;
-        self.out.push_str(&std::mem::take(&mut self.marker));
+        self.out.push_str(&self.marker);
+        self.marker.clear();
     }
 
     fn text(&mut self, text: &str) {
@@ -265,18 +214,20 @@ impl Writer {
         }
     }
 
-    fn code(&mut self, node: &NodeRef) {
-        let text = node.text();
+    fn code(&mut self, dom: &Dom, id: NodeId) {
+        let text = code::text(dom, id);
         let text = text.trim_matches('\n').trim_end();
         if text.trim().is_empty() {
             return;
         }
-        let language = node.class().unwrap_or_default();
-        let language = language.strip_prefix("language-").unwrap_or_default();
+        let language = code::language(dom, id).unwrap_or_default();
         self.line_ends = 2;
         self.space = false;
         self.flush_space();
-        self.out.push_str(&format!("```{language}\n{text}\n```"));
+        // A fence is longer than any run of its sign within.
+        let fence = "`".repeat(longest_run(text).max(2) + 1);
+        self.out
+            .push_str(&format!("{fence}{language}\n{text}\n{fence}"));
         self.line_ends = 2;
     }
 
@@ -285,47 +236,21 @@ impl Writer {
     }
 }
 
-fn is_block(name: &str) -> bool {
-    matches!(
-        name,
-        "div"
-            | "section"
-            | "article"
-            | "main"
-            | "header"
-            | "footer"
-            | "aside"
-            | "nav"
-            | "address"
-            | "center"
-            | "dt"
-            | "dd"
-            | "figcaption"
-            | "form"
-            | "fieldset"
-            | "details"
-            | "summary"
-            | "caption"
-            | "body"
-            | "hgroup"
-    )
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }
 
 /// A table that arranges the page and not data: it holds paragraphs, headings or further tables, or has one column.
-fn is_layout(table: &NodeRef) -> bool {
+fn is_layout(dom: &Dom, table: NodeId) -> bool {
+    use Tag::*;
     let mut cells = 0;
     let mut rows = 0;
-    for child in table.descendants_it().take(2000) {
-        let Some(name) = child.node_name() else {
-            continue;
-        };
-        match &*name {
-            "table" | "h1" | "h2" | "h3" | "h4" | "ul" | "ol" | "pre" | "blockquote" | "form" => {
-                return true;
-            }
-            "p" if child.text().len() > 200 => return true,
-            "td" | "th" => cells += 1,
-            "tr" => rows += 1,
+    for child in dom.descendants(table).take(2000) {
+        match dom.tag(child) {
+            Table | H1 | H2 | H3 | H4 | Ul | Ol | Pre | Blockquote | Form => return true,
+            P if dom.text_below(child).len() > 200 => return true,
+            Td | Th => cells += 1,
+            Tr => rows += 1,
             _ => {}
         }
     }
