@@ -106,6 +106,11 @@ export class ShardSet {
     return { start: this.#starts[index], end: this.#starts[index + 1] }
   }
 
+  /** How many tokens a document has; no check of the index. */
+  lengthOf(index: number): number {
+    return this.#starts[index + 1] - this.#starts[index]
+  }
+
   /** Copies the tokens `start..end` of the set into `into`, from `at` on. */
   read(start: number, end: number, into: Int32Array, at = 0): void {
     if (!(start >= 0 && start <= end && end <= this.tokens && at + end - start <= into.length)) {
