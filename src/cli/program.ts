@@ -18,6 +18,7 @@ import { addReport } from './commands/report.ts'
 import { addRun } from './commands/run.ts'
 import { addScore } from './commands/score.ts'
 import { addServe } from './commands/serve.ts'
+import { addShardFiles } from './commands/shardFiles.ts'
 import { addTokenizer } from './commands/tokenizer.ts'
 import { addTune } from './commands/tune.ts'
 import { exitCodesHelp } from './exitCodes.ts'
@@ -68,6 +69,7 @@ ${exitCodesHelp}`,
   addExport(program)
   addReport(program)
   addInspect(program)
+  addShardFiles(program)
   return program
 }
 

@@ -1,6 +1,6 @@
 export { smolLM2SystemPrompt } from './chat.ts'
-export { type Fertility, FertilityCounter, type FertilityRow } from './fertility.ts'
 export { loadEncoderTokenizer } from './encoderTokenizer.ts'
+export { type Fertility, FertilityCounter, type FertilityRow } from './fertility.ts'
 export type { ChatMessage, ChatTemplateOptions } from './messages.ts'
 export { smolSpecialTokens } from './special.ts'
 export { type PreTokenizerName, preTokenizers } from './splitting.ts'

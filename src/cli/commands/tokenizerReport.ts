@@ -120,7 +120,10 @@ function* lines(report: Fertility, against: Fertility | undefined): Generator<st
   ] as const) {
     const header = ['documents', 'MB', 'tokens', 'tokens/word', 'bytes/token', 'words split %']
     const other = against === undefined ? [] : ['other bytes/token', 'other tokens %']
-    yield table([[title, ...header, ...other], ...rows.map((row) => cells(row, others, against !== undefined))])
+    yield table([
+      [title, ...header, ...other],
+      ...rows.map((row) => cells(row, others, against !== undefined)),
+    ])
     yield ''
   }
   const { size, unused, longest, unreachable, longUnused } = report.vocabulary

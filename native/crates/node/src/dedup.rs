@@ -109,7 +109,10 @@ impl Deduplicator {
     /// Of pairs one after the other.
     #[napi]
     pub fn jaccard(&self, pairs: &[u32], threads: Option<u32>) -> Result<Float32Array> {
-        let pairs: Vec<(u32, u32)> = pairs.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+        let pairs: Vec<(u32, u32)> = pairs
+            .chunks_exact(2)
+            .map(|pair| (pair[0], pair[1]))
+            .collect();
         let dedup = guard(&self.0);
         let dedup = &*dedup;
         let found = with_threads(threads.unwrap_or(0) as usize, || dedup.jaccard(&pairs));

@@ -137,13 +137,16 @@ impl Deduplicator {
         keys.par_chunks_mut(bands)
             .zip(has_words.par_iter_mut())
             .enumerate()
-            .for_each_init(Scratch::default, |scratch, (document, (keys, has_words))| {
-                let text = texts.text(document);
-                match &self.likeness {
-                    Likeness::Exact => keys[0] = (text_hash(text, scratch) >> 64) as u64,
-                    Likeness::Near(sketch) => *has_words = sketch.keys(text, scratch, keys),
-                }
-            });
+            .for_each_init(
+                Scratch::default,
+                |scratch, (document, (keys, has_words))| {
+                    let text = texts.text(document);
+                    match &self.likeness {
+                        Likeness::Exact => keys[0] = (text_hash(text, scratch) >> 64) as u64,
+                        Likeness::Near(sketch) => *has_words = sketch.keys(text, scratch, keys),
+                    }
+                },
+            );
         for (document, keys) in keys.chunks_exact(bands).enumerate() {
             self.ids.push(texts.id_json(document))?;
             if has_words[document] {
@@ -307,7 +310,10 @@ impl Deduplicator {
 
     /// The true Jaccard similarity of documents that were verified.
     pub fn jaccard(&self, pairs: &[(u32, u32)]) -> io::Result<Vec<f32>> {
-        let Some(candidates) = self.found.as_ref().and_then(|found| found.candidates.as_ref())
+        let Some(candidates) = self
+            .found
+            .as_ref()
+            .and_then(|found| found.candidates.as_ref())
         else {
             return Err(io::Error::other("nothing was verified"));
         };
@@ -498,7 +504,10 @@ mod tests {
                 lines.extend(more);
             }
             let lines = String::from_utf8(lines).unwrap();
-            assert_eq!(lines.lines().nth(2), Some(r#"{"id":2,"keep":false,"cluster":0}"#));
+            assert_eq!(
+                lines.lines().nth(2),
+                Some(r#"{"id":2,"keep":false,"cluster":0}"#)
+            );
             assert_eq!(lines.lines().count(), 5);
         }
     }
@@ -537,14 +546,19 @@ mod tests {
         }
         std::fs::write(&path, &bytes).unwrap();
 
-        let texts = vec![numbered(9000..9900), numbered(0..1000) + "tail", numbered(9000..9900)];
+        let texts = vec![
+            numbered(9000..9900),
+            numbered(0..1000) + "tail",
+            numbered(9000..9900),
+        ];
         let mut second = near(1, vec![Segment::open(&path).unwrap()], 2);
         second.add(&Texts::from_strings(&texts)).unwrap();
         second.link(false).unwrap();
         assert_eq!(second.counts(), (1, 2));
         let lines = String::from_utf8(second.output(1 << 20).unwrap()).unwrap();
-        let expected = [(0, true, 2), (1, false, 0), (2, false, 2)]
-            .map(|(id, keep, cluster)| format!("{{\"id\":{id},\"keep\":{keep},\"cluster\":{cluster}}}\n"));
+        let expected = [(0, true, 2), (1, false, 0), (2, false, 2)].map(|(id, keep, cluster)| {
+            format!("{{\"id\":{id},\"keep\":{keep},\"cluster\":{cluster}}}\n")
+        });
         assert_eq!(lines, expected.concat());
 
         bytes[10] ^= 1;

@@ -45,7 +45,8 @@ impl Ids {
         if !first.is_empty() {
             self.file.read_at(offset, first)?;
         }
-        let at = (offset + from_file as u64 - self.file.length().min(offset + from_file as u64)) as usize;
+        let at = (offset + from_file as u64 - self.file.length().min(offset + from_file as u64))
+            as usize;
         rest.copy_from_slice(&self.waiting[at..at + rest.len()]);
         Ok(())
     }

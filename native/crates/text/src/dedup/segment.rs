@@ -58,7 +58,8 @@ impl Segment {
         let mut offset = 0u64;
         let mut parts = Vec::with_capacity(PARTS);
         for row in table.chunks_exact(16).take(PARTS) {
-            let number = |at: usize| u64::from_le_bytes(row[at..at + 8].try_into().unwrap_or_default());
+            let number =
+                |at: usize| u64::from_le_bytes(row[at..at + 8].try_into().unwrap_or_default());
             parts.push((offset, number(0), number(8)));
             offset = number(0)
                 .checked_mul(PAIR_BYTES)

@@ -61,7 +61,11 @@ impl ShingleStore {
 
     /// Whether every document that was wanted came.
     pub fn is_complete(&self) -> bool {
-        let wanted: usize = self.wanted.iter().map(|bits| bits.count_ones() as usize).sum();
+        let wanted: usize = self
+            .wanted
+            .iter()
+            .map(|bits| bits.count_ones() as usize)
+            .sum();
         self.starts.len() == wanted + 1
     }
 
@@ -122,22 +126,32 @@ mod tests {
     fn gives_the_jaccard_similarity_of_the_sets_wherever_they_lie() {
         let sets: Vec<Vec<u32>> = (0..130u32)
             .map(|i| (0..i * 7 % 90).map(|k| (i / 10 + k) * k % 101).collect())
-            .map(|set: Vec<u32>| shingle_set(&set.iter().map(|&x| u64::from(x)).collect::<Vec<_>>()))
+            .map(|set: Vec<u32>| {
+                shingle_set(&set.iter().map(|&x| u64::from(x)).collect::<Vec<_>>())
+            })
             .collect();
         let wanted = |i: usize| !i.is_multiple_of(3);
         let mut bits = vec![0u64; 3];
-        (0..130).filter(|&i| wanted(i)).for_each(|i| bits[i / 64] |= 1 << (i % 64));
+        (0..130)
+            .filter(|&i| wanted(i))
+            .for_each(|i| bits[i / 64] |= 1 << (i % 64));
         for budget in [1, 2_000, usize::MAX] {
             let mut store = ShingleStore::new(bits.clone(), &std::env::temp_dir(), budget);
-            (0..130).filter(|&i| store.wants(i as u32)).for_each(|i| assert!(wanted(i)));
-            (0..130).filter(|&i| wanted(i)).for_each(|i| store.push(&sets[i]).unwrap());
+            (0..130)
+                .filter(|&i| store.wants(i as u32))
+                .for_each(|i| assert!(wanted(i)));
+            (0..130)
+                .filter(|&i| wanted(i))
+                .for_each(|i| store.push(&sets[i]).unwrap());
             assert!(store.is_complete());
             for (a, b) in [(1, 2), (64, 128), (127, 1), (7, 7)] {
                 let (first, second): (HashSet<_>, HashSet<_>) =
                     (sets[a].iter().collect(), sets[b].iter().collect());
                 let shared = first.intersection(&second).count() as f32;
                 let all = first.union(&second).count() as f32;
-                let found = store.jaccard(a as u32, b as u32, &mut Default::default()).unwrap();
+                let found = store
+                    .jaccard(a as u32, b as u32, &mut Default::default())
+                    .unwrap();
                 assert!((found - shared / all).abs() < 1e-6, "{a} {b}");
             }
         }

@@ -120,11 +120,15 @@ mod tests {
 
     #[test]
     fn what_went_to_the_disk_comes_back_with_what_stayed_in_memory() {
-        let pairs: Vec<Pair> = (0..20_000u32).map(|i| (mix(u64::from(i % 7_000)), i)).collect();
+        let pairs: Vec<Pair> = (0..20_000u32)
+            .map(|i| (mix(u64::from(i % 7_000)), i))
+            .collect();
         for budget in [1, 1_000, 100_000, usize::MAX] {
             let mut spill = Spill::new(&std::env::temp_dir(), budget);
             pairs.iter().for_each(|&pair| spill.push(pair).unwrap());
-            let all: Vec<Pair> = (0..PARTS).flat_map(|part| spill.part(part).unwrap()).collect();
+            let all: Vec<Pair> = (0..PARTS)
+                .flat_map(|part| spill.part(part).unwrap())
+                .collect();
             let mut expected = pairs.clone();
             expected.sort_unstable();
             assert!(all == expected);

@@ -60,7 +60,10 @@ mod tests {
         let pairs: Vec<(u32, u32)> = (0..40_000u64)
             .map(|i| ((mix(i) % count) as u32, (mix(!i) % count) as u32))
             .collect();
-        let (together, alone) = (UnionFind::new(count as usize), UnionFind::new(count as usize));
+        let (together, alone) = (
+            UnionFind::new(count as usize),
+            UnionFind::new(count as usize),
+        );
         pairs.par_iter().for_each(|&(a, b)| together.join(a, b));
         pairs.iter().rev().for_each(|&(a, b)| alone.join(a, b));
         let roots = |found: &UnionFind| -> Vec<u32> {
