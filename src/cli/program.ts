@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
 import { addClassifier } from './commands/classifier.ts'
 import { addCorpus } from './commands/corpus.ts'
+import { addDecontaminate } from './commands/decontaminate.ts'
 import { addDedup } from './commands/dedup.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
@@ -18,7 +19,7 @@ import { addReport } from './commands/report.ts'
 import { addRun } from './commands/run.ts'
 import { addScore } from './commands/score.ts'
 import { addServe } from './commands/serve.ts'
-import { addShardFiles } from './commands/shardFiles.ts'
+import { addShards } from './commands/shards.ts'
 import { addTokenizer } from './commands/tokenizer.ts'
 import { addTune } from './commands/tune.ts'
 import { exitCodesHelp } from './exitCodes.ts'
@@ -57,6 +58,7 @@ ${exitCodesHelp}`,
   addTune(program)
   addExtract(program)
   addDedup(program)
+  addDecontaminate(program)
   addLabel(program)
   addClassifier(program)
   addTokenizer(program)
@@ -67,9 +69,9 @@ ${exitCodesHelp}`,
   addScore(program)
   addServe(program)
   addExport(program)
+  addShards(program)
   addReport(program)
   addInspect(program)
-  addShardFiles(program)
   return program
 }
 

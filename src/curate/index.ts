@@ -12,8 +12,12 @@ export {
   type ThresholdRow,
 } from './classifierEvaluation.ts'
 export type { ClassifierHeader, EncoderReference } from './classifierFile.ts'
+export { type BenchmarkItem, readBenchmarkItems } from './decontaminate/benchmarkItems.ts'
+export type { Contamination, ContaminationFileReport } from './decontaminate/contaminationReport.ts'
+export { type DecontaminateFileOptions, decontaminateFile } from './decontaminate/decontaminateFile.ts'
 export { type DedupFileOptions, dedupFile } from './dedup/dedupFile.ts'
 export type { DuplicateCounts, Likeness } from './dedup/deduplicator.ts'
+export { type DedupUnitsOptions, dedupUnits, type UnitCounts } from './dedup/unitsFile.ts'
 export { EmbeddingClassifier, type Encoder, trainEmbeddingClassifier } from './embeddingClassifier.ts'
 export { FastTextModel, type LabelProbability, type PredictOptions } from './fastText.ts'
 export type { DropCounts, DropExample, Funnel, FunnelCounts } from './funnel.ts'

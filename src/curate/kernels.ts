@@ -1,4 +1,5 @@
 import { loadAddon } from '../native/addon.ts'
+import type { TextBatch } from './textBatches.ts'
 
 /** What this room calls in the native addon: a batch of texts in, typed arrays out, all threads, no thresholds. */
 export interface CurateKernels {
@@ -9,6 +10,8 @@ export interface CurateKernels {
   detectLanguages(texts: readonly string[], maxCharacters: number, threads?: number): DetectedLanguages
   /** Two 64-bit words for each text: the XXH3 128-bit hash of its normalised words. */
   textHashes(texts: readonly string[], threads?: number): BigUint64Array
+  /** How many words each text has, as shingles and n-grams count them. */
+  wordCounts(texts: readonly string[], threads?: number): Uint32Array
   NgramIndex: new (texts: readonly string[], ngram: number, minWords: number) => NgramIndex
   trainLinear(texts: readonly string[], labels: Float64Array, options: TrainLinearOptions): LinearWeights
   scoreLinear(
@@ -76,10 +79,22 @@ export interface NgramIndex {
    * rows of [text, indexed text, shared n-grams, first character, end character] in UTF-16 units.
    */
   scan(texts: readonly string[], threads?: number): Uint32Array
+  /** As `scan` of a batch, on other threads; with `subsequence` the text with the longest common subsequence counts. */
+  scanBatch(batch: TextBatch, subsequence: boolean, threads?: number): Promise<BatchHits>
   /** Remembers which of the indexed n-grams occur in these texts. */
   mark(texts: readonly string[], threads?: number): void
   /** For each indexed text the share of its n-grams that `mark` has met. */
   markedShares(): Float64Array
+}
+
+/** Columns, one row for each document with a hit, in the order of the batch. */
+export interface BatchHits {
+  documents: Uint32Array
+  indexed: Uint32Array
+  shared: Uint32Array
+  /** The longest common subsequence around the match as a share of the indexed text's words; 0 where not asked for. */
+  subsequence: Float32Array
+  passages: string[]
 }
 
 export interface TrainLinearOptions {

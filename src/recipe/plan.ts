@@ -1,7 +1,7 @@
 import { rubricNames } from '../curate/index.ts'
 import { scheduleRate } from '../train/index.ts'
 import { hashJson } from './canonical.ts'
-import { hashLocalFiles } from './localFiles.ts'
+import { hashCheckouts, hashLocalFiles } from './localFiles.ts'
 import type { Recipe } from './schema.ts'
 import type { Step } from './step.ts'
 import type { AblateConfig } from './steps/ablate.ts'
@@ -52,10 +52,16 @@ class Plan {
 /** From sources to clean training documents; a section that the recipe leaves out is no step. */
 async function planCuration(plan: Plan, recipe: Recipe, baseDir?: string): Promise<string> {
   const { seed, curate, evaluation } = recipe
-  const files = await hashLocalFiles(
-    recipe.sources.flatMap(({ path }) => (path === undefined ? [] : [path])),
-    baseDir,
-  )
+  const files = {
+    ...(await hashLocalFiles(
+      recipe.sources.flatMap(({ path }) => (path === undefined ? [] : [path])),
+      baseDir,
+    )),
+    ...(await hashCheckouts(
+      recipe.sources.flatMap(({ git }) => (git === undefined ? [] : [git])),
+      baseDir,
+    )),
+  }
   let text = plan.add('read', 'read', [], { seed, sources: recipe.sources, files })
   if (curate.language) text = plan.add('language', 'language', [text], curate.language)
   if (curate.quality) text = plan.add('quality', 'quality', [text], { groups: curate.quality })

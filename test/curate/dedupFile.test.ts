@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } fro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { dedupFile, minhashDedup } from '../../src/curate/index.ts'
+import { dedupFile, dedupUnits, minhashDedup } from '../../src/curate/index.ts'
 import { Random } from '../../src/random/random.ts'
 import { document, numbered, streamOf } from './documents.ts'
 import { slowJaccard } from './slowNgrams.ts'
@@ -168,5 +168,25 @@ describe('an index of earlier runs', () => {
     bytes[3] ^= 1
     writeFileSync(segment, bytes)
     await expect(dedupFile({ input, output, index })).rejects.toMatchObject({ code: 'damaged' })
+  })
+})
+
+describe('repeated lines and paragraphs', () => {
+  it('go from the documents after those that may have them', async () => {
+    const cookies = 'We value your privacy and use cookies'
+    const texts = Array.from(
+      { length: 40 },
+      (_, i) => `${cookies}\nText number ${i} is about ${numbered(i, i + 9)}\n}`,
+    )
+    const { input, output } = write(
+      'docs.jsonl',
+      texts.map((text, id) => ({ id, text })),
+    )
+    const counts = await dedupUnits({ input, output, units: 'lines', occurrences: 3, memoryBytes: 100 })
+    const cleaned = read(output) as unknown as { text: string; removed: number }[]
+    expect(cleaned.map(({ text }) => text)).toEqual(
+      texts.map((text, i) => (i < 3 ? text : text.slice(cookies.length + 1))),
+    )
+    expect(counts).toMatchObject({ documents: 40, units: 80, removed: 37, repeated: 1, emptied: 0 })
   })
 })

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
-import type { Command } from 'commander'
-import { dedupFile } from '../../curate/index.ts'
+import { type Command, Option } from 'commander'
+import type { Damage } from '../../corpus/index.ts'
+import { dedupFile, dedupUnits } from '../../curate/index.ts'
 import { SmolforgeError } from '../../errors.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
@@ -11,6 +12,9 @@ import { writeStatisticsLine } from '../statisticsLine.ts'
 interface DedupCommandOptions {
   input: string
   output: string
+  units?: 'lines' | 'paragraphs'
+  occurrences: number
+  minWords: number
   exact?: boolean
   bands: number
   rows: number
@@ -45,6 +49,14 @@ export function addDedup(program: Command): void {
       share,
     )
     .option('--index <dir>', 'documents of earlier runs, which win; those of this run are added')
+    .addOption(
+      new Option(
+        '--units <kind>',
+        'remove repeated parts of documents instead; the output has {"id","text","removed"}',
+      ).choices(['lines', 'paragraphs']),
+    )
+    .option('--occurrences <n>', 'with --units: how often one may stand in the file', positiveInteger, 1)
+    .option('--min-words <n>', 'with --units: shorter ones are left alone', positiveInteger, 4)
     .option('--memory <MiB>', 'keys, ids and shingles that stay in memory, each', positiveInteger, 128)
     .option('--threads <n>', 'threads (default all cores)', positiveInteger)
     .option('--json', 'one JSON object on standard output')
@@ -60,26 +72,54 @@ export function addDedup(program: Command): void {
 Examples:
   smolforge dedup --input docs.jsonl --output verdicts.jsonl --bands 14 --rows 8 --ngram 5
   smolforge dedup --input docs.jsonl.zst --output verdicts.jsonl --verify 0.8
+  smolforge dedup --input docs.jsonl --output clean.jsonl --units paragraphs --occurrences 3
   smolforge dedup --input january.jsonl --output january.verdicts.jsonl --index seen/
   smolforge dedup --input february.jsonl --output february.verdicts.jsonl --index seen/
 ${exitCodesHelp}`,
     )
     .action(async (options: DedupCommandOptions) => {
-      const { memory, json: _, ...rest } = options
+      const { memory, json: _, units, occurrences, minWords, ...rest } = options
       const output = new Output(options)
       const start = performance.now()
       const signal = stopBySignal((line) => process.stderr.write(`${line}\n`))
       let damaged = 0
       try {
-        const counts = await dedupFile({
-          ...rest,
+        const shared = {
           memoryBytes: memory * 2 ** 20,
           stop: signal.stop,
-          onDamage: ({ reason, byteOffset }) => {
+          onDamage: ({ reason, byteOffset }: Damage) => {
             damaged++
             if (damaged <= SHOWN_DAMAGES) process.stderr.write(`damaged: byte ${byteOffset}, ${reason}\n`)
           },
-        })
+        }
+        const conclude = async (documents: number, dropped: Record<string, number>) =>
+          writeStatisticsLine({
+            documents,
+            bytes: (await stat(options.input)).size,
+            seconds: (performance.now() - start) / 1000,
+            dropped,
+            damaged,
+          })
+        if (units) {
+          const { input, output: to, threads } = rest
+          const counts = await dedupUnits({
+            input,
+            output: to,
+            threads,
+            units,
+            occurrences,
+            minWords,
+            ...shared,
+          })
+          output.say(
+            `${to}: ${formatCount(counts.removed)} of ${formatCount(counts.units)} ${units} removed, ` +
+              `${formatCount(counts.removedBytes)} bytes; ${formatCount(counts.emptied)} documents are empty now`,
+          )
+          output.emit({ output: to, ...counts, damaged })
+          await conclude(counts.documents, { emptied: counts.emptied })
+          return
+        }
+        const counts = await dedupFile({ ...rest, ...shared })
         const { documents, kept, clusters, wordless, spilled } = counts
         const rule = options.exact ? 'exactDedup' : 'minhashDedup'
         output.say(
@@ -95,13 +135,7 @@ ${exitCodesHelp}`,
           scratchBytes: spilled,
           damaged,
         })
-        writeStatisticsLine({
-          documents,
-          bytes: (await stat(options.input)).size,
-          seconds: (performance.now() - start) / 1000,
-          dropped: { [rule]: documents - kept },
-          damaged,
-        })
+        await conclude(documents, { [rule]: documents - kept })
       } finally {
         signal.release()
       }
@@ -110,7 +144,8 @@ ${exitCodesHelp}`,
 
 const SHOWN_DAMAGES = 20
 
-function share(text: string): number {
+/** A number from 0 to 1. */
+export function share(text: string): number {
   const value = number(text)
   if (value >= 0 && value <= 1) return value
   throw new SmolforgeError('usage', `${text} is not between 0 and 1`)

@@ -17,14 +17,7 @@ import { stopBySignal } from '../signals.ts'
 import { writeStatisticsLine } from '../statisticsLine.ts'
 
 /** `smolforge shards write|inspect`: texts to tokens on the disk, and from a token back to its document. */
-export function addShardFiles(program: Command): void {
-  const known = program.commands.find((command) => command.name() === 'shards')
-  const shards =
-    known ??
-    program
-      .command('shards')
-      .summary('tokens on the disk')
-      .description('Packed tokens of documents, with checksums and an index back to the documents.')
+export function addShardFiles(shards: Command): void {
   addWrite(shards)
   addInspect(shards)
 }

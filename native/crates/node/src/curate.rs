@@ -1,9 +1,12 @@
 //! Binding of the `curate` kernels.
 
+use crate::texts::TextBatch;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
+use smolforge_text::jsonl::Texts;
 use smolforge_text::threads::with_threads;
-use smolforge_text::{classifier, decontaminate, language, minhash};
+use smolforge_text::{classifier, decontaminate, language, minhash, words};
+use std::sync::Arc;
 
 #[napi(object)]
 pub struct DetectedLanguages {
@@ -37,7 +40,7 @@ pub fn text_hashes(texts: Vec<String>, threads: Option<u32>) -> BigUint64Array {
 
 #[napi]
 pub struct NgramIndex {
-    index: decontaminate::NgramIndex,
+    index: Arc<decontaminate::NgramIndex>,
 }
 
 #[napi]
@@ -47,7 +50,25 @@ impl NgramIndex {
         let index = on(None, || {
             decontaminate::NgramIndex::new(&texts, ngram as usize, min_words as usize)
         });
-        Self { index }
+        Self {
+            index: Arc::new(index),
+        }
+    }
+
+    /// As `scan`, of a batch, on other threads.
+    #[napi]
+    pub fn scan_batch(
+        &self,
+        batch: &TextBatch,
+        subsequence: bool,
+        threads: Option<u32>,
+    ) -> Result<AsyncTask<ScanBatch>> {
+        Ok(AsyncTask::new(ScanBatch {
+            index: self.index.clone(),
+            texts: batch.shared()?,
+            subsequence,
+            threads,
+        }))
     }
 
     #[napi]
@@ -58,7 +79,7 @@ impl NgramIndex {
     /// Rows of [text, indexed text, shared n-grams, first character, end character], characters as UTF-16 units.
     #[napi]
     pub fn scan(&self, texts: Vec<String>, threads: Option<u32>) -> Uint32Array {
-        let hits = on(threads, || self.index.scan(&texts));
+        let hits = on(threads, || self.index.scan(&texts, false));
         let mut rows = Vec::with_capacity(5 * hits.len());
         for hit in hits {
             let text = &texts[hit.text as usize];
@@ -84,6 +105,58 @@ impl NgramIndex {
     pub fn marked_shares(&self) -> Float64Array {
         self.index.marked_shares().into()
     }
+}
+
+/// Columns of hits: the document of the batch, the indexed text, the n-grams they share, the share of the longest common
+/// subsequence, and the passage that matches.
+#[napi(object)]
+pub struct BatchHits {
+    pub documents: Uint32Array,
+    pub indexed: Uint32Array,
+    pub shared: Uint32Array,
+    pub subsequence: Float32Array,
+    pub passages: Vec<String>,
+}
+
+pub struct ScanBatch {
+    index: Arc<decontaminate::NgramIndex>,
+    texts: Arc<Texts>,
+    subsequence: bool,
+    threads: Option<u32>,
+}
+
+impl Task for ScanBatch {
+    type Output = Vec<decontaminate::Hit>;
+    type JsValue = BatchHits;
+
+    fn compute(&mut self) -> Result<Self::Output> {
+        Ok(on(self.threads, || {
+            self.index.scan(&self.texts.texts(), self.subsequence)
+        }))
+    }
+
+    fn resolve(&mut self, _env: Env, hits: Self::Output) -> Result<BatchHits> {
+        let numbers = |number: fn(&decontaminate::Hit) -> u32| -> Uint32Array {
+            hits.iter().map(number).collect::<Vec<_>>().into()
+        };
+        let shares: Vec<f32> = hits.iter().map(|hit| hit.subsequence).collect();
+        let passage = |hit: &decontaminate::Hit| {
+            self.texts.text(hit.text as usize)[hit.start..hit.end].to_string()
+        };
+        Ok(BatchHits {
+            documents: numbers(|hit| hit.text),
+            indexed: numbers(|hit| hit.indexed),
+            shared: numbers(|hit| hit.shared),
+            subsequence: shares.into(),
+            passages: hits.iter().map(passage).collect(),
+        })
+    }
+}
+
+/// How many words each text has, as shingles and n-grams count them.
+#[napi]
+pub fn word_counts(texts: Vec<String>, threads: Option<u32>) -> Uint32Array {
+    on(threads, || words::counts(&texts)).into()
 }
 
 #[napi(object)]

@@ -3,7 +3,7 @@
 use crate::texts::TextBatch;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
-use smolforge_text::dedup::{self, Likeness, Segment};
+use smolforge_text::dedup::{self, Likeness, Segment, Unit};
 use smolforge_text::minhash::Sketch;
 use smolforge_text::threads::with_threads;
 use std::io;
@@ -185,7 +185,118 @@ impl Task for Pass {
     }
 }
 
-fn guard(dedup: &Mutex<dedup::Deduplicator>) -> MutexGuard<'_, dedup::Deduplicator> {
+#[napi(object)]
+pub struct UnitOptions {
+    pub paragraphs: bool,
+    pub min_words: u32,
+    pub occurrences: u32,
+    pub folder: String,
+    pub memory_bytes: f64,
+}
+
+#[napi(object)]
+pub struct UnitCounts {
+    pub units: f64,
+    pub removed: f64,
+    pub removed_bytes: f64,
+    pub emptied: u32,
+    pub repeated: f64,
+    pub spilled: f64,
+}
+
+#[napi]
+pub struct UnitDeduplicator(Arc<Mutex<dedup::UnitDeduplicator>>);
+
+#[napi]
+impl UnitDeduplicator {
+    #[napi(constructor)]
+    pub fn new(options: UnitOptions) -> Self {
+        let unit = if options.paragraphs {
+            Unit::Paragraph
+        } else {
+            Unit::Line
+        };
+        Self(Arc::new(Mutex::new(dedup::UnitDeduplicator::new(
+            unit,
+            options.min_words as usize,
+            options.occurrences,
+            Path::new(&options.folder),
+            options.memory_bytes as usize,
+        ))))
+    }
+
+    #[napi]
+    pub fn add(&self, batch: &TextBatch, threads: Option<u32>) -> Result<AsyncTask<UnitPass>> {
+        let texts = batch.shared()?;
+        Ok(self.pass(threads, move |dedup| dedup.add(&texts).map(|()| Vec::new())))
+    }
+
+    #[napi]
+    pub fn count(&self, threads: Option<u32>) -> AsyncTask<UnitPass> {
+        self.pass(threads, |dedup| dedup.count().map(|()| Vec::new()))
+    }
+
+    /// Lines of the batch without its repeated units.
+    #[napi]
+    pub fn remove(&self, batch: &TextBatch, threads: Option<u32>) -> Result<AsyncTask<UnitPass>> {
+        let texts = batch.shared()?;
+        Ok(self.pass(threads, move |dedup| Ok(dedup.remove(&texts))))
+    }
+
+    #[napi]
+    pub fn counts(&self) -> UnitCounts {
+        let dedup = guard(&self.0);
+        let totals = dedup.totals;
+        UnitCounts {
+            units: totals.units as f64,
+            removed: totals.removed as f64,
+            removed_bytes: totals.removed_bytes as f64,
+            emptied: totals.emptied,
+            repeated: dedup.repeated() as f64,
+            spilled: dedup.spilled() as f64,
+        }
+    }
+
+    fn pass(
+        &self,
+        threads: Option<u32>,
+        work: impl FnOnce(&mut dedup::UnitDeduplicator) -> io::Result<Vec<u8>> + Send + 'static,
+    ) -> AsyncTask<UnitPass> {
+        AsyncTask::new(UnitPass {
+            dedup: self.0.clone(),
+            threads: threads.unwrap_or(0) as usize,
+            work: Some(Box::new(work)),
+        })
+    }
+}
+
+type UnitWork = Box<dyn FnOnce(&mut dedup::UnitDeduplicator) -> io::Result<Vec<u8>> + Send>;
+
+pub struct UnitPass {
+    dedup: Arc<Mutex<dedup::UnitDeduplicator>>,
+    threads: usize,
+    work: Option<UnitWork>,
+}
+
+impl Task for UnitPass {
+    type Output = Vec<u8>;
+    type JsValue = Buffer;
+
+    fn compute(&mut self) -> Result<Vec<u8>> {
+        let Some(work) = self.work.take() else {
+            return Ok(Vec::new());
+        };
+        let mut dedup = guard(&self.dedup);
+        let dedup = &mut *dedup;
+        with_threads(self.threads, || work(dedup)).map_err(failed)
+    }
+
+    fn resolve(&mut self, _env: Env, lines: Vec<u8>) -> Result<Buffer> {
+        Ok(lines.into())
+    }
+}
+
+fn guard<T>(dedup: &Mutex<T>) -> MutexGuard<'_, T> {
     dedup.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -11,6 +11,7 @@ mod extract;
 mod floats;
 mod language;
 mod ngram;
+mod packed;
 mod quantised;
 mod statistics;
 mod tensor;

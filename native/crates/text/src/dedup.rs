@@ -7,10 +7,10 @@ mod segment;
 mod shingle_store;
 mod spill;
 mod union_find;
+mod units;
 
-pub use scratch_file::ScratchFile;
 pub use segment::Segment;
-pub use spill::{PARTS, Pair, Spill};
+pub use units::{Unit, UnitDeduplicator, UnitTotals};
 
 use crate::jsonl::Texts;
 use crate::minhash::{Scratch, Sketch, text_hash};
@@ -18,6 +18,7 @@ use ids::{Cursor, Ids};
 use rayon::prelude::*;
 use segment::SegmentTable;
 use shingle_store::{ShingleStore, shingle_set};
+use spill::{PARTS, Pair, Spill};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

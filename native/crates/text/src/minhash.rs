@@ -27,6 +27,12 @@ pub fn text_hash(text: &str, scratch: &mut Scratch) -> u128 {
     xxh3_128(&scratch.bytes)
 }
 
+/// 64 bits for the words of a text, if they are as many.
+pub fn word_hash(text: &str, min_words: usize, scratch: &mut Scratch) -> Option<u64> {
+    let hash = text_hash(text, scratch);
+    (scratch.words.len() >= min_words).then_some((hash >> 64) as u64)
+}
+
 /// What one thread needs again for each text.
 #[derive(Default)]
 pub struct Scratch {

@@ -76,6 +76,16 @@ pub fn split_words(text: &str, limit: usize, words: &mut Vec<Word>) {
     }
 }
 
+/// How many words each text has.
+pub fn counts(texts: &[String]) -> Vec<u32> {
+    let mut words = Vec::new();
+    let count = |text: &String| {
+        split_words(text, usize::MAX, &mut words);
+        words.len() as u32
+    };
+    texts.iter().map(count).collect()
+}
+
 /// Calls `each` with the place and the 64-bit hash of every run of `n` words, by one rolling pass. Hashes of different
 /// `n` never stand for each other.
 pub fn for_each_ngram(

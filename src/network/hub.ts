@@ -1,9 +1,11 @@
 import { z } from 'zod'
-import { SmolforgeError } from '../../errors.ts'
+import { SmolforgeError } from '../errors.ts'
 import { request } from './request.ts'
 
-/** A model on a Hugging Face hub. */
+/** A repository on a Hugging Face hub. */
 export interface HubReference {
+  /** Default `models`. */
+  kind?: 'models' | 'datasets'
   owner: string
   name: string
   /** Branch, tag or commit. */
@@ -68,15 +70,17 @@ const MAX_LISTING_BYTES = 32 << 20
 /**
  * The files of a revision, through the hub's API.
  *
- * @throws SmolforgeError `input` where there is no such model, `network` where the hub refuses or cannot be reached.
+ * @throws SmolforgeError `input` where there is no such repository, `network` where the hub refuses or cannot be reached.
  */
 export async function listHubFiles(reference: HubReference, settings: HubSettings): Promise<HubListing> {
-  const { owner, name, revision } = reference
+  const { kind = 'models', owner, name, revision } = reference
   const { endpoint, token } = settings
-  const url = `${endpoint}/api/models/${owner}/${name}/revision/${encodeURIComponent(revision)}?blobs=true`
+  const url = `${endpoint}/api/${kind}/${owner}/${name}/revision/${encodeURIComponent(revision)}?blobs=true`
   const parsed = listingSchema.safeParse(await readJson(url, token))
   if (!parsed.success) {
-    throw new SmolforgeError('network', 'The answer is not the listing of a model', { place: { file: url } })
+    throw new SmolforgeError('network', 'The answer is not the listing of a repository', {
+      place: { file: url },
+    })
   }
   const commit = /^[0-9a-f]{40}$/.exec(parsed.data.sha ?? '')?.[0]
   const at = encodeURIComponent(commit ?? revision)
@@ -84,7 +88,7 @@ export async function listHubFiles(reference: HubReference, settings: HubSetting
     commit,
     files: parsed.data.siblings.map(({ rfilename, size, blobId, lfs }) => ({
       path: rfilename,
-      url: `${endpoint}/${owner}/${name}/resolve/${at}/${rfilename.split('/').map(encodeURIComponent).join('/')}`,
+      url: `${endpoint}${kind === 'models' ? '' : `/${kind}`}/${owner}/${name}/resolve/${at}/${rfilename.split('/').map(encodeURIComponent).join('/')}`,
       bytes: lfs?.size ?? size,
       sha256: /^[0-9a-f]{64}$/.exec(lfs?.sha256 ?? '')?.[0],
       // The blob of a file in LFS is the pointer to it, not the file.
@@ -106,7 +110,7 @@ async function readJson(url: string, token?: string): Promise<unknown> {
     }
     return JSON.parse(Buffer.concat(chunks).toString('utf8'))
   } catch (cause) {
-    throw new SmolforgeError('network', 'The answer is not the listing of a model', {
+    throw new SmolforgeError('network', 'The answer is not the listing of a repository', {
       place: { file: url },
       cause,
     })

@@ -2,10 +2,11 @@ import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { extract } from 'tar'
-import { fileError, SmolforgeError } from '../errors.ts'
+import { fileError, SmolforgeError } from '../../errors.ts'
+import { hashFile } from '../../files/atomic.ts'
 
 const MAX_UNPACKED_BYTES = 2 ** 31
 const MAX_FILES = 200_000
@@ -32,12 +33,7 @@ export async function fetchPackage(reference: PackageReference, cacheDir: string
   const digest = createHash('sha256').update(integrity).digest('hex').slice(0, 12)
   const folder = join(cacheDir, `${name.replace('@', '').replace('/', '-')}-${version}-${digest}`)
   if (await exists(join(folder, DONE_FILE))) return folder
-  await mkdir(cacheDir, { recursive: true }).catch((error) => {
-    throw fileError(error, cacheDir)
-  })
-  const work = await mkdtemp(join(cacheDir, '.fetch-')).catch((error) => {
-    throw fileError(error, cacheDir)
-  })
+  const work = await makeWorkFolder(cacheDir)
   try {
     const tarball = await packWithNpm(reference, work, cacheDir)
     await verify(tarball, reference)
@@ -62,6 +58,36 @@ export async function fetchPackages(
     if (result.status === 'rejected') throw result.reason
     return result.value
   })
+}
+
+/** What a folder of the cache holds: unpacked once, and known by the tarball's own hash. */
+export async function unpackTarball(tarball: string, cacheDir: string): Promise<string> {
+  const hash = await hashFile(tarball)
+  const folder = join(cacheDir, `tarball-${hash.slice(0, 24)}`)
+  if (await exists(join(folder, DONE_FILE))) return folder
+  const work = await makeWorkFolder(cacheDir)
+  try {
+    const unpacked = join(work, 'files')
+    await mkdir(unpacked)
+    await unpack(tarball, unpacked, basename(tarball))
+    await writeFile(
+      join(unpacked, DONE_FILE),
+      `${JSON.stringify({ tarball: basename(tarball), sha256: hash })}\n`,
+    )
+    await publish(unpacked, folder)
+    return folder
+  } finally {
+    await rm(work, { recursive: true, force: true }).catch(() => {})
+  }
+}
+
+async function makeWorkFolder(cacheDir: string): Promise<string> {
+  try {
+    await mkdir(cacheDir, { recursive: true })
+    return await mkdtemp(join(cacheDir, '.fetch-'))
+  } catch (error) {
+    throw fileError(error, cacheDir)
+  }
 }
 
 async function packWithNpm(reference: PackageReference, into: string, cacheDir: string): Promise<string> {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, rename, rm, stat } from 'node:fs/promises'
-import { fileError, SmolforgeError } from '../../errors.ts'
+import { fileError, SmolforgeError } from '../errors.ts'
 import { connectionError, isTransient, request } from './request.ts'
 
 /** A file to fetch, with what is known of it beforehand. */
@@ -22,6 +22,11 @@ export interface DownloadOptions {
   onBytes?: (bytes: number) => void
   /** The pause before the second attempt; each further one is twice as long. */
   retryDelayMs?: number
+  /** Breaks the download off; what is there already stays for another time. */
+  signal?: AbortSignal
+  /** Headers for one request to the file's address, made anew for each attempt: a signature is good for a few minutes. */
+  authorise?: (url: string, headers: Record<string, string>) => Promise<Record<string, string>>
+  refusedHint?: string
 }
 
 const MAX_ATTEMPTS_WITHOUT_PROGRESS = 5
@@ -78,7 +83,8 @@ async function receiveWhole(wanted: WantedFile, part: string, options: DownloadO
       const have = await sizeOf(part)
       if (have > before) attempt = 1
       before = have
-      if (!isTransient(error) || attempt >= MAX_ATTEMPTS_WITHOUT_PROGRESS) throw error
+      if (options.signal?.aborted || !isTransient(error) || attempt >= MAX_ATTEMPTS_WITHOUT_PROGRESS)
+        throw error
       await new Promise((resolve) => setTimeout(resolve, retryDelayMs * 2 ** (attempt - 1)))
     }
   }
@@ -88,11 +94,18 @@ async function receive(
   wanted: WantedFile,
   part: string,
   from: number,
-  { token, onBytes = () => {} }: DownloadOptions,
+  { token, onBytes = () => {}, signal, authorise, refusedHint }: DownloadOptions,
 ): Promise<Announced> {
   const headers: Record<string, string> = { 'accept-encoding': 'identity' }
   if (from > 0) headers.range = `bytes=${from}-`
-  const { status, body, first, last, watch } = await request(wanted.url, { token, headers, accept: [416] })
+  const { status, body, first, last, watch } = await request(wanted.url, {
+    token,
+    headers: authorise === undefined ? headers : await authorise(wanted.url, headers),
+    accept: [416],
+    signal,
+    refusedHint,
+    stay: authorise !== undefined,
+  })
   const announced = announcedBy(first)
   try {
     if (status === 416) {

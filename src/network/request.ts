@@ -1,4 +1,4 @@
-import { SmolforgeError } from '../../errors.ts'
+import { SmolforgeError } from '../errors.ts'
 
 export interface RequestOptions {
   /** Goes to the host of the first address alone, whatever it redirects to. */
@@ -6,6 +6,12 @@ export interface RequestOptions {
   headers?: Record<string, string>
   /** Statuses that are answers here, besides success. */
   accept?: readonly number[]
+  /** Breaks the request off from outside. */
+  signal?: AbortSignal
+  /** What to do when the server refuses access, in the place of the words for a hub. */
+  refusedHint?: string
+  /** Without redirects: a signed request is good for one host alone. */
+  stay?: boolean
 }
 
 export interface Answer {
@@ -32,12 +38,18 @@ export async function request(url: string, options: RequestOptions = {}): Promis
   const abort = new AbortController()
   const idle = () => abort.abort(new Error(`nothing came for ${IDLE_MS / 1000} s`))
   let timer = setTimeout(idle, IDLE_MS)
+  const stopped = () => abort.abort(new Error('no longer wanted'))
+  options.signal?.addEventListener('abort', stopped)
+  if (options.signal?.aborted) stopped()
   const watch = {
     restart() {
       clearTimeout(timer)
       timer = setTimeout(idle, IDLE_MS)
     },
-    end: () => clearTimeout(timer),
+    end() {
+      clearTimeout(timer)
+      options.signal?.removeEventListener('abort', stopped)
+    },
   }
   try {
     const origin = new URL(url).origin
@@ -49,14 +61,14 @@ export async function request(url: string, options: RequestOptions = {}): Promis
       const response = await fetch(address, { headers, redirect: 'manual', signal: abort.signal })
       first ??= response.headers
       const location = response.headers.get('location')
-      if (response.status >= 300 && response.status < 400 && location !== null) {
+      if (response.status >= 300 && response.status < 400 && location !== null && !options.stay) {
         await response.body?.cancel()
         address = nextAddress(address, location)
         continue
       }
       if (!response.ok && !options.accept?.includes(response.status)) {
         await response.body?.cancel()
-        throw refusal(response, url)
+        throw refusal(response, url, options.refusedHint)
       }
       const body = (response.body ?? []) as AsyncIterable<Uint8Array>
       return { status: response.status, first, last: response.headers, body, watch }
@@ -105,20 +117,22 @@ function nextAddress(from: URL, location: string): URL {
   )
 }
 
-function refusal({ status, headers }: Response, url: string): SmolforgeError {
+function refusal({ status, headers }: Response, url: string, refusedHint?: string): SmolforgeError {
   const place = { file: url }
   const said = headers.get('x-error-message')
   const why = said ? ` ${said.slice(0, 200)}` : ''
   if (status === 401 || status === 403) {
     return new SmolforgeError('network', `The server does not let us have this (${status}).${why}`, {
       place,
-      hint: 'Is the name right? A private or gated model needs HF_TOKEN, and its licence accepted on its page.',
+      hint:
+        refusedHint ??
+        'Is the name right? A private or gated model needs HF_TOKEN, and its licence accepted on its page.',
     })
   }
   if (status === 404) {
     return new SmolforgeError('input', `There is nothing at this address (404).${why}`, {
       place,
-      hint: 'Check owner, name and revision.',
+      hint: refusedHint ?? 'Check owner, name and revision.',
     })
   }
   const cause = status === 429 || status >= 500 ? new Transient(`${status}`) : undefined

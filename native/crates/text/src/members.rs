@@ -1,7 +1,6 @@
 //! The compressed members of a file: gzip members or zstd frames one after the other, or one plain stretch. Decoding
 //! never goes beyond the end of a member, so that the place in the file of every decoded byte's member is known.
 
-use super::header::find;
 use flate2::{Decompress, FlushDecompress, Status};
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom};
 use zstd::stream::raw::{Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
@@ -14,7 +13,7 @@ const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const MAX_DICTIONARY: usize = 16 << 20;
 
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Packing {
+pub(crate) enum Packing {
     Plain,
     Gzip,
     Zstd,
@@ -27,7 +26,7 @@ enum Decoder {
 }
 
 /// What one step of decoding met.
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Some bytes were decoded, or a member began or ended.
     Went,
     /// No member begins here.
@@ -38,7 +37,7 @@ pub(super) enum Step {
     Cut,
 }
 
-pub(super) struct Members<F: Read + Seek> {
+pub(crate) struct Members<F: Read + Seek> {
     file: F,
     pub size: u64,
     pub packing: Packing,
@@ -55,12 +54,41 @@ pub(super) struct Members<F: Read + Seek> {
     /// A part of the file around the place that is read.
     window: Vec<u8>,
     window_at: u64,
+    /// How the text of a member begins that is looked for after damage; empty where any will do.
+    begins: &'static [u8],
 }
 
 impl<F: Read + Seek> Members<F> {
-    pub fn new(mut file: F) -> Result<Self> {
+    /// Members that hold records: after damage the next one counts whose text begins with `begins`.
+    pub fn of_records(file: F, begins: &'static [u8]) -> Result<Self> {
+        let mut members = Self::unread(file, begins)?;
+        let packing = members.detect_packing()?;
+        members.position = 0;
+        members.become_packed(packing)?;
+        Ok(members)
+    }
+
+    /// Members that hold anything; `expected` is how the file is packed where its first bytes are damaged.
+    pub fn of_text(file: F, expected: Packing) -> Result<Self> {
+        let mut members = Self::unread(file, b"")?;
+        let start = members.bytes_at(0, 8)?;
+        let packing = if start.starts_with(&GZIP_MAGIC[..2]) {
+            Packing::Gzip
+        } else if start.starts_with(&ZSTD_MAGIC) {
+            Packing::Zstd
+        } else if is_skippable_frame(start) {
+            members.dictionary = members.read_dictionary()?;
+            Packing::Zstd
+        } else {
+            expected
+        };
+        members.become_packed(packing)?;
+        Ok(members)
+    }
+
+    fn unread(mut file: F, begins: &'static [u8]) -> Result<Self> {
         let size = file.seek(SeekFrom::End(0))?;
-        let mut members = Self {
+        Ok(Self {
             file,
             size,
             packing: Packing::Plain,
@@ -72,11 +100,8 @@ impl<F: Read + Seek> Members<F> {
             probe: Decoder::Plain,
             window: Vec::new(),
             window_at: 0,
-        };
-        let packing = members.detect_packing()?;
-        members.position = 0;
-        members.become_packed(packing)?;
-        Ok(members)
+            begins,
+        })
     }
 
     /// Whether decoding stands within a member.
@@ -94,6 +119,7 @@ impl<F: Read + Seek> Members<F> {
 
     /// By the first bytes; where they are damaged, by the first member that begins with a record.
     fn detect_packing(&mut self) -> Result<Packing> {
+        let begins = self.begins;
         let start = self.bytes_at(0, 8)?;
         if start.starts_with(&GZIP_MAGIC[..2]) {
             return Ok(Packing::Gzip);
@@ -105,7 +131,7 @@ impl<F: Read + Seek> Members<F> {
             self.dictionary = self.read_dictionary()?;
             return Ok(Packing::Zstd);
         }
-        if start.starts_with(b"WARC/") {
+        if start.starts_with(begins) {
             return Ok(Packing::Plain);
         }
         for packing in [Packing::Gzip, Packing::Zstd] {
@@ -206,7 +232,7 @@ impl<F: Read + Seek> Members<F> {
         Ok(Step::Went)
     }
 
-    /// The next place at `from` or later where a member begins with a record, or the end of the file.
+    /// The next place at `from` or later where a member begins as it should, or the end of the file.
     pub fn find_member(&mut self, from: u64) -> Result<u64> {
         let magic: &[u8] = match self.packing {
             Packing::Gzip => &GZIP_MAGIC,
@@ -218,7 +244,7 @@ impl<F: Read + Seek> Members<F> {
             let length = piece.len();
             if let Some(found) = find(piece, magic) {
                 at += found as u64;
-                if self.begins_record(at)? {
+                if self.begins_wanted(at)? {
                     return Ok(at);
                 }
                 at += 1;
@@ -231,24 +257,27 @@ impl<F: Read + Seek> Members<F> {
         Ok(self.size)
     }
 
-    fn begins_record(&mut self, at: u64) -> Result<bool> {
+    fn begins_wanted(&mut self, at: u64) -> Result<bool> {
         // A zstd block gives nothing before it is whole: 128 KiB at most.
         self.bytes_at(at, (1 << 17) + 64)?;
         let piece = &self.window[(at - self.window_at) as usize..];
-        let mut start = [0u8; 5];
-        let ok = match &mut self.probe {
+        let mut start = [0u8; 1024];
+        let (ok, wrote) = match &mut self.probe {
             Decoder::Gzip(gzip) => {
                 *gzip = Decompress::new_gzip(15);
-                gzip.decompress(piece, &mut start, FlushDecompress::None)
-                    .is_ok()
+                let status = gzip.decompress(piece, &mut start, FlushDecompress::None);
+                (status.is_ok(), gzip.total_out() as usize)
             }
             Decoder::Zstd(zstd) => {
                 zstd.reinit()?;
-                zstd.run_on_buffers(piece, &mut start).is_ok()
+                match zstd.run_on_buffers(piece, &mut start) {
+                    Ok(status) => (true, status.bytes_written),
+                    Err(_) => (false, 0),
+                }
             }
-            Decoder::Plain => false,
+            Decoder::Plain => (false, 0),
         };
-        Ok(ok && &start == b"WARC/")
+        Ok(ok && wrote > 0 && start[..wrote].starts_with(self.begins))
     }
 
     fn begins_member(&mut self) -> Result<bool> {
@@ -298,4 +327,18 @@ fn new_decoder(packing: Packing, dictionary: &[u8]) -> Result<Decoder> {
 
 fn is_skippable_frame(start: &[u8]) -> bool {
     start.len() >= 4 && start[0] & 0xf0 == 0x50 && start[1..4] == [0x2a, 0x4d, 0x18]
+}
+
+pub(crate) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    let first = *needle.first()?;
+    let mut at = 0;
+    while at + needle.len() <= text.len() {
+        let last = text.len() - needle.len() + 1;
+        at += text[at..last].iter().position(|&b| b == first)?;
+        if text[at..].starts_with(needle) {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
 }
