@@ -24,22 +24,25 @@ export async function answerDocuments(
       await write(Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join('')))
     }
   })
-  const { documents, damaged, firstDamage } = counts
+  const { documents, damaged } = counts
   const seconds = (performance.now() - start) / 1000
   const statistics: FileStatistics = { documents, bytes, seconds, dropped: {}, damaged }
   const output = new Output(paths)
-  if (firstDamage) {
-    const { line, reason } = firstDamage
-    process.stderr.write(
-      `${damaged} lines are no documents, the first at ${paths.input}:${line}: ${reason}\n`,
-    )
-  }
+  tellDamage(paths.input, counts)
   output.say(`${documents} documents: ${paths.output}`)
   output.emit({ output: paths.output, ...statistics })
   writeStatisticsLine(statistics)
 }
 
-function sizeOf(path: string): number {
+/** Tells a person on standard error of lines that were no documents. */
+export function tellDamage(input: string, { damaged, firstDamage }: DocumentCounts): void {
+  if (firstDamage === undefined) return
+  const { line, reason } = firstDamage
+  process.stderr.write(`${damaged} lines are no documents, the first at ${input}:${line}: ${reason}\n`)
+}
+
+/** Bytes of a file as it lies on the disk. */
+export function sizeOf(path: string): number {
   try {
     return statSync(path).size
   } catch (error) {

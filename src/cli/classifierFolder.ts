@@ -11,7 +11,7 @@ import {
 import { fileError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { EmbeddingModel } from '../model/index.ts'
-import { writeClassifierReport } from '../report/index.ts'
+import { type ClassifierReport, writeClassifierReport } from '../report/index.ts'
 import { configure } from '../tensor/index.ts'
 import { findModel } from './modelPath.ts'
 
@@ -67,7 +67,14 @@ export async function drawClassifier(
     threshold,
     evaluation = header.evaluation,
     survey,
-  }: { name: string; threshold: number; evaluation?: ClassifierEvaluation; survey?: ScoreSurvey },
+    kept,
+  }: {
+    name: string
+    threshold: number
+    evaluation?: ClassifierEvaluation
+    survey?: ScoreSurvey
+    kept?: ClassifierReport['kept']
+  },
 ): Promise<void> {
   const { lowest, highest } = header
   const features = featuresOf(header)
@@ -78,6 +85,7 @@ export async function drawClassifier(
     threshold,
     evaluation,
     survey,
+    kept,
   })
 }
 

@@ -52,7 +52,11 @@ export class ScoreSurveyor {
     }
   }
 
-  add(document: { id: string; text: string; domain?: string }, score: number): void {
+  /** Counts a document; tells its size and the name that its domain is counted under. */
+  add(
+    document: { id: string; text: string; domain?: string },
+    score: number,
+  ): { domain: string; bytes: number } {
     const { lowest, highest, bins } = this.#survey
     const place = Math.floor(((score - lowest) / (highest - lowest)) * BINS)
     const bin = bins[Math.min(BINS - 1, Math.max(0, place))]
@@ -66,6 +70,7 @@ export class ScoreSurveyor {
     if (bin.examples.length < EXAMPLES) {
       bin.examples.push({ id: document.id, score, excerpt: excerptOf(document.text, 300) })
     }
+    return { domain, bytes }
   }
 
   survey(): ScoreSurvey {

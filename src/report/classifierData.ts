@@ -17,6 +17,8 @@ export interface ClassifierReport {
   evaluation: ReportedEvaluation
   /** Of the documents that it scored. */
   survey?: ReportedSurvey
+  /** What of them reaches the threshold, by domain. */
+  kept?: Record<string, Counts>
 }
 
 interface Range {
@@ -59,7 +61,8 @@ export interface ReportedSurvey extends Counts {
 }
 
 /** The result in sentences. */
-export function classifierSummary({ evaluation, survey, threshold }: ClassifierReport): string[] {
+export function classifierSummary(report: ClassifierReport): string[] {
+  const { evaluation, survey, threshold } = report
   const { heldOutExamples, trainingExamples, f1, precision, recall, intervals } = evaluation
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`
   const range = ({ low, high }: { low: number; high: number }) => `${percent(low)} to ${percent(high)}`
@@ -71,12 +74,21 @@ export function classifierSummary({ evaluation, survey, threshold }: ClassifierR
     `A score is off by ${plain(evaluation.meanAbsoluteError)} points on average; in groups of like scores, scores and ` +
     `labels differ by ${plain(evaluation.expectedCalibrationError)}. Their rank correlation is ${plain(evaluation.spearman)}.`
   if (survey === undefined) return [learned, calibrated]
-  const kept = keptAt(survey, threshold)
+  const kept = keptOf(report)
   const filtered = `A threshold of ${plain(threshold)} keeps ${percent(kept.documents / Math.max(1, survey.documents))} of ${count(survey.documents)} documents, and ${percent(kept.bytes / Math.max(1, survey.bytes))} of their bytes.`
   return [filtered, learned, calibrated]
 }
 
-/** Documents and bytes at or above a threshold, to the width of a bin. */
+/** Documents and bytes that reach the report's threshold, of one domain or of all. */
+export function keptOf({ kept = {} }: ClassifierReport, domain?: string): Counts {
+  const some = domain === undefined ? Object.values(kept) : [kept[domain] ?? { documents: 0, bytes: 0 }]
+  return some.reduce(
+    (sum, { documents, bytes }) => ({ documents: sum.documents + documents, bytes: sum.bytes + bytes }),
+    { documents: 0, bytes: 0 },
+  )
+}
+
+/** Documents and bytes at or above any threshold, to the width of a bin. */
 export function keptAt(survey: ReportedSurvey, threshold: number, domain?: string) {
   const kept = { documents: 0, bytes: 0 }
   for (const bin of survey.bins) {

@@ -105,7 +105,10 @@ describe('smolforge classifier', () => {
     })
     const page = await readFile(file('best.html'), 'utf8')
     expect(page).toContain('"byDomain":{"')
-    expect(page).toContain('"books"')
+    const drawn = JSON.parse(/<script id="report-data"[^>]*>([^<]*)</.exec(page)?.[1] ?? '')
+    const inBooks = kept.filter(({ id }) => documents.find((one) => one.id === id)?.domain === 'books')
+    expect(drawn.kept.books.documents).toBe(inBooks.length)
+    expect(drawn.kept.web.documents).toBe(kept.length - inBooks.length)
   })
 
   test('learns from the embeddings of an encoder, and lets its scores teach a linear one', async () => {

@@ -15,12 +15,19 @@ const HOSTILE = '</script><script>window.broken = 1</script><b>bold</b>'
 /** Labels from 0 to 5 and scores that come near them, of three domains. */
 function fixtureReport(): ClassifierReport {
   const random = new Random(5)
+  const kept: Record<string, { documents: number; bytes: number }> = {}
   const surveyor = new ScoreSurveyor({ lowest: 0, highest: 5 })
   const pairs = Array.from({ length: 600 }, (_, i) => {
     const label = random.int(6)
     const score = Math.min(5, Math.max(0, label + 1.6 * (random.float() - 0.5)))
     const domain = ['web', 'code', 'dialogue'][i % 3]
-    surveyor.add({ id: `d${i}`, text: i === 7 ? HOSTILE : `text ${i} of ${domain}`, domain }, score)
+    const text = i === 7 ? HOSTILE : `text ${i} of ${domain}`
+    const { bytes } = surveyor.add({ id: `d${i}`, text, domain }, score)
+    if (score >= 2.5) {
+      kept[domain] ??= { documents: 0, bytes: 0 }
+      kept[domain].documents++
+      kept[domain].bytes += bytes
+    }
     return { text: i % 50 === 0 ? HOSTILE : `text ${i}`, label, score }
   })
   const scores = Float64Array.from(pairs, ({ score }) => score)
@@ -35,6 +42,7 @@ function fixtureReport(): ClassifierReport {
     threshold: 2.5,
     evaluation: evaluateClassifier(pairs, scores, { trainingExamples: 5000, threshold: 2.5 }),
     survey: surveyor.survey(),
+    kept,
   }
 }
 

@@ -5,6 +5,7 @@ import { readLines } from '../../corpus/index.ts'
 import { ScoreSurveyor, type TextClassifier, ThresholdFinder } from '../../curate/index.ts'
 import { SmolforgeError } from '../../errors.ts'
 import { writeChunksAtomic } from '../../files/atomic.ts'
+import { sizeOf, tellDamage } from '../answerDocuments.ts'
 import { drawClassifier, openClassifier } from '../classifierFolder.ts'
 import { type DocumentCounts, type DocumentLine, readDocumentLines } from '../documentLines.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
@@ -67,33 +68,36 @@ async function scoreDocuments(options: ScoreOptions): Promise<void> {
   const finder = options.keep === undefined ? undefined : new ThresholdFinder(header)
   const signals = stopBySignal((line) => output.say(line))
   const scored = scoredBatches(options, classifier, counts, signals.stop)
-  const result = { kept: 0, threshold: given }
-  const lineOf = (id: string, score: number): string => {
+  const result = { kept: 0, threshold: given, byDomain: {} as Record<string, DomainCounts> }
+  const lineOf = ({ id, score, domain, bytes }: ScoredDocument): string => {
     const keep = score >= result.threshold
-    if (keep) result.kept++
+    if (keep) {
+      result.byDomain[domain] ??= { documents: 0, bytes: 0 }
+      result.byDomain[domain].documents++
+      result.byDomain[domain].bytes += bytes
+      result.kept++
+    }
     return `${JSON.stringify({ id, keep, score })}\n`
   }
-  const note = (document: DocumentLine, score: number) => {
-    const { [options.domain]: domain, id, text } = document
-    surveyor.add({ id, text, domain: typeof domain === 'string' ? domain : undefined }, score)
+  const noted = ({ [options.domain]: given, id, text }: DocumentLine, score: number): ScoredDocument => {
     finder?.add(score)
+    const named = typeof given === 'string' ? given : undefined
+    return { id, score, ...surveyor.add({ id, text, domain: named }, score) }
   }
   try {
     if (finder === undefined || options.keep === undefined) {
-      await writeBatches(options.output, scored, (document, score) => {
-        note(document, score)
-        return lineOf(document.id, score)
-      })
+      await writeBatches(options.output, scored, (document, score) => lineOf(noted(document, score)))
     } else {
       // Which to keep is known once all are scored: the scores wait on the disk.
       const waiting = join(dirname(options.output), `.${basename(options.output)}.scores.tmp`)
       try {
-        await writeBatches(waiting, scored, (document, score) => {
-          note(document, score)
-          return `${JSON.stringify([document.id, score])}\n`
-        })
+        await writeBatches(
+          waiting,
+          scored,
+          (document, score) => `${JSON.stringify(noted(document, score))}\n`,
+        )
         result.threshold = finder.threshold(options.keep)
-        await writeBatches(options.output, readScores(waiting), ({ id }, score) => lineOf(id, score))
+        await writeBatches(options.output, readScores(waiting), lineOf)
       } finally {
         await rm(waiting, { force: true })
       }
@@ -101,18 +105,25 @@ async function scoreDocuments(options: ScoreOptions): Promise<void> {
   } finally {
     signals.release()
   }
-  const { documents, bytes, damaged } = counts
-  const { kept, threshold } = result
+  const { documents, damaged } = counts
+  const { kept, threshold, byDomain } = result
   const name = basename(resolve(options.classifier))
   if (options.report !== undefined) {
-    await drawClassifier(options.report, header, { name, threshold, survey: surveyor.survey() })
+    await drawClassifier(options.report, header, {
+      name,
+      threshold,
+      survey: surveyor.survey(),
+      kept: byDomain,
+    })
   }
   const share = documents === 0 ? 0 : (100 * kept) / documents
   output.say(
     `${formatCount(kept)} of ${formatCount(documents)} documents (${share.toFixed(1)} %) reach ${formatCount(threshold)}: ${options.output}`,
   )
   output.emit({ documents, kept, threshold, output: options.output, report: options.report })
+  tellDamage(options.input, counts)
   const seconds = (performance.now() - started) / 1000
+  const bytes = sizeOf(options.input)
   writeStatisticsLine({ documents, bytes, seconds, dropped: { classifier: documents - kept }, damaged })
 }
 
@@ -137,14 +148,26 @@ async function* scoredBatches(
   }
 }
 
+interface DomainCounts {
+  documents: number
+  bytes: number
+}
+
+interface ScoredDocument {
+  id: string
+  score: number
+  domain: string
+  bytes: number
+}
+
 async function* readScores(
   path: string,
-): AsyncGenerator<{ documents: { id: string }[]; scores: Float64Array }> {
+): AsyncGenerator<{ documents: ScoredDocument[]; scores: Float64Array }> {
   for await (const lines of readLines(path)) {
-    const pairs = lines
+    const documents = lines
       .filter(({ text }) => text !== '')
-      .map(({ text }) => JSON.parse(text) as [string, number])
-    yield { documents: pairs.map(([id]) => ({ id })), scores: Float64Array.from(pairs, ([, score]) => score) }
+      .map(({ text }) => JSON.parse(text) as ScoredDocument)
+    yield { documents, scores: Float64Array.from(documents, ({ score }) => score) }
   }
 }
 

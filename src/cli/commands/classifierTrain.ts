@@ -12,6 +12,7 @@ import { SmolforgeError } from '../../errors.ts'
 import { EmbeddingModel, type Pooling, poolings } from '../../model/index.ts'
 import { classifierSummary } from '../../report/index.ts'
 import { configure } from '../../tensor/index.ts'
+import { sizeOf, tellDamage } from '../answerDocuments.ts'
 import { featuresOf, openClassifier, saveClassifier, saveEvaluation } from '../classifierFolder.ts'
 import type { DocumentCounts } from '../documentLines.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
@@ -90,7 +91,7 @@ ${exitCodesHelp}`,
       const name = basename(resolve(options.output))
       await saveClassifier(options.output, classifier, name)
       say(output, classifier, classifier.evaluation, name, options.output)
-      finish(counts, labelled, started)
+      finish(options, counts, labelled, started)
     })
 }
 
@@ -190,7 +191,7 @@ ${exitCodesHelp}`,
       const name = basename(resolve(options.classifier))
       if (options.output !== undefined) await saveEvaluation(options.output, header, name, evaluation)
       say(output, classifier, evaluation, name, options.output)
-      finish(counts, labelled, started)
+      finish(options, counts, labelled, started)
     })
 }
 
@@ -239,11 +240,17 @@ function say(
   output.emit({ features, threshold, evaluation, output: folder })
 }
 
-function finish(counts: DocumentCounts, labelled: LabelledDocuments, started: number): void {
+function finish(
+  { input, labels }: { input?: string; labels: string },
+  counts: DocumentCounts,
+  labelled: LabelledDocuments,
+  started: number,
+): void {
+  if (input !== undefined) tellDamage(input, counts)
   const { withoutText, repeated } = labelled
   writeStatisticsLine({
     documents: Math.max(counts.documents, labelled.examples.length),
-    bytes: counts.bytes,
+    bytes: sizeOf(labels) + (input === undefined ? 0 : sizeOf(input)),
     seconds: (performance.now() - started) / 1000,
     dropped: { repeated, 'without-text': withoutText },
     damaged: counts.damaged,

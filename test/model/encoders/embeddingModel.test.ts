@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { EmbeddingModel } from '../../../src/model/index.ts'
+import { EmbeddingModel, Llama, saveGguf } from '../../../src/model/index.ts'
 import { configure } from '../../../src/tensor/index.ts'
 import { loadEncoderTokenizer } from '../../../src/tokenizer/index.ts'
 import { tinyLlama, tinyTokenizer } from '../tiny.ts'
@@ -117,6 +117,17 @@ describe('embeddings of a Llama', () => {
       }
     }
     llama.free()
+  })
+
+  it('are the same from a GGUF file', async () => {
+    const dir = join(folder, 'llama')
+    const path = join(folder, 'llama.gguf')
+    await saveGguf(path, await Llama.load(dir), await tinyTokenizer())
+    const texts = ['the water is wet', 'rivers']
+    const [one, two] = await Promise.all([dir, path].map((model) => EmbeddingModel.open(model)))
+    const [rows, wanted] = [two.embed(texts), one.embed(texts)]
+    for (const [i, value] of wanted.entries()) expect(rows[i]).toBeCloseTo(value, 5)
+    expect(two.reference.width).toBe(one.reference.width)
   })
 
   it('see as many tokens as they are told', async () => {

@@ -1,6 +1,11 @@
 import * as Plot from '@observablehq/plot'
 import { useCallback } from 'preact/hooks'
-import { type ClassifierReport, keptAt, type ReportedSurvey } from '../../../src/report/classifierData.ts'
+import {
+  type ClassifierReport,
+  keptAt,
+  keptOf,
+  type ReportedSurvey,
+} from '../../../src/report/classifierData.ts'
 import { Chart, Legend } from '../../report/chart.tsx'
 import { series } from '../../report/colours.ts'
 import { bytes, percent, plain, whole } from '../../report/format.ts'
@@ -40,7 +45,7 @@ export function Corpus({ report }: { report: ClassifierReport }) {
         <tbody>
           {domains.map((domain) => {
             const all = keptAt(survey, Number.NEGATIVE_INFINITY, domain)
-            const kept = keptAt(survey, threshold, domain)
+            const kept = keptOf(report, domain)
             const share = kept.documents / Math.max(1, all.documents)
             return (
               <tr key={domain}>
