@@ -1,18 +1,6 @@
 import { Random } from '../random/random.ts'
-import type { RowStream, RowTarget } from './row-stream.ts'
+import type { RowStream, RowTarget, StreamPlace } from './row-stream.ts'
 import type { ShardSet } from './set.ts'
-
-/** Where a domain's stream stands: small, and all that is needed to go on. */
-export interface StreamPlace {
-  /** Whole passes behind it. */
-  epoch: number
-  /** The document it stands at, as a place in this epoch's order. */
-  place: number
-  /** Tokens of that document behind it. */
-  offset: number
-  /** Tokens of this epoch behind it. */
-  passed: number
-}
 
 /** A row as it was read: `length` tokens, fewer than asked for at the end of the stream. */
 interface DrawnRow {

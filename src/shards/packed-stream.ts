@@ -1,7 +1,6 @@
 import { Random } from '../random/random.ts'
 import { type Packing, packBestFit } from './bestFit.ts'
-import type { StreamPlace } from './domain-stream.ts'
-import type { RowStream, RowTarget } from './row-stream.ts'
+import type { RowStream, RowTarget, StreamPlace } from './row-stream.ts'
 import type { ShardSet } from './set.ts'
 
 /**

@@ -1,5 +1,16 @@
 import type { BatchRow, TokenBatch } from './batch.ts'
-import type { StreamPlace } from './domain-stream.ts'
+
+/** Where a domain's stream stands: small, and all that is needed to go on. */
+export interface StreamPlace {
+  /** Whole passes behind it. */
+  epoch: number
+  /** The document it stands at, as a place in this epoch's order. */
+  place: number
+  /** Tokens of that document behind it. */
+  offset: number
+  /** Tokens of this epoch behind it. */
+  passed: number
+}
 
 /** The arrays of a batch, into which a row is written. */
 export type RowTarget = Pick<TokenBatch, 'tokens' | 'targets' | 'segments'>
