@@ -42,11 +42,10 @@ pub fn find(dom: &Dom, sizes: &[Size], marks: &[Marks]) -> NodeId {
 /// nearly all of it.
 fn thread(dom: &Dom, sizes: &[Size], marks: &[Marks]) -> Option<NodeId> {
     let (mut posts, mut prose, mut largest) = (Vec::new(), 0, 0);
-    let mut surely = false;
     let mut walk = dom.descendants(ROOT);
     while let Some(id) = walk.next() {
         let text = dom.attribute(id, Name::ItemProp) == Some("text");
-        if (marks[id as usize] & (names::POST | names::BODY) == 0 && !text)
+        if (marks[id as usize] & names::POST == 0 && !text)
             || !(dom.tag(id).is_block() || dom.tag(id) == Tag::Span)
             || matches!(dom.tag(id), Tag::Body | Tag::Html)
             || holds_several(dom, id, marks)
@@ -55,17 +54,16 @@ fn thread(dom: &Dom, sizes: &[Size], marks: &[Marks]) -> Option<NodeId> {
         }
         walk.skip_below(id);
         let size = &sizes[id as usize];
-        if size.text - size.link >= 20 {
+        let own = size.text - size.link;
+        if own >= 20 {
             posts.push(id);
-            surely |= text || marks[id as usize] & names::POST != 0;
-            prose += size.prose;
-            largest = largest.max(size.prose);
+            prose += own;
+            largest = largest.max(own);
         }
     }
-    let most = if surely { 0.95 } else { 0.7 };
     let is_thread = posts.len() >= 2
-        && prose * 2 >= sizes[ROOT as usize].prose
-        && (largest as f32) < prose as f32 * most;
+        && prose * 2 >= sizes[ROOT as usize].prose.max(1)
+        && (largest as f32) < prose as f32 * 0.98;
     if !is_thread {
         return None;
     }
@@ -78,7 +76,7 @@ fn holds_several(dom: &Dom, id: NodeId, marks: &[Marks]) -> bool {
     let mut found = 0;
     let mut walk = dom.descendants(id);
     while let Some(child) = walk.next() {
-        if marks[child as usize] & (names::POST | names::BODY) != 0 {
+        if marks[child as usize] & names::POST != 0 {
             found += 1;
             walk.skip_below(child);
         }
@@ -173,7 +171,10 @@ pub fn prune(dom: &mut Dom, root: NodeId, sizes: &[Size]) {
             continue;
         }
         let size = &sizes[id as usize];
-        if is_link_box(dom, id, size) || is_card_box(dom, id, size, &whole) || is_lone_link(dom, id, sizes) {
+        if is_link_box(dom, id, size)
+            || is_card_box(dom, id, size, &whole)
+            || is_lone_link(dom, id, sizes)
+        {
             dom.drop_node(id);
             behind = dom.end(id);
         }
@@ -185,9 +186,11 @@ fn is_card_box(dom: &Dom, id: NodeId, size: &Size, whole: &Size) -> bool {
     use Tag::*;
     matches!(dom.tag(id), Div | Section | Article | Ul | Ol | Li)
         && size.link_headings > 0
-        && size.prose * 4 < whole.prose
-        && size.prose < 1500 * size.link_headings
-        && !dom.descendants(id).any(|child| dom.tag(child).is_heading() && is_permalink(dom, child))
+        && size.prose * 8 < whole.prose
+        && size.prose < 400 * size.link_headings
+        && !dom
+            .descendants(id)
+            .any(|child| dom.tag(child).is_heading() && is_permalink(dom, child))
 }
 
 /// A heading that links to itself.

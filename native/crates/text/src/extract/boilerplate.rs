@@ -97,7 +97,10 @@ fn is_marked(dom: &Dom, id: NodeId) -> bool {
 
 fn is_hiding(style: &str) -> bool {
     let has = |word: &str| memchr::memmem::find(style.as_bytes(), word.as_bytes()).is_some();
-    if !["none", "NONE", "None", "hidden"].iter().any(|word| has(word)) {
+    if !["none", "NONE", "None", "hidden"]
+        .iter()
+        .any(|word| has(word))
+    {
         return false;
     }
     let mut letters = style.bytes().filter(|b| !b.is_ascii_whitespace());
@@ -184,8 +187,7 @@ fn holds_article(dom: &Dom, id: NodeId, marks: &[Marks]) -> bool {
     matches!(dom.tag(id), Tag::Html | Tag::Body | Tag::Main)
         || marks[id as usize] & names::BODY != 0
         || dom.descendants(id).any(|child| {
-            dom.tag(child) == Tag::H1
-                || dom.attribute(child, Name::ItemProp) == Some("articleBody")
+            dom.tag(child) == Tag::H1 || dom.attribute(child, Name::ItemProp) == Some("articleBody")
         })
 }
 
