@@ -1,11 +1,12 @@
 // npm run bench -- curate [--stage NAME] [options of the stage]: one stage side by side with its peers, the files in
-// bench/curate/; without a stage the native passes alone.
+// bench/curate/. Without one the native passes alone, or with `--against datatrove` all stages together.
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 const folder = join(import.meta.dirname, 'curate')
 const at = process.argv.indexOf('--stage')
-const stage = at < 0 ? 'passes' : process.argv.splice(at, 2)[1]
+const alone = process.argv.includes('--against') ? 'whole' : 'passes'
+const stage = at < 0 ? alone : process.argv.splice(at, 2)[1]
 const file = join(folder, `${stage}.ts`)
 if (stage === undefined || !/^[a-z-]+$/.test(stage) || !existsSync(file)) {
   const stages = readdirSync(folder).filter((name) => name.endsWith('.ts'))

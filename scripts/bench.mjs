@@ -16,8 +16,8 @@ if (!names.includes(name) || !existsSync(join(root, 'bench', `${name}.ts`))) {
 checkTools()
 installPackages()
 buildNative()
-// Started as users start it: what is measured from process start is the compiled program.
-if (name === 'infer') buildTypeScript()
+// Started as users start it: what is measured is the compiled program.
+if (name === 'infer' || (name === 'curate' && args.includes('--against'))) buildTypeScript()
 const { status } = spawnSync(process.execPath, ['--import', 'tsx', join('bench', `${name}.ts`), ...args], {
   cwd: root,
   stdio: 'inherit',

@@ -96,12 +96,12 @@ export function buildTypeScript() {
   )
 }
 
-/** Builds the report and chat pages to dist/web/. */
+/** Builds the pages to dist/web/. */
 export function buildWeb() {
   once(
     'web',
     ['web', 'package-lock.json'],
-    () => existsSync(join(root, 'dist/web/report.html')),
+    () => ['report', 'chat', 'classifier'].every((page) => existsSync(join(root, `dist/web/${page}.html`))),
     () => {
       run('building the web pages', process.execPath, ['web/build.mjs'])
     },

@@ -1,4 +1,4 @@
-// Builds each page into one HTML file with its script and style inside: dist/web/report.html, dist/web/chat.html.
+// Builds each page into one HTML file with its script and style inside: dist/web/report.html and the like.
 import { renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +9,7 @@ import { viteSingleFile } from 'vite-plugin-singlefile'
 const web = dirname(fileURLToPath(import.meta.url))
 const out = join(web, '../dist/web')
 
-for (const page of ['report', 'chat']) {
+for (const page of ['report', 'chat', 'classifier']) {
   const scratch = join(out, `.${page}`)
   await build({
     root: join(web, page),

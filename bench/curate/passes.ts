@@ -5,6 +5,12 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readDocuments } from '../../src/corpus/index.ts'
 import { kernels } from '../../src/curate/kernels.ts'
+import {
+  columnOf,
+  defaultCounting,
+  type StatisticsField,
+  statisticsFields,
+} from '../../src/curate/statistics.ts'
 
 const { values } = parseArgs({
   options: {
@@ -31,15 +37,21 @@ for (const threads of values.threads.split(',').map(Number)) {
     5,
   )
   const weights = new Float32Array(2 ** 18)
-  const c4 = { removeCitations: true, filterNoTerminalPunct: true, minWordsPerLine: 3, maxWordLength: 1000 }
+  const plan = (first: StatisticsField, end?: StatisticsField) => ({
+    ...defaultCounting,
+    columns: statisticsFields.slice(columnOf(first), end && columnOf(end)).map(columnOf),
+    afterC4: [],
+    keepTexts: first === 'c4LoremIpsumLines',
+  })
   const passes: Record<string, () => unknown> = {
     'language (first 2,000 letters)': () => native.detectLanguages(texts, 2000, threads),
-    'statistics (Gopher, FineWeb, code)': () => native.textStatistics(texts, threads),
-    'C4 lines': () => native.c4Lines(texts, { ...c4, filterJavascript: true, filterPolicy: true }, threads),
+    'statistics (Gopher, FineWeb)': () =>
+      native.textStatistics(texts, plan('words', 'c4LoremIpsumLines'), threads),
+    'statistics (code)': () => native.textStatistics(texts, plan('averageLineLength'), threads),
+    'C4 lines': () => native.textStatistics(texts, plan('c4LoremIpsumLines', 'averageLineLength'), threads),
     'exact dedup hashes': () => native.textHashes(texts, threads),
-    'MinHash 14 x 8, 5-grams': () => native.minhashSignatures(texts, 5, 112, 1, threads),
     'decontamination, 13-grams': () => index.scan(texts, threads),
-    'linear classifier': () => native.scoreLinear(texts, weights, 0, 2000, threads),
+    'linear classifier': () => native.scoreLinear(texts, weights, 0, 2000, [], threads),
   }
   process.stdout.write(`\n${threads} ${threads === 1 ? 'thread' : 'threads'}\n`)
   for (const [name, pass] of Object.entries(passes)) {

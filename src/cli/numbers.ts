@@ -13,3 +13,10 @@ export function shareNumber(text: string): number {
   if (value <= 1) return value
   throw new SmolforgeError('usage', `${text} is not a share between 0 and 1`)
 }
+
+/** An option that is any number. */
+export function finiteNumber(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isFinite(value)) return value
+  throw new SmolforgeError('usage', `${text} is not a number`)
+}

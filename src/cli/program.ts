@@ -1,19 +1,26 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
+import { addClassifier } from './commands/classifier.ts'
 import { addCorpus } from './commands/corpus.ts'
+import { addDecontaminate } from './commands/decontaminate.ts'
+import { addDedup } from './commands/dedup.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
 import { addExtract } from './commands/extract.ts'
 import { addFetch } from './commands/fetch.ts'
+import { addFilter } from './commands/filter.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addInspect } from './commands/inspect.ts'
 import { addLabel } from './commands/label.ts'
+import { addLanguage } from './commands/language.ts'
+import { addMask } from './commands/mask.ts'
 import { addParts } from './commands/parts.ts'
 import { addReport } from './commands/report.ts'
 import { addRun } from './commands/run.ts'
 import { addScore } from './commands/score.ts'
 import { addServe } from './commands/serve.ts'
+import { addShards } from './commands/shards.ts'
 import { addTokenizer } from './commands/tokenizer.ts'
 import { addTune } from './commands/tune.ts'
 import { exitCodesHelp } from './exitCodes.ts'
@@ -47,17 +54,24 @@ ${exitCodesHelp}`,
   addRun(program)
   addCorpus(program)
   addParts(program)
+  addLanguage(program)
+  addMask(program)
   addTune(program)
   addExtract(program)
+  addDedup(program)
+  addDecontaminate(program)
   addLabel(program)
+  addClassifier(program)
   addTokenizer(program)
   addEval(program)
   addFetch(program)
+  addFilter(program)
   addGenerate(program)
   addChat(program)
   addScore(program)
   addServe(program)
   addExport(program)
+  addShards(program)
   addReport(program)
   addInspect(program)
   return program

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { SmolforgeError } from '../errors.ts'
 import { writeFileAtomic } from '../files/atomic.ts'
-import { type CardOptions, dataSetCard } from './card.ts'
+import { type CardOptions, type CardStep, dataSetCard } from './card.ts'
 import { writeDataSet } from './dataset.ts'
 import type { Damage } from './document.ts'
 import { type WrittenDocuments, writeDocuments } from './documents.ts'
@@ -22,6 +22,8 @@ export interface ConvertOptions extends Omit<ReadOptions, 'onDamage' | 'onSkip' 
   title?: string
   description?: string
   madeBy?: string
+  /** What became of the documents before: steps for the card's funnel, and what was lost there. */
+  history?: { funnel: readonly CardStep[]; damages: readonly Damage[] }
   onDamage?: (damage: Damage) => void
 }
 
@@ -42,12 +44,22 @@ const FILE_ENDINGS = /\.(jsonl(\.gz|\.zst)?|parquet)$/
  * @throws SmolforgeError `usage` for an output in no known form or a folder that exists; what reading and writing throw.
  */
 export async function convertCorpus(source: SourceConfig, options: ConvertOptions): Promise<Converted> {
-  const { output, parquetCodec, shardBytes, card, title = basename(output), description, madeBy } = options
+  const {
+    output,
+    parquetCodec,
+    shardBytes,
+    card,
+    title = basename(output),
+    description,
+    madeBy,
+    history,
+  } = options
   const isFile = FILE_ENDINGS.test(output)
   if (!isFile) expectNewFolder(output)
   const skipped: Record<string, number> = {}
   const lost: Record<string, { parts: number; bytes: number }> = {}
   let [damages, bytesLost] = [0, 0]
+  for (const damage of history?.damages ?? []) countLoss(lost, damage)
   const counter = new StatisticsCounter()
   const documents = counter.watch(
     readSource(source, {
@@ -56,9 +68,7 @@ export async function convertCorpus(source: SourceConfig, options: ConvertOption
       onDamage: (damage) => {
         damages++
         bytesLost += damage.bytesLost
-        const seen = ofReason(lost, reasonKind(damage.reason), () => ({ parts: 0, bytes: 0 }))
-        seen.parts++
-        seen.bytes += damage.bytesLost
+        countLoss(lost, damage)
         options.onDamage?.(damage)
       },
       onSkip: (reason) => {
@@ -76,7 +86,8 @@ export async function convertCorpus(source: SourceConfig, options: ConvertOption
       documentsOut: statistics.documents,
       dropped,
     }
-    return dataSetCard({ title, description, madeBy, statistics, files, lost, funnel: [read] })
+    const funnel = history === undefined ? [read] : history.funnel
+    return dataSetCard({ title, description, madeBy, statistics, files, lost, funnel })
   }
   let written: WrittenDocuments
   if (isFile) {
@@ -112,9 +123,16 @@ function reasonKind(reason: string): string {
     .slice(0, 120)
 }
 
-function ofReason<T>(counts: Record<string, T>, reason: string, make: () => T): T {
-  const known = Object.hasOwn(counts, reason) || Object.keys(counts).length < 100
-  const name = known ? reason : 'other reasons'
-  counts[name] ??= make()
-  return counts[name]
+/** A file may be damaged in more ways than a card can list. */
+const MOST_REASONS = 100
+
+function countLoss(
+  lost: Record<string, { parts: number; bytes: number }>,
+  { reason, bytesLost }: Damage,
+): void {
+  const kind = reasonKind(reason)
+  const name = Object.hasOwn(lost, kind) || Object.keys(lost).length < MOST_REASONS ? kind : 'other reasons'
+  lost[name] ??= { parts: 0, bytes: 0 }
+  lost[name].parts++
+  lost[name].bytes += bytesLost
 }

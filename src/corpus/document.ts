@@ -19,6 +19,17 @@ export interface Document {
 export type DocumentBatch = readonly Document[]
 export type DocumentStream = AsyncIterable<DocumentBatch>
 
+/** A document that was given up because work on it took too long: what to look at by hand. */
+export interface Quarantined {
+  /** The id that it would have had. */
+  id: string
+  file: string
+  byteOffset: number
+  byteLength: number
+  url?: string
+  reason: string
+}
+
 /** A part of the input that could not be read, to the byte. */
 export interface Damage {
   file: string

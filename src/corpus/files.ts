@@ -9,19 +9,26 @@ export interface SourceFile {
   bytes: number
 }
 
+/** Which files of a source are wanted: globs over their names. */
+export interface FileChoice {
+  include?: readonly string[]
+  exclude?: readonly string[]
+}
+
+export function fileFilter({ include, exclude }: FileChoice): (name: string) => boolean {
+  const wanted = include?.map(globToPattern)
+  const unwanted = exclude?.map(globToPattern) ?? []
+  return (name) =>
+    (wanted === undefined || wanted.some((pattern) => pattern.test(name))) &&
+    !unwanted.some((pattern) => pattern.test(name))
+}
+
 /**
  * The files below a folder (or the one file), sorted by name so that every machine reads them in the same order.
  * Links are followed to files, not to folders. Dot folders and node_modules are passed over.
  */
-export async function listFiles(
-  root: string,
-  { include, exclude }: { include?: readonly string[]; exclude?: readonly string[] } = {},
-): Promise<SourceFile[]> {
-  const wanted = include?.map(globToPattern)
-  const unwanted = exclude?.map(globToPattern) ?? []
-  const matches = (name: string) =>
-    (wanted === undefined || wanted.some((pattern) => pattern.test(name))) &&
-    !unwanted.some((pattern) => pattern.test(name))
+export async function listFiles(root: string, choice: FileChoice = {}): Promise<SourceFile[]> {
+  const matches = fileFilter(choice)
   const files: SourceFile[] = []
   try {
     const top = await stat(root)
@@ -44,13 +51,15 @@ export async function listFiles(
   } catch (error) {
     throw fileError(error, root)
   }
-  if (files.length === 0) {
-    throw new SmolforgeError('input', 'No file here matches the source', {
-      place: { file: root },
-      hint: `include: ${include?.join(', ') ?? 'everything'}; exclude: ${exclude?.join(', ') ?? 'nothing'}`,
-    })
-  }
+  if (files.length === 0) throw noneMatches(root, choice)
   return files.sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+export function noneMatches(root: string, { include, exclude }: FileChoice): SmolforgeError {
+  return new SmolforgeError('input', 'No file here matches the source', {
+    place: { file: root },
+    hint: `include: ${include?.join(', ') ?? 'everything'}; exclude: ${exclude?.join(', ') ?? 'nothing'}`,
+  })
 }
 
 /** `*` and `?` within a folder, `**` across folders, `{a,b}` for alternatives; a pattern covers the whole name. */

@@ -1,7 +1,7 @@
 /** What this room calls in the native addon. */
 export interface CorpusKernels {
   ZstdEncoder: new (level: number) => ZstdEncoder
-  ZstdDecoder: new () => ZstdDecoder
+  PackedReader: new (path: string, zstd: boolean) => PackedReader
   WarcReader: new (path: string, maxRecordBytes: number) => WarcReader
   /** One zstd frame with a checksum. */
   zstdCompress(bytes: Uint8Array, level: number): Buffer
@@ -15,13 +15,9 @@ export interface ZstdEncoder {
   end(): Buffer
 }
 
-export interface ZstdDecoder {
-  push(bytes: Uint8Array): void
-  /** At most `limit` bytes, or null when more input is needed. Throws at damage. */
-  next(limit: number): Buffer | null
-  /** Throws when the input ended inside a frame. */
-  end(): void
-  readonly consumed: number
+/** Decodes a gzip or zstd file piece by piece, each with its text or with a range of the file that gave none. */
+export interface PackedReader {
+  next(bytes: number): Promise<{ text?: Buffer; offset: number; length: number; reason?: string } | null>
 }
 
 export interface WarcReader {
@@ -72,6 +68,9 @@ export interface PageText {
   mime: string
   /** Characters that could not be read and became U+FFFD. */
   replaced: number
-  /** Why there is no text. */
+  /** Why there is no text; one that begins with `TOO_LONG` says that the time for a document was over. */
   failure?: string
 }
+
+/** How the failure of a page begins whose extraction was given up for the time that it took. */
+export const TOO_LONG = 'too long'

@@ -1,5 +1,6 @@
+import { isUtf8 } from 'node:buffer'
 import { createReadStream } from 'node:fs'
-import { createGunzip } from 'node:zlib'
+import { open } from 'node:fs/promises'
 import { fileError, SmolforgeError } from '../errors.ts'
 import { loadAddon } from '../native/addon.ts'
 import type { CorpusKernels } from './kernels.ts'
@@ -16,14 +17,29 @@ export interface Line {
   byteLength: number
   /** The line was longer than 64 MiB and its text is left out. */
   tooLong: boolean
+  /** Stretches of bytes that are no UTF-8 and became U+FFFD. */
+  replaced: number
+}
+
+/** A range of a packed file that cannot be decoded. */
+export interface PackedDamage {
+  byteOffset: number
+  bytesLost: number
+  reason: string
 }
 
 /**
- * Streams the lines of a plain, gzip or zstd file, as its first bytes say (the name is not trusted), in batches.
+ * Streams the lines of a plain, gzip or zstd file, as its first bytes say (the name is not trusted), in batches. With
+ * `onDamage` a stretch that cannot be unpacked is told and the lines behind it are read, from the next member on; the
+ * line that it cuts is lost with it.
  *
- * @throws SmolforgeError `damaged` with file and byte when the compressed data is broken or ends too early.
+ * @throws SmolforgeError `damaged` with file and byte when the compressed data is broken or ends too early, without
+ * `onDamage`.
  */
-export async function* readLines(path: string): AsyncGenerator<readonly Line[]> {
+export async function* readLines(
+  path: string,
+  onDamage?: (damage: PackedDamage) => void,
+): AsyncGenerator<readonly Line[]> {
   let rest: Buffer[] = []
   let restBytes = 0
   let discarded = 0
@@ -34,7 +50,8 @@ export async function* readLines(path: string): AsyncGenerator<readonly Line[]> 
     const tooLong = discarded > 0 || byteLength > MAX_LINE_BYTES
     const bytes = rest.length === 0 ? last : Buffer.concat([...rest, last])
     const text = tooLong ? '' : bytes.toString('utf8')
-    const taken = { text, line: ++line, byteOffset: offset, byteLength, tooLong }
+    const replaced = tooLong || isUtf8(bytes) ? 0 : countReplaced(bytes, text)
+    const taken = { text, line: ++line, byteOffset: offset, byteLength, tooLong, replaced }
     offset += byteLength + 1
     rest = []
     restBytes = 0
@@ -42,6 +59,15 @@ export async function* readLines(path: string): AsyncGenerator<readonly Line[]> 
     return taken
   }
   for await (const chunk of readBytes(path)) {
+    if (!Buffer.isBuffer(chunk)) {
+      if (onDamage === undefined) throw damaged(path, chunk)
+      onDamage(chunk)
+      offset += restBytes + discarded
+      rest = []
+      restBytes = 0
+      discarded = 0
+      continue
+    }
     const lines: Line[] = []
     let at = 0
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, at)) {
@@ -62,73 +88,66 @@ export async function* readLines(path: string): AsyncGenerator<readonly Line[]> 
   if (restBytes + discarded > 0) yield [take(Buffer.alloc(0))]
 }
 
-/** The bytes of a file, uncompressed. */
-async function* readBytes(path: string): AsyncGenerator<Buffer> {
-  const file = createReadStream(path, { highWaterMark: STEP })
-  try {
-    let unpack: ((chunks: AsyncIterable<Buffer>) => AsyncGenerator<Buffer>) | undefined
-    const chunks = file[Symbol.asyncIterator]() as AsyncIterator<Buffer>
-    const first = await chunks.next()
-    if (first.done) return
-    const all = (async function* () {
-      yield first.value
-      for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value
-    })()
-    if (first.value.subarray(0, 2).equals(Buffer.from([0x1f, 0x8b]))) unpack = (input) => gunzip(input, path)
-    if (first.value.subarray(0, 4).equals(Buffer.from([0x28, 0xb5, 0x2f, 0xfd]))) {
-      unpack = (input) => unzstd(input, path)
+/** The bytes of a file, uncompressed, and the stretches of it that cannot be decoded. */
+async function* readBytes(path: string): AsyncGenerator<Buffer | PackedDamage> {
+  const packing = await packingOf(path)
+  if (packing === undefined) {
+    try {
+      for await (const chunk of createReadStream(path, { highWaterMark: STEP })) yield chunk as Buffer
+    } catch (error) {
+      throw fileError(error, path)
     }
-    yield* unpack ? unpack(all) : all
+    return
+  }
+  const reader = new (loadAddon<CorpusKernels>().PackedReader)(path, packing === 'zstd')
+  for (;;) {
+    const piece = await reader.next(STEP).catch((cause) => {
+      throw new SmolforgeError('storage', `Cannot read: ${cause}`, { place: { file: path }, cause })
+    })
+    if (piece === null) return
+    const { text, offset, length, reason } = piece
+    yield text ?? { byteOffset: offset, bytesLost: length, reason: reason ?? 'damaged' }
+  }
+}
+
+/** How a file is packed: by its first bytes; by its name, where they are neither that nor text. */
+async function packingOf(path: string): Promise<'gzip' | 'zstd' | undefined> {
+  const handle = await open(path, 'r').catch((error) => {
+    throw fileError(error, path)
+  })
+  try {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(4096), 0, 4096, 0)
+    const start = buffer.subarray(0, bytesRead)
+    if (start.length >= 2 && start.readUInt16BE(0) === 0x1f8b) return 'gzip'
+    if (start.length >= 4 && isZstd(start.readUInt32LE(0))) return 'zstd'
+    // Some dumps are named .gz and are plain.
+    const seemsPacked = start.includes(0) || !isUtf8(start.subarray(0, start.lastIndexOf(10) + 1))
+    if (bytesRead > 0 && seemsPacked) {
+      if (path.endsWith('.gz')) return 'gzip'
+      if (path.endsWith('.zst')) return 'zstd'
+    }
+    return undefined
   } catch (error) {
     throw fileError(error, path)
   } finally {
-    file.destroy()
+    await handle.close()
   }
 }
 
-async function* unzstd(chunks: AsyncIterable<Buffer>, path: string): AsyncGenerator<Buffer> {
-  const decoder = new (loadAddon<CorpusKernels>().ZstdDecoder)()
-  const guard = <T>(work: () => T): T => {
-    try {
-      return work()
-    } catch (cause) {
-      throw damaged(path, decoder.consumed, cause)
-    }
-  }
-  for await (const chunk of chunks) {
-    decoder.push(chunk)
-    for (let text = guard(() => decoder.next(STEP)); text !== null; text = guard(() => decoder.next(STEP))) {
-      yield text
-    }
-  }
-  guard(() => decoder.end())
+/** U+FFFD in the text that is not written as such in the bytes. */
+function countReplaced(bytes: Buffer, text: string): number {
+  let count = 0
+  for (let at = text.indexOf('\uFFFD'); at >= 0; at = text.indexOf('\uFFFD', at + 1)) count++
+  const written = Buffer.from('\uFFFD')
+  for (let at = bytes.indexOf(written); at >= 0; at = bytes.indexOf(written, at + 3)) count--
+  return count
 }
 
-async function* gunzip(chunks: AsyncIterable<Buffer>, path: string): AsyncGenerator<Buffer> {
-  const gunzip = createGunzip({ chunkSize: 1 << 18 })
-  const feed = (async () => {
-    for await (const chunk of chunks) {
-      if (gunzip.destroyed) return
-      if (!gunzip.write(chunk)) await new Promise<void>((resolve) => gunzip.once('drain', resolve))
-    }
-    gunzip.end()
-  })()
-  feed.catch((error) => gunzip.destroy(error))
-  try {
-    for await (const text of gunzip) yield text as Buffer
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
-    throw code.startsWith('Z_') ? damaged(path, gunzip.bytesWritten, cause) : cause
-  } finally {
-    gunzip.destroy()
-  }
-}
+const isZstd = (magic: number) => magic === 0xfd2fb528 || magic >>> 4 === 0x184d2a5
 
-function damaged(path: string, byte: number, cause: unknown): SmolforgeError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
+function damaged(path: string, { byteOffset, reason }: PackedDamage): SmolforgeError {
   return new SmolforgeError('damaged', `The compressed file is damaged or ends too early: ${reason}`, {
-    place: { file: path, byte },
+    place: { file: path, byte: byteOffset },
     hint: 'Make or fetch the file again.',
-    cause,
   })
 }

@@ -1,16 +1,20 @@
 import { resolve } from 'node:path'
 import { SmolforgeError } from '../errors.ts'
 import type { Progress, StopSignal } from '../progress/progress.ts'
-import type { Damage, Document, DocumentStream } from './document.ts'
-import { listFiles, type SourceFile } from './files.ts'
+import type { Damage, Document, DocumentStream, Quarantined } from './document.ts'
+import { listFiles, noneMatches, type SourceFile } from './files.ts'
 import type { ExtractOptions } from './kernels.ts'
-import { fetchPackage } from './packages.ts'
+import { listGitFiles } from './origins/git.ts'
+import { listHubDataSet } from './origins/hub.ts'
+import { fetchPackage, unpackTarball } from './origins/packages.ts'
+import { fetchInTurn, type RemoteFile } from './origins/remote.ts'
+import { listS3Objects } from './origins/s3.ts'
 import { codeLanguage, readCode } from './readers/code.ts'
 import { readHtml } from './readers/html.ts'
 import { readJsonLinesTexts } from './readers/json-lines.ts'
 import { readMarkdown } from './readers/markdown.ts'
 import { readParquetTexts } from './readers/parquet.ts'
-import type { FoundText, Reader } from './readers/reader.ts'
+import type { FoundText, QuarantinedPage, Reader, Report } from './readers/reader.ts'
 import { readText } from './readers/text.ts'
 import { readWarc } from './readers/warc.ts'
 import { readWordNetTexts } from './readers/wordnet.ts'
@@ -29,11 +33,17 @@ export interface ReadOptions {
   onDamage: (damage: Damage) => void
   /** Called for what holds no document by design, with the reason: minified files, WARC request records. */
   onSkip?: (reason: string) => void
+  /** Called for every document that took too long and was given up; without it they are damages. */
+  onQuarantine?: (document: Quarantined) => void
   /** Documents keep the id, source, licence, language and scores that their own records say. */
   keepRecords?: boolean
   /** Makes the texts of `generate` sources. */
   generator?: TextGenerator
   seed?: number
+  /** Where the names of a hub, a store and their keys are looked up; the process's own if not given. */
+  env?: NodeJS.ProcessEnv
+  /** The pause before a failed request is made again. */
+  retryDelayMs?: number
   onProgress?: Progress
   stop?: StopSignal
   /** How web pages become text. */
@@ -93,22 +103,93 @@ async function* readTexts(source: SourceConfig, options: ReadOptions): AsyncGene
     yield* generateTexts(source, source.generate, options)
     return
   }
-  const files = await listFiles(await rootOf(source, options), source)
+  const remote = await remoteFiles(source, options)
+  yield* remote === undefined ? readLocal(source, options) : readRemote(source, remote, options)
+}
+
+async function* readLocal(source: SourceConfig, options: ReadOptions): AsyncGenerator<readonly FoundText[]> {
+  const { files, meta } = await localFiles(source, options)
+  const report = reportOf(source, options, files)
+  for (const [name, some] of byReader(files, source, report.onSkip)) {
+    for await (const found of READERS[name](some, report, readerOptions(source, options))) {
+      yield meta === undefined ? found : found.map((text) => ({ ...text, meta: { ...meta, ...text.meta } }))
+    }
+  }
+}
+
+async function* readRemote(
+  source: SourceConfig,
+  files: readonly RemoteFile[],
+  options: ReadOptions,
+): AsyncGenerator<readonly FoundText[]> {
+  const report = reportOf(source, options, files)
+  for (const [name, some] of byReader(files, source, report.onSkip)) {
+    for await (const { remote, local } of fetchInTurn(some, options.cacheDir)) {
+      // A person looks for what was lost where the file came from.
+      const elsewhere = { ...report, ...losses(source, options, remote.address) }
+      yield* READERS[name]([local], elsewhere, readerOptions(source, options))
+    }
+  }
+}
+
+const readerOptions = ({ textField = 'text' }: SourceConfig, { extraction }: ReadOptions) => ({
+  textField,
+  extraction,
+})
+
+function reportOf(source: SourceConfig, options: ReadOptions, files: readonly { bytes: number }[]): Report {
   const total = files.reduce((sum, file) => sum + file.bytes, 0)
   let done = 0
-  const report = {
-    onDamage: options.onDamage,
+  return {
+    ...losses(source, options),
     onSkip: (reason: string) => options.onSkip?.(reason),
     onBytes: (bytes: number) => {
       done += bytes
       options.onProgress?.({ done, total, unit: 'bytes', message: source.name })
     },
   }
-  for (const [name, some] of byReader(files, source, report.onSkip))
-    yield* READERS[name](some, report, {
-      textField: source.textField ?? 'text',
-      extraction: options.extraction,
-    })
+}
+
+/** Hands on what was lost, with the file's address where it is a copy of one that lies elsewhere. */
+function losses(source: SourceConfig, options: ReadOptions, address?: string) {
+  return {
+    onDamage: (damage: Damage) => options.onDamage({ ...damage, file: address ?? damage.file }),
+    onQuarantine: ({ file, part, ...rest }: QuarantinedPage) => {
+      const id = documentId(source, file.name, part)
+      const { byteOffset, byteLength, reason } = rest
+      const place = address ?? file.path
+      // Whoever asks for no list of them is told of a damage: nothing is lost without a word.
+      if (options.onQuarantine !== undefined) options.onQuarantine({ id, file: place, ...rest })
+      else options.onDamage({ file: place, byteOffset, bytesLost: byteLength, reason, id: rest.url ?? id })
+    },
+  }
+}
+
+async function remoteFiles(source: SourceConfig, options: ReadOptions): Promise<RemoteFile[] | undefined> {
+  const { hub, s3, include, exclude } = source
+  const { env, retryDelayMs } = options
+  const say = (what: string) => options.onProgress?.({ done: 0, unit: 'files', message: `listing ${what}` })
+  if (hub !== undefined) {
+    say(hub)
+    return listHubDataSet(hub, { include, exclude }, { env, retryDelayMs })
+  }
+  if (s3 !== undefined) {
+    say(s3)
+    return listS3Objects(s3, { include, exclude }, { env, retryDelayMs })
+  }
+  return undefined
+}
+
+async function localFiles(
+  source: SourceConfig,
+  options: ReadOptions,
+): Promise<{ files: SourceFile[]; meta?: Record<string, string> }> {
+  if (source.git === undefined) return { files: await listFiles(await rootOf(source, options), source) }
+  const root = resolve(options.baseDir, source.git)
+  const { commit, files, skipped } = await listGitFiles(root, source)
+  for (const { reason } of skipped) options.onSkip?.(reason)
+  if (files.length === 0) throw noneMatches(root, source)
+  return { files, meta: { commit } }
 }
 
 async function rootOf(source: SourceConfig, options: ReadOptions): Promise<string> {
@@ -118,16 +199,20 @@ async function rootOf(source: SourceConfig, options: ReadOptions): Promise<strin
     options.onProgress?.({ done: 0, unit: 'files', message: `fetching ${source.npm}` })
     return fetchPackage({ name, version, integrity: source.integrity }, options.cacheDir)
   }
-  return resolve(options.baseDir, source.path ?? '.')
+  const root = resolve(options.baseDir, source.path ?? '.')
+  return /\.(tgz|tar\.gz)$/.test(root) ? unpackTarball(root, options.cacheDir) : root
 }
 
+const documentId = (source: SourceConfig, name: string, part: string) =>
+  `${source.name}:${name}${part === '' ? '' : `#${part}`}`
+
 /** The files of each reader: the one that the source names, or the one that fits the file's name. */
-function byReader(
-  files: readonly SourceFile[],
+function byReader<File extends { name: string }>(
+  files: readonly File[],
   source: SourceConfig,
   onSkip: (reason: string) => void,
-): [ReaderName, SourceFile[]][] {
-  const groups = new Map<ReaderName, SourceFile[]>()
+): [ReaderName, File[]][] {
+  const groups = new Map<ReaderName, File[]>()
   for (const file of files) {
     const fits = readerFor(file.name)
     // A person who says both which files and how to read them is taken at their word.
@@ -142,7 +227,7 @@ function byReader(
   }
   if (groups.size === 0) {
     throw new SmolforgeError('input', `No file of source ${source.name} can be read`, {
-      place: { file: files[0]?.path },
+      place: { file: files[0]?.name },
       hint: 'Say which reader to use, or which files to include.',
     })
   }
@@ -194,7 +279,7 @@ function makeDocument(source: SourceConfig, found: FoundText, keepRecord: boolea
   const count = replaced + (found.replaced ?? 0)
   if (count > 0) meta.replaced = count
   const document: Document = {
-    id: `${source.name}:${found.file.name}${found.part === '' ? '' : `#${found.part}`}`,
+    id: documentId(source, found.file.name, found.part),
     text,
     source: source.name,
     licence: source.licence,

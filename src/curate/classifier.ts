@@ -1,20 +1,18 @@
 import { SmolforgeError } from '../errors.ts'
 import { Random } from '../random/random.ts'
 import { type ClassifierEvaluation, evaluateClassifier, type LabelledText } from './classifierEvaluation.ts'
-import { type ClassifierHeader, readClassifierFile, writeClassifierFile } from './classifierFile.ts'
+import { type SplitExamplesOptions, splitExamples } from './classifierExamples.ts'
+import { type LinearHeader, readClassifierFile, writeClassifierFile } from './classifierFile.ts'
 import { kernels } from './kernels.ts'
 
-export interface TrainClassifierOptions {
-  seed: number
-  /** Part of the examples that is only evaluated on. */
-  heldOutFraction?: number
-  /**
-   * The score from which on an example counts as good in the evaluation: 0.5 for yes/no, otherwise 2.5, which is
-   * "3 when rounded" as FineWeb-Edu counts.
-   */
-  threshold?: number
+export interface TrainClassifierOptions extends SplitExamplesOptions {
   epochs?: number
   learningRate?: number
+  /** Words of a text that are looked at, from its start; 2,000 when left out. */
+  maxWords?: number
+  /** Also n-grams of so many characters within words, shortest and longest: for languages that build long words. */
+  characters?: [number, number]
+  threads?: number
 }
 
 /**
@@ -28,16 +26,8 @@ export function trainClassifier(
   examples: readonly LabelledText[],
   options: TrainClassifierOptions,
 ): LinearClassifier {
-  const { seed, heldOutFraction = 0.1, epochs = 10 } = options
-  const labels = examples.map(({ label }) => label)
-  const [lowest, highest] = [least(labels), -least(labels.map((label) => -label))]
-  checkExamples(examples.length, lowest, highest)
-  const logistic = labels.every((label) => label === 0 || label === 1)
-  const threshold = options.threshold ?? (logistic ? 0.5 : 2.5)
-  const order = Random.derive(seed, 'classifier/held-out').shuffle(examples.map((_, i) => i))
-  const heldOutCount = Math.min(examples.length - 1, Math.round(examples.length * heldOutFraction))
-  const heldOut = order.slice(0, heldOutCount).map((i) => examples[i])
-  const training = order.slice(heldOutCount).map((i) => examples[i])
+  const { seed, epochs = 10, maxWords = MAX_WORDS, characters, threads } = options
+  const { training, heldOut, yesNo, lowest, highest, threshold } = splitExamples(examples, options)
   const { weights, bias } = kernels().trainLinear(
     training.map(({ text }) => text),
     Float64Array.from(training, ({ label }) => label),
@@ -45,34 +35,46 @@ export function trainClassifier(
       buckets: BUCKETS,
       order: epochOrder(training.length, epochs, Random.derive(seed, 'classifier/epochs')),
       learningRate: options.learningRate ?? DEFAULT_LEARNING_RATE,
-      logistic,
-      maxWords: MAX_WORDS,
+      logistic: yesNo,
+      maxWords,
+      characters: characters ?? [],
+      threads,
     },
   )
-  const kind = logistic ? 'logistic' : 'regression'
-  const base = { version: 1, kind, buckets: BUCKETS, maxWords: MAX_WORDS, bias } as const
+  const kind = yesNo ? 'logistic' : 'regression'
+  const reading = { maxWords, ...(characters ? { characters } : {}) }
+  const base = { version: 1, kind, buckets: BUCKETS, ...reading, bias } as const
   const range = { lowest, highest, threshold, seed }
-  const score = (texts: readonly string[]) => scoreWith({ ...base, ...range }, weights, texts)
-  const evaluation = evaluateClassifier(heldOut, score(heldOut.map(({ text }) => text)), {
-    trainingExamples: training.length,
-    threshold,
-  })
+  const scores = scoreWith(
+    { ...base, ...range },
+    weights,
+    heldOut.map(({ text }) => text),
+    threads,
+  )
+  const evaluation = evaluateClassifier(heldOut, scores, { trainingExamples: training.length, threshold })
   return new LinearClassifier({ ...base, ...range, evaluation }, weights)
 }
 
 export class LinearClassifier {
-  readonly header: ClassifierHeader
+  readonly header: LinearHeader
   readonly #weights: Float32Array
 
-  constructor(header: ClassifierHeader, weights: Float32Array) {
+  constructor(header: LinearHeader, weights: Float32Array) {
     this.header = header
     this.#weights = weights
   }
 
-  /** Reads what `save` wrote. @throws SmolforgeError `damaged` when a byte of it has changed. */
+  /**
+   * Reads what `save` wrote.
+   *
+   * @throws SmolforgeError `damaged` when a byte of it has changed, `input` when it works on embeddings.
+   */
   static async load(path: string): Promise<LinearClassifier> {
     const { header, weights } = await readClassifierFile(path)
-    return new LinearClassifier(header, weights)
+    if (header.kind !== 'embedding') return new LinearClassifier(header, weights)
+    throw new SmolforgeError('input', 'This classifier works on embeddings, not on words', {
+      place: { file: path },
+    })
   }
 
   /** How it did on the held-out examples. */
@@ -81,8 +83,8 @@ export class LinearClassifier {
   }
 
   /** One score for each text: a probability, or a number within the range of the labels. */
-  score(texts: readonly string[]): Float64Array {
-    return scoreWith(this.header, this.#weights, texts)
+  score(texts: readonly string[], options: { threads?: number } = {}): Float64Array {
+    return scoreWith(this.header, this.#weights, texts, options.threads)
   }
 
   /** One file with a checksum, whole or not at all. */
@@ -95,11 +97,16 @@ const BUCKETS = 2 ** 18
 const MAX_WORDS = 2000
 const DEFAULT_LEARNING_RATE = 0.5
 
-type ScoringHeader = Omit<ClassifierHeader, 'evaluation'>
+type ScoringHeader = Omit<LinearHeader, 'evaluation'>
 
-function scoreWith(header: ScoringHeader, weights: Float32Array, texts: readonly string[]): Float64Array {
-  const { kind, bias, lowest, highest, maxWords } = header
-  const raw = kernels().scoreLinear(texts, weights, bias, maxWords)
+function scoreWith(
+  header: ScoringHeader,
+  weights: Float32Array,
+  texts: readonly string[],
+  threads?: number,
+): Float64Array {
+  const { kind, bias, lowest, highest, maxWords, characters = [] } = header
+  const raw = kernels().scoreLinear(texts, weights, bias, maxWords, characters, threads)
   const squash =
     kind === 'logistic'
       ? (value: number) => 1 / (1 + Math.exp(-value))
@@ -115,17 +122,4 @@ function epochOrder(examples: number, epochs: number, random: Random): Uint32Arr
     random.shuffle(part)
   }
   return order
-}
-
-function checkExamples(count: number, lowest: number, highest: number): void {
-  if (count < 2 || !(lowest < highest)) {
-    const found = count < 2 ? `${count} examples` : `${count} examples that all have the label ${lowest}`
-    throw new SmolforgeError('input', `A classifier cannot learn from ${found}`, {
-      hint: 'Give at least two examples with different labels; a few hundred of each is a start.',
-    })
-  }
-}
-
-function least(values: readonly number[]): number {
-  return values.reduce((low, value) => Math.min(low, value), Number.POSITIVE_INFINITY)
 }

@@ -5,18 +5,43 @@ import { writeFileAtomic } from '../files/atomic.ts'
 import type { ClassifierEvaluation } from './classifierEvaluation.ts'
 
 /** What a classifier is, besides its weights; written to its file. */
-export interface ClassifierHeader {
+export type ClassifierHeader = LinearHeader | EmbeddingHeader
+
+interface SharedHeader {
   version: 1
-  kind: 'regression' | 'logistic'
-  buckets: number
-  /** Words of a text that are looked at, from its start. */
-  maxWords: number
   bias: number
   lowest: number
   highest: number
   threshold: number
   seed: number
   evaluation: ClassifierEvaluation
+}
+
+export interface LinearHeader extends SharedHeader {
+  kind: 'regression' | 'logistic'
+  buckets: number
+  /** Words of a text that are looked at, from its start. */
+  maxWords: number
+  /** Shortest and longest character n-gram; none when absent. */
+  characters?: [number, number]
+}
+
+export interface EmbeddingHeader extends SharedHeader {
+  kind: 'embedding'
+  encoder: EncoderReference
+}
+
+/** Which model made the embeddings, and how. */
+export interface EncoderReference {
+  /** Where it was when the classifier was trained. */
+  path: string
+  /** Of its weights: another model's embeddings mean something else. */
+  sha256: string
+  pooling: 'mean' | 'cls' | 'last'
+  /** Tokens of a text that are looked at, from its start. */
+  maxTokens: number
+  /** Numbers in an embedding. */
+  width: number
 }
 
 /**
@@ -57,7 +82,8 @@ export async function readClassifierFile(
   const start = MAGIC.length + 4
   const end = start + body.readUInt32LE(MAGIC.length)
   const header = JSON.parse(body.toString('utf8', start, end)) as ClassifierHeader
-  if (header.version !== 1 || body.length - end !== 4 * header.buckets) {
+  const numbers = header.kind === 'embedding' ? header.encoder.width : header.buckets
+  if (header.version !== 1 || body.length - end !== 4 * numbers) {
     throw new SmolforgeError('input', `Unknown version ${header.version} of a classifier`, {
       place: { file: path },
     })

@@ -18,6 +18,8 @@ export interface TextBatch {
   /** For each document its id as a JSON literal (`"a"`, `17`); its line's number where it has none. */
   idsJson(): string[]
   urls(): (string | null)[]
+  /** A line `{"id":ID` + `rest` for each document from `from` up to `to`. */
+  lines(from: number, to: number, rest: string): string
   /** Gives the memory back at once; a batch that nobody holds is given back some time later. */
   release(): void
 }

@@ -1,8 +1,9 @@
 import { SmolforgeError } from '../errors.ts'
 import { neverStop, noProgress, type Progress, type StopSignal } from '../progress/progress.ts'
 import { Random } from '../random/random.ts'
+import type { Interval } from '../random/wilson.ts'
 import type { EvaluatedModel } from './model.ts'
-import { bootstrapInterval, type Interval } from './statistics.ts'
+import { bootstrapInterval } from './statistics.ts'
 
 /** One held-out document's share of the sum. */
 export interface DocumentLoss {

@@ -1,9 +1,9 @@
 import { SmolforgeError } from '../errors.ts'
 import { neverStop, noProgress, type Progress, type StopSignal } from '../progress/progress.ts'
+import { wilsonInterval } from '../random/wilson.ts'
 import { complete } from './complete.ts'
 import type { EvaluatedModel } from './model.ts'
 import type { Score } from './score.ts'
-import { wilsonInterval } from './statistics.ts'
 import type { ChoiceItem, ChoiceTask, GenerativeTask, Task } from './task.ts'
 
 export interface EvaluateOptions {

@@ -1,3 +1,4 @@
+export { type Interval, wilsonInterval } from '../random/wilson.ts'
 export { finalAnswer, sameAnswer } from './answers.ts'
 export { type BaselineDomain, type BaselineOptions, type BaselineScores, baselines } from './baselines.ts'
 export {
@@ -32,10 +33,8 @@ export { type Sample, type SampleOptions, samples } from './samples.ts'
 export { isAboveChance, type Normalisation, type Score, type ScoreForm } from './score.ts'
 export {
   bootstrapInterval,
-  type Interval,
   percentileInterval,
   resample,
-  wilsonInterval,
 } from './statistics.ts'
 export type { ChoiceItem, ChoiceTask, GenerativeItem, GenerativeTask, Task } from './task.ts'
 export { type ArithmeticItem, arithmeticTask } from './tasks/arithmetic.ts'

@@ -1,21 +1,5 @@
 import type { Random } from '../random/random.ts'
-
-export interface Interval {
-  low: number
-  high: number
-}
-
-const Z95 = 1.959963984540054
-
-/** The 95 % interval of Wilson (1927) for `right` successes of `n`: sound for small n and shares near 0 or 1. */
-export function wilsonInterval(right: number, n: number): Interval {
-  if (n === 0) return { low: 0, high: 1 }
-  const share = right / n
-  const z2 = (Z95 * Z95) / n
-  const centre = (share + z2 / 2) / (1 + z2)
-  const half = (Z95 / (1 + z2)) * Math.sqrt((share * (1 - share)) / n + z2 / (4 * n))
-  return { low: Math.max(0, centre - half), high: Math.min(1, centre + half) }
-}
+import type { Interval } from '../random/wilson.ts'
 
 /**
  * The 95 % percentile interval of a statistic under resampling: `statistic` gets indices drawn with replacement

@@ -19,6 +19,7 @@ export {
 export type { TensorPlace } from './checkpoints/weights.ts'
 export { fromHfConfig, headDim, type LlamaConfig, llamaConfigSchema, toHfConfig } from './config.ts'
 export { parameterCount, trainFlopsPerToken } from './cost.ts'
+export { EmbeddingModel, type EncoderOptions, type Pooling, poolings } from './encoders/embeddingModel.ts'
 export { type FetchedModel, type FetchModelOptions, fetchModel, knownModelNames } from './fetch/fetchModel.ts'
 export type { GeneratedToken } from './generation.ts'
 export { type GenerateOptions, LanguageModel, type TextOptions } from './languageModel.ts'

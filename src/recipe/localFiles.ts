@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { listGitFiles } from '../corpus/index.ts'
 import { fileError } from '../errors.ts'
 import { hashFile } from '../files/atomic.ts'
 
@@ -12,6 +13,22 @@ export async function hashLocalFiles(
   const hashes: Record<string, string> = {}
   if (baseDir === undefined) return hashes
   for (const path of paths) hashes[path] = await hashTree(resolve(baseDir, path))
+  return hashes
+}
+
+/** The same of what git tracks in each checkout; its own folder changes with every fetch. */
+export async function hashCheckouts(
+  paths: readonly string[],
+  baseDir: string | undefined,
+): Promise<Record<string, string>> {
+  const hashes: Record<string, string> = {}
+  if (baseDir === undefined) return hashes
+  for (const path of paths) {
+    const { commit, files } = await listGitFiles(resolve(baseDir, path))
+    const hash = createHash('sha256').update(commit)
+    for (const file of files) hash.update(`\0${file.name}\0`).update(await hashFile(file.path))
+    hashes[`git:${path}`] = hash.digest('hex')
+  }
   return hashes
 }
 

@@ -1,6 +1,7 @@
+import { rubricNames } from '../curate/index.ts'
 import { scheduleRate } from '../train/index.ts'
 import { hashJson } from './canonical.ts'
-import { hashLocalFiles } from './localFiles.ts'
+import { hashCheckouts, hashLocalFiles } from './localFiles.ts'
 import type { Recipe } from './schema.ts'
 import type { Step } from './step.ts'
 import type { AblateConfig } from './steps/ablate.ts'
@@ -51,17 +52,26 @@ class Plan {
 /** From sources to clean training documents; a section that the recipe leaves out is no step. */
 async function planCuration(plan: Plan, recipe: Recipe, baseDir?: string): Promise<string> {
   const { seed, curate, evaluation } = recipe
-  const files = await hashLocalFiles(
-    recipe.sources.flatMap(({ path }) => (path === undefined ? [] : [path])),
-    baseDir,
-  )
+  const files = {
+    ...(await hashLocalFiles(
+      recipe.sources.flatMap(({ path }) => (path === undefined ? [] : [path])),
+      baseDir,
+    )),
+    ...(await hashCheckouts(
+      recipe.sources.flatMap(({ git }) => (git === undefined ? [] : [git])),
+      baseDir,
+    )),
+  }
   let text = plan.add('read', 'read', [], { seed, sources: recipe.sources, files })
   if (curate.language) text = plan.add('language', 'language', [text], curate.language)
   if (curate.quality) text = plan.add('quality', 'quality', [text], { groups: curate.quality })
   text = plan.add('dedup', 'dedup', [text], { seed, ...curate.dedup })
   if (curate.classifier) {
-    const { seeds } = curate.classifier
-    const labels = 'file' in seeds ? await hashLocalFiles([seeds.file], baseDir) : undefined
+    const { seeds, embeddings } = curate.classifier
+    const named = [...('file' in seeds ? [seeds.file] : []), ...(embeddings ? [embeddings.model] : [])]
+    const own = 'judge' in seeds && !rubricNames.some((name) => name === seeds.judge.rubric)
+    if (own) named.push(seeds.judge.rubric)
+    const labels = named.length > 0 ? await hashLocalFiles(named, baseDir) : undefined
     text = plan.add('classify', 'classify', [text], { seed, ...curate.classifier, labels })
   }
   const split = plan.add('split', 'split', [text], { seed, ...curate.heldOut })

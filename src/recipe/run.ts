@@ -79,6 +79,37 @@ export async function runRecipe(recipe: Recipe, options: RunOptions = {}): Promi
   }
   const plan = await planRecipe(recipe, places.baseDir)
   const steps = options.until ? withNeeded(plan, options.until) : plan
+  return runSteps(steps, places, {
+    ...options,
+    begin: () => describeRun(recipe, plan, places, options),
+    async end() {
+      await writeLedger(runDir, plan)
+      await linkLastModel(runDir, plan)
+    },
+    started,
+  })
+}
+
+/** What a run needs besides its steps and places. */
+export interface StepsOptions extends Pick<RunOptions, 'writeReport' | 'stop' | 'onEvent' | 'thread'> {
+  /** Done with the folder locked, before the first step and after the last. */
+  begin?: () => Promise<void>
+  end?: () => Promise<void>
+  started?: number
+}
+
+/**
+ * Does the steps that are missing in a folder, in order, as `runRecipe` does those of a recipe.
+ *
+ * @throws SmolforgeError `interrupted` when the stop signal was given; what was done is saved.
+ */
+export async function runSteps(
+  steps: readonly Step[],
+  places: RunPlaces,
+  options: StepsOptions,
+): Promise<RunOutcome> {
+  const { runDir } = places
+  const { started = Date.now() } = options
   try {
     await mkdir(join(runDir, 'steps'), { recursive: true })
   } catch (error) {
@@ -92,11 +123,10 @@ export async function runRecipe(recipe: Recipe, options: RunOptions = {}): Promi
   const useWorker = (options.thread ?? (workersAvailable ? 'worker' : 'here')) === 'worker'
   const worker = useWorker && workersAvailable ? new StepWorker() : undefined
   try {
-    await describeRun(recipe, plan, places, options)
+    await options.begin?.()
     const run = new RunOfSteps(steps, places, worker?.execute ?? executeHere, options)
     const outcome = await run.all()
-    await writeLedger(runDir, plan)
-    await linkLastModel(runDir, plan)
+    await options.end?.()
     options.onEvent?.({
       type: 'run-done',
       runDir,
@@ -115,11 +145,11 @@ class RunOfSteps {
   readonly #steps: readonly Step[]
   readonly #places: RunPlaces
   readonly #execute: StepExecutor
-  readonly #options: RunOptions
+  readonly #options: StepsOptions
   readonly #records = new Map<string, StepRecord>()
   readonly #verified = new Set<string>()
 
-  constructor(steps: readonly Step[], places: RunPlaces, execute: StepExecutor, options: RunOptions) {
+  constructor(steps: readonly Step[], places: RunPlaces, execute: StepExecutor, options: StepsOptions) {
     this.#steps = steps
     this.#places = places
     this.#execute = execute

@@ -14,7 +14,10 @@ const languageSchema = z
 
 /** Options of a rule that are numbers, each with the default of its paper when it is not given. */
 const limits = <Name extends string>(...names: readonly Name[]) => {
-  const option = z.number().optional().describe("A limit of the rule; the paper's if not given.")
+  const option = z
+    .union([z.number(), z.literal(false)], { error: 'write a number, or false for no limit' })
+    .optional()
+    .describe("A limit of the rule; the paper's if not given, none if false.")
   return z.strictObject(
     Object.fromEntries(names.map((name) => [name, option])) as Record<Name, typeof option>,
   )
@@ -23,6 +26,12 @@ const limits = <Name extends string>(...names: readonly Name[]) => {
 const rulesSchema = z
   .strictObject({
     gopherRepetition: limits('dupLineFrac', 'dupParaFrac', 'dupLineCharFrac', 'dupParaCharFrac')
+      .extend({
+        topNGrams: limits('2', '3', '4').optional().describe('Characters in the most frequent n-gram, by n.'),
+        dupNGrams: limits('5', '6', '7', '8', '9', '10')
+          .optional()
+          .describe('Characters in repeated n-grams, by n.'),
+      })
       .optional()
       .describe('Repetition heuristics of Gopher.'),
     gopherQuality: limits(
@@ -36,6 +45,12 @@ const rulesSchema = z
       'maxNonAlphaWordsRatio',
       'minStopWords',
     )
+      .extend({
+        stopWords: z
+          .array(z.string().min(1))
+          .optional()
+          .describe('Words of which minStopWords must occur; eight English ones if not given.'),
+      })
       .optional()
       .describe('Quality heuristics of Gopher.'),
     c4Quality: limits('minNumSentences')
@@ -43,10 +58,31 @@ const rulesSchema = z
         filterLoremIpsum: z.boolean().optional().describe('Drop documents with "lorem ipsum".'),
         filterCurlyBracket: z.boolean().optional().describe('Drop documents with a curly bracket.'),
         filterNoTerminalPunct: z.boolean().optional().describe('Remove lines without terminal punctuation.'),
+        filterJavascript: z.boolean().optional().describe('Remove lines that mention javascript.'),
+        filterPolicy: z.boolean().optional().describe('Remove lines about cookies and terms of use.'),
+        removeCitations: z.boolean().optional().describe('Remove citation marks such as [12].'),
+        minWordsPerLine: z.int().optional().describe('Remove lines of fewer words.'),
+        maxWordLength: z
+          .int()
+          .optional()
+          .describe('Remove lines with a longer word, in characters; -1 for none.'),
+        splitParagraph: z.boolean().optional().describe('Look at lines; at sentences if false.'),
       })
       .optional()
       .describe('Heuristics of C4: they also remove lines.'),
     fineWebQuality: limits('linePunctThr', 'shortLineThr', 'charDuplicatesRatio', 'newLineRatio')
+      .extend({
+        linePunctExcludeZero: z.boolean().optional().describe('Spare texts without any end mark.'),
+        shortLineLength: z
+          .int()
+          .positive()
+          .optional()
+          .describe('Characters of a short line; 30 if not given.'),
+        stopChars: z
+          .string()
+          .optional()
+          .describe('The end marks, as one string; those of all scripts if not given.'),
+      })
       .optional()
       .describe('What FineWeb adds to them.'),
     codeQuality: limits(
@@ -96,6 +132,40 @@ const dedupSchema = z
   })
   .describe('Exact and near-duplicate removal.')
 
+const judgeSchema = z
+  .strictObject({
+    rubric: z
+      .string()
+      .min(1)
+      .default('edu')
+      .describe('edu, maths, code, or a text file of your own, relative to the recipe.'),
+    documents: positive.default(2000).describe('So many documents are judged, evenly from the sources.'),
+    endpoint: z
+      .string()
+      .min(1)
+      .describe('Base address of a server with the OpenAI chat API; its key is SMOLFORGE_JUDGE_KEY.'),
+    model: z.string().min(1).describe('The model there.'),
+    maxCharacters: positive.default(12_000).describe('As much of a document is shown to the judge.'),
+    concurrency: positive.default(8).describe('Requests on their way at once.'),
+    check: share.default(0.05).describe('Share of those documents that is judged twice.'),
+  })
+  .describe('Labels by a large model. What it answered is kept in the cache and asked for once.')
+
+const embeddingsSchema = z
+  .strictObject({
+    model: z
+      .string()
+      .min(1)
+      .describe('A Llama, BERT or RoBERTa: a folder or a GGUF file, relative to the recipe.'),
+    maxTokens: positive.default(512).describe('Tokens of a text that are embedded.'),
+    distil: positive
+      .optional()
+      .describe(
+        'So many documents are scored by the embeddings for a linear classifier to learn from, which scores the rest.',
+      ),
+  })
+  .describe('The classifier works on embeddings instead of words.')
+
 const classifierSchema = z
   .strictObject({
     domains: domains.optional().describe('Only documents of these domains are judged; all if not given.'),
@@ -108,8 +178,14 @@ const classifierSchema = z
             ),
           }),
           z.strictObject({
-            file: z.string().min(1).describe('JSON lines {"text", "label": 0-5}, relative to the recipe.'),
+            file: z
+              .string()
+              .min(1)
+              .describe(
+                'JSON lines {"text", "label": 0-5} or {"id", "label"} with ids of the run\'s documents, relative to the recipe.',
+              ),
           }),
+          z.strictObject({ judge: judgeSchema }),
           z.strictObject({
             sources: z
               .record(z.string(), z.number().min(0).max(5))
@@ -117,13 +193,24 @@ const classifierSchema = z
             documents: positive.default(2000).describe('At most so many documents of each source.'),
           }),
         ],
-        { error: 'write rubric: N, file: PATH or sources: {NAME: LABEL}' },
+        { error: 'write rubric: N, file: PATH, judge: {...} or sources: {NAME: LABEL}' },
       )
       .prefault({ rubric: 2000 })
       .describe('Labelled examples the classifier learns from.'),
-    threshold: z.number().min(0).max(5).default(3).describe('Documents with a lower score are dropped.'),
+    embeddings: embeddingsSchema.optional(),
+    threshold: z
+      .number()
+      .min(0)
+      .max(5)
+      .default(3)
+      .describe(
+        'Documents with a lower score are dropped, and from this label on an example counts as good.',
+      ),
+    keep: share
+      .optional()
+      .describe('Instead of the threshold: the share of the judged documents that stays, best first.'),
   })
-  .describe('A linear quality classifier, trained from seed labels in the way of FineWeb-Edu.')
+  .describe('A quality classifier, trained from labels in the way of FineWeb-Edu.')
 
 const heldOutSchema = z
   .strictObject({

@@ -1,4 +1,6 @@
 export { dataCard, modelCard } from './cards.ts'
+export { type ClassifierReport, classifierSummary } from './classifierData.ts'
+export { writeClassifierReport } from './classifierReport.ts'
 export { collectReport } from './collect.ts'
 export { type RunReport, runReportSchema } from './data.ts'
 export { fillTemplate, writeReport } from './write.ts'

@@ -180,6 +180,16 @@ export interface Backend {
     columns: number,
     eps: number,
   ): void
+  /** y = (x - mean) / sqrt(variance + eps) * weight + bias */
+  layerNorm(
+    x: Handle,
+    weight: Handle,
+    bias: Handle,
+    y: Handle,
+    rows: number,
+    columns: number,
+    eps: number,
+  ): void
   /** dx and dweight may each be `NONE`. */
   rmsNormGradient(
     x: Handle,
@@ -234,7 +244,7 @@ export interface Backend {
     inverse: boolean,
   ): void
   /**
-   * Causal attention; logSumExp[b, h, t] is kept for the gradient; segments may be `NONE`. f32 or bf16: y as q, v as
+   * Attention; logSumExp[b, h, t] is kept for the gradient; segments may be `NONE`. f32 or bf16: y as q, v as
    * k, and for the gradient all alike. q, k and v, or their gradients, may be other columns of one buffer.
    */
   attention(q: Handle, k: Handle, v: Handle, y: Handle, logSumExp: Handle, shape: AttentionShape): void
@@ -324,6 +334,7 @@ export const Unary = {
   sigmoid: 4,
   silu: 5,
   logSigmoid: 6,
+  gelu: 7,
 } as const
 
 export const Binary = { add: 0, sub: 1, mul: 2 } as const
@@ -337,8 +348,9 @@ export interface AttentionShape {
   heads: number
   kvHeads: number
   headDim: number
-  /** Keys that count: query i sees keys 0 .. keyLength - time + i. */
+  /** Keys that count: query i sees keys 0 .. keyLength - time + i, or all of them where it is not causal. */
   keyLength: number
+  causal: boolean
   /** i32[batch, time], or `NONE`. */
   segments: Handle
   /** The width of the rows in which q lies and where its heads begin there; 0 and 0 where they lie alone. */

@@ -15,6 +15,7 @@ export { type AttentionOptions, attention, cachedAttention, selfAttention } from
 export {
   add,
   exp,
+  gelu,
   log,
   logSigmoid,
   mul,
@@ -28,7 +29,7 @@ export {
 export { headLoss, tokenLogProbs } from './operations/head.ts'
 export { type LinearOptions, linear, normLinears, swigluLinear } from './operations/linears.ts'
 export { matmul, reshape, transpose } from './operations/matrix.ts'
-export { rmsNorm } from './operations/normalise.ts'
+export { layerNorm, rmsNorm } from './operations/normalise.ts'
 export { recompute } from './operations/recompute.ts'
 export { mean, sum } from './operations/reduce.ts'
 export { type RopeInPlaceOptions, type RopeOptions, rope, ropeInPlace } from './operations/rope.ts'

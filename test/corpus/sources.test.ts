@@ -14,7 +14,9 @@ describe('a source in a recipe', () => {
         .safeParse(source)
         .error?.issues.map((issue) => issue.message)
         .join('; ') ?? ''
-    expect(messages({ ...good, path: undefined })).toContain('exactly one of npm, path and generate')
+    expect(messages({ ...good, path: undefined })).toContain(
+      'exactly one of npm, path, git, hub, s3 and generate',
+    )
     expect(messages({ ...good, generate: 'x', documents: 3 })).toContain('exactly one')
     expect(messages({ ...good, path: undefined, npm: 'a@1.2.3' })).toContain('npm and integrity go together')
     expect(messages({ ...good, path: undefined, npm: 'a@^1.2.3', integrity: 'md5' })).toMatch(

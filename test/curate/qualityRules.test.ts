@@ -72,6 +72,7 @@ describe('gopherQuality', () => {
 })
 
 describe('gopherRepetition', () => {
+  const noDupNGrams = { 5: 1, 6: 1, 7: 1, 8: 1, 9: 1, 10: 1 }
   const paragraphs = (count: number, name: string) =>
     Array.from({ length: count }, (_, i) =>
       Array.from({ length: 12 }, (_, word) => `${name}${i}word${word}`).join(' '),
@@ -83,7 +84,7 @@ describe('gopherRepetition', () => {
 
   it('drops repeated paragraphs and lines above the limit and keeps them at it', async () => {
     const once = paragraphs(7, 'p')
-    const rule = gopherRepetition({ dupNGrams: [1, 1, 1, 1, 1, 1], dupParaCharFrac: 1, dupLineCharFrac: 1 })
+    const rule = gopherRepetition({ dupNGrams: noDupNGrams, dupParaCharFrac: 1, dupLineCharFrac: 1 })
     const at = [...once, ...once.slice(0, 3)]
     expect(await outcome(rule, at.join('\n\n'))).toBe('keep')
     expect(await outcome(rule, [...at, once[0]].join('\n\n'))).toBe('dupParaFrac')
@@ -96,7 +97,7 @@ describe('gopherRepetition', () => {
       'topNGrams',
     )
     const long = 'one longer phrase of nine words that comes twice'
-    const rule = gopherRepetition({ topNGrams: [1, 1, 1] })
+    const rule = gopherRepetition({ topNGrams: { 2: 1, 3: false, 4: null } })
     expect(await outcome(rule, `${long} ${unique.slice(0, 8).join(' ')} ${long}`)).toBe('dupNGrams')
     expect(await outcome(rule, `${long} ${unique.join(' ')} ${long}`)).toBe('keep')
   })

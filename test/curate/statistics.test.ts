@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type StatisticsField, statisticsFields, textStatistics } from '../../src/curate/index.ts'
 import { kernels } from '../../src/curate/kernels.ts'
+import { defaultCounting } from '../../src/curate/statistics.ts'
 import { Random } from '../../src/random/random.ts'
 import { slowLines, slowRepetition, slowWords } from './slowStatistics.ts'
 
@@ -28,6 +29,18 @@ const BREAKS = [' ', ' ', ' ', ' ', ' ', '\n', '\n\n', ' \n ', '\n\n\n', '  ']
 /** Tokens with spaces around them, so that every tokenizer finds the same ones. */
 function randomText(random: Random, length: number): string {
   return Array.from({ length }, () => random.pick(WORDS) + random.pick(BREAKS)).join('')
+}
+
+/** What C4 leaves when it takes any line. */
+function c4Texts(texts: readonly string[], maxWordLength: number): string[] {
+  const c4 = { ...defaultCounting.c4, filterNoTerminalPunct: false, minWordsPerLine: 0, maxWordLength }
+  return kernels().textStatistics(texts, {
+    ...defaultCounting,
+    c4,
+    columns: [],
+    afterC4: [0],
+    keepTexts: true,
+  }).texts
 }
 
 describe('the statistics of a text', () => {
@@ -86,19 +99,24 @@ describe('the statistics of a text', () => {
       texts.push(String.fromCodePoint(...Array.from({ length: random.int(40) }, () => random.int(0x110000))))
     }
     for (const { row } of textStatistics(texts)) expect([...row].every(Number.isFinite)).toBe(true)
-    const c4 = { removeCitations: true, filterNoTerminalPunct: false, minWordsPerLine: 0, maxWordLength: 2 }
-    const lines = kernels().c4Lines(texts, { ...c4, filterJavascript: true, filterPolicy: true })
-    expect(lines.texts).toHaveLength(texts.length)
+    expect(c4Texts(texts, 2)).toHaveLength(texts.length)
     kernels().detectLanguages(texts, 50)
-    kernels().minhashSignatures(texts, 5, 8, 1)
     ;new (kernels().NgramIndex)(texts, 3, 1).scan(texts)
-    kernels().scoreLinear(texts, new Float32Array(16), 0, 100)
+    kernels().scoreLinear(texts, new Float32Array(16), 0, 100, [])
   })
 
-  it('count Chinese, Japanese and Thai by character', () => {
-    const [chinese, thai] = textStatistics(['我们喜欢学习，也喜欢写代码。', 'ภาษาไทย'])
-    expect(chinese.get('words')).toBe(12)
-    expect(thai.get('words')).toBeGreaterThanOrEqual(5)
+  it('count the words of Chinese, Japanese, Thai and their like, or leave them whole as spaCy does', () => {
+    const texts = [
+      '我们喜欢学习，也喜欢写代码。',
+      '東京に行きました。',
+      'ภาษาไทยไม่มีช่องว่าง',
+      'ພາສາລາວ',
+      'ភាសាខ្មែរ',
+    ]
+    const words = textStatistics(texts).map((statistics) => statistics.get('words'))
+    expect(words).toEqual([7, 5, 5, 2, 1])
+    const whole = textStatistics(texts, { counting: { ...defaultCounting, segment: false } })
+    expect(whole.map((statistics) => statistics.get('words'))).toEqual([1, 1, 1, 1, 1])
   })
 
   it('come in linear time from one endless line or one mark repeated', () => {
@@ -131,9 +149,7 @@ describe('the statistics of a text', () => {
       expect([...row].every(Number.isFinite)).toBe(true)
     }
     const texts = marks.map((mark) => mark.repeat(400_000))
-    const c4 = { removeCitations: true, filterNoTerminalPunct: false, minWordsPerLine: 0, maxWordLength: -1 }
-    kernels().c4Lines(texts, { ...c4, filterJavascript: true, filterPolicy: true })
+    c4Texts(texts, -1)
     kernels().detectLanguages(texts, 2000)
-    kernels().minhashSignatures(texts, 5, 112, 1)
   })
 })

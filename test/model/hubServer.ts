@@ -31,9 +31,21 @@ const gitBlob = (bytes: Buffer) =>
  */
 export async function startHub(
   files: Record<string, Buffer>,
-  options: { model?: string; token?: string; lfs?: RegExp; announced?: Record<string, Buffer> } = {},
+  options: {
+    model?: string
+    kind?: 'models' | 'datasets'
+    token?: string
+    lfs?: RegExp
+    announced?: Record<string, Buffer>
+  } = {},
 ): Promise<TestHub> {
-  const { model = 'tiny/model', token, lfs = /\.(safetensors|gguf)$/, announced = {} } = options
+  const {
+    model = 'tiny/model',
+    kind = 'models',
+    token,
+    lfs = /\.(safetensors|gguf|parquet)$/,
+    announced = {},
+  } = options
   const requests: HubRequest[] = []
   const misbehave = new Map<string, Misbehaviour[]>()
 
@@ -51,8 +63,12 @@ export async function startHub(
       return
     }
     const url = new URL(request.url ?? '', 'http://hub')
-    const listing = new RegExp(`^/api/models/${model}/revision/(main|v2|${COMMIT})$`)
-    const resolve = new RegExp(`^/${model}/resolve/${COMMIT}/(.+)$`).exec(url.pathname)
+    const listing = new RegExp(
+      `^/api/${kind}/${model}/revision/(main|v2|refs%2Fconvert%2Fparquet|${COMMIT})$`,
+    )
+    const resolve = new RegExp(
+      `^${kind === 'models' ? '' : `/${kind}`}/${model}/resolve/${COMMIT}/(.+)$`,
+    ).exec(url.pathname)
     if (listing.test(url.pathname)) {
       response.setHeader('content-type', 'application/json')
       response.end(

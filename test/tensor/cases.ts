@@ -21,6 +21,7 @@ const simple: [string, (x: t.Tensor) => t.Tensor, (x: number) => number, boolean
   ['sqrt', t.sqrt, Math.sqrt, true],
   ['sigmoid', t.sigmoid, reference.sigmoid],
   ['silu', t.silu, (x) => x * reference.sigmoid(x)],
+  ['gelu', t.gelu, (x) => x * reference.normalUpTo(x)],
   ['logSigmoid', t.logSigmoid, (x) => Math.log(reference.sigmoid(x))],
   ['scale', (x) => t.scale(x, -1.7), (x) => -1.7 * x],
 ]
@@ -269,7 +270,7 @@ const attentionCase = (
 ): Case => {
   const s = { batch: 2, heads: 2, kvHeads: 1, capacity: sizes.time, keyLength: sizes.time, ...sizes }
   s.keyLength = sizes.keyLength ?? s.capacity
-  const { segments, ...rest } = s
+  const { segments, causal, ...rest } = s
   return {
     name: `attention, ${name}`,
     inputs: [
@@ -282,9 +283,10 @@ const attentionCase = (
         heads: s.heads,
         kvHeads: s.kvHeads,
         keyLength: sizes.keyLength,
+        causal,
         segments: segments && t.tensor(segments, [s.batch, s.time]),
       }),
-    wanted: ([q, k, v]) => reference.attention(q, k, v, { ...rest, segments }),
+    wanted: ([q, k, v]) => reference.attention(q, k, v, { ...rest, causal, segments }),
   }
 }
 
@@ -310,6 +312,20 @@ const attentions: Case[] = [
   attentionCase('documents that come back', {
     time: 7,
     headDim: 4,
+    segments: Int32Array.of(0, 1, 0, 1, 1, 2, 0, 3, 3, 2, 3, 2, 2, 2),
+  }),
+  attentionCase('all keys', { time: 19, headDim: 3, causal: false }),
+  attentionCase('all keys of a cache', { time: 3, capacity: 23, keyLength: 18, headDim: 4, causal: false }),
+  attentionCase('texts beside their padding', {
+    time: 7,
+    headDim: 4,
+    causal: false,
+    segments: Int32Array.of(0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1),
+  }),
+  attentionCase('whole documents that come back', {
+    time: 7,
+    headDim: 4,
+    causal: false,
     segments: Int32Array.of(0, 1, 0, 1, 1, 2, 0, 3, 3, 2, 3, 2, 2, 2),
   }),
 ]

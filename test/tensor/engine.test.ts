@@ -50,6 +50,44 @@ describe('at sizes that need blocks, chunks and threads', () => {
     }
   })
 
+  it('attention to all keys over several blocks of queries equals the plain one, in f32 and in bf16', () => {
+    const sizes = { batch: 2, time: 150, capacity: 150, heads: 2, kvHeads: 2, headDim: 18, keyLength: 150 }
+    const segments = Int32Array.from({ length: 300 }, (_, i) => (i % 150 < (i < 150 ? 97 : 150) ? 0 : 1))
+    const q = noise(300 * 36, 'q')
+    const q64 = Float64Array.from(q)
+    for (const documents of [undefined, segments]) {
+      const wanted = reference.attention(q64, q64, q64, { ...sizes, causal: false, segments: documents })
+      for (const precision of ['f32', 'bf16'] as const) {
+        t.configure({ precision })
+        const got = t.inference(() => {
+          const x = t.tensor(q, [2, 150, 36])
+          const kept = documents && t.tensor(documents, [2, 150])
+          return t.attention(x, x, x, { heads: 2, kvHeads: 2, causal: false, segments: kept }).read()
+        })
+        expectClose(got, wanted, precision === 'f32' ? 1e-5 : 2e-2)
+      }
+    }
+  })
+
+  it('layerNorm equals the plain one, far from zero too, and says that it has no gradient', () => {
+    for (const columns of [1, 7, 64, 385]) {
+      const x = noise(3 * columns, 'x').map((value) => 1000 + value)
+      const [weight, bias] = [noise(columns, 'w'), noise(columns, 'b')]
+      const got = t.inference(() =>
+        t
+          .layerNorm(t.tensor(x, [3, columns]), t.tensor(weight, [columns]), t.tensor(bias, [columns]), 1e-5)
+          .read(),
+      )
+      const [x64, w64, b64] = [x, weight, bias].map((each) => Float64Array.from(each))
+      expectClose(got, reference.layerNorm(x64, w64, b64, 1e-5), columns === 1 ? 1e-6 : 2e-3)
+    }
+    const p = t.parameter(noise(4, 'p'), [4])
+    expect(() => t.step(() => t.layerNorm(t.tensor(noise(8, 'x'), [2, 4]), p, p, 1e-5))).toThrow(
+      'no gradient',
+    )
+    p.free()
+  })
+
   it('the gradients of attention do not depend on how the queries are cut into blocks', () => {
     // A mask that hides everything before the last 20 positions leaves them with what a short sequence gives.
     const long = attentionGradients(211, 20)

@@ -61,6 +61,31 @@ export function rope(
   })
 }
 
+/** The normal distribution up to x, by its series: x + x³/3 + x⁵/15 + ... */
+export function normalUpTo(x: number): number {
+  let term = x
+  let sum = x
+  for (let i = 3; Math.abs(term) > 1e-18 && i < 400; i += 2) {
+    term *= (x * x) / i
+    sum += term
+  }
+  return 0.5 + (sum * Math.exp((-x * x) / 2)) / Math.sqrt(2 * Math.PI)
+}
+
+export function layerNorm(x: Values, weight: Values, bias: Values, eps: number): Values {
+  const columns = weight.length
+  const y = new Float64Array(x.length)
+  for (let row = 0; row < x.length; row += columns) {
+    const line = x.subarray(row, row + columns)
+    const mean = line.reduce((sum, value) => sum + value, 0) / columns
+    const variance = line.reduce((sum, value) => sum + (value - mean) ** 2, 0) / columns
+    for (let i = 0; i < columns; i++) {
+      y[row + i] = ((line[i] - mean) / Math.sqrt(variance + eps)) * weight[i] + bias[i]
+    }
+  }
+  return y
+}
+
 export interface AttentionSizes {
   batch: number
   time: number
@@ -69,6 +94,7 @@ export interface AttentionSizes {
   kvHeads: number
   headDim: number
   keyLength: number
+  causal?: boolean
   segments?: Int32Array
 }
 
@@ -80,7 +106,8 @@ export function attention(q: Values, k: Values, v: Values, s: AttentionSizes): V
       for (let t = 0; t < s.time; t++) {
         const query = ((b * s.time + t) * s.heads + head) * s.headDim
         const keys: { at: number; score: number }[] = []
-        for (let key = 0; key <= s.keyLength - s.time + t; key++) {
+        const last = s.causal === false ? s.keyLength - 1 : s.keyLength - s.time + t
+        for (let key = 0; key <= last; key++) {
           if (s.segments && s.segments[b * s.time + key] !== s.segments[b * s.time + t]) continue
           const at = ((b * s.capacity + key) * s.kvHeads + kvHead) * s.headDim
           let score = 0

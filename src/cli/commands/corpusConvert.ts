@@ -1,7 +1,9 @@
-import { basename, resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { convertCorpus, parquetCodecs, readerNames, sourceSchema } from '../../corpus/index.ts'
 import { SmolforgeError } from '../../errors.ts'
+import { collectReport } from '../../report/index.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
 import { collect, positiveInteger } from '../runRecipeFile.ts'
@@ -30,7 +32,10 @@ interface ConvertCommandOptions {
 export function addConvert(corpus: Command): void {
   corpus
     .command('convert')
-    .requiredOption('--input <path>', 'a file or folder in any form that a recipe reads')
+    .requiredOption(
+      '--input <path>',
+      'a file or folder in any form that a recipe reads, or the folder of a run: its curated texts',
+    )
     .requiredOption(
       '--output <path>',
       'OUT.jsonl, .jsonl.gz, .jsonl.zst or .parquet; or a new folder with a card',
@@ -65,19 +70,19 @@ export function addConvert(corpus: Command): void {
 Examples:
   smolforge corpus convert --input crawl.warc.gz --output pages.jsonl.zst
   smolforge corpus convert --input shards/ --include '*.parquet' --text-field content --output texts.parquet
-  smolforge corpus convert --input runs/tiny/steps/split/documents.jsonl.zst --output dataset --title "My texts"
+  smolforge corpus convert --input runs/quickstart --output dataset --title "My texts"
 ${exitCodesHelp}`,
     )
     .action(async (options: ConvertCommandOptions) => {
       const output = new Output(options)
       const start = performance.now()
-      if (options.threads !== undefined) useThreads(options.threads)
+      const run = existsSync(join(options.input, 'run.json')) ? await runCorpus(options.input) : undefined
       const name = sourceName(options.name ?? basename(options.input))
       const parsed = sourceSchema.safeParse({
         name,
         domain: options.domain,
         licence: options.licence,
-        path: resolve(options.input),
+        path: run?.documents ?? resolve(options.input),
         reader: options.reader,
         textField: options.textField,
         include: options.include.length > 0 ? options.include : undefined,
@@ -90,10 +95,12 @@ ${exitCodesHelp}`,
         output: options.output,
         parquetCodec: options.codec,
         card: options.card,
+        history: run,
         title: options.title,
         madeBy: `smolforge corpus convert --input ${basename(options.input)} --output ${basename(options.output)}`,
         cacheDir: resolve(options.cache),
         baseDir: process.cwd(),
+        extraction: { threads: options.threads },
         onProgress: ({ done, unit }) => {
           if (unit === 'bytes') bytes = done
         },
@@ -128,10 +135,23 @@ ${exitCodesHelp}`,
     })
 }
 
-/** The native passes ask for this when they first run. */
-function useThreads(threads: number): void {
-  process.env.SMOLFORGE_THREADS = String(threads)
-  process.env.RAYON_NUM_THREADS = String(threads)
+/** The curated documents of a run, with the funnel that they went through. */
+async function runCorpus(run: string) {
+  const documents = resolve(run, 'steps/decontaminate/documents.jsonl.zst')
+  if (!existsSync(documents)) {
+    throw new SmolforgeError('input', 'The curation of this run is not done', {
+      place: { file: documents },
+      hint: 'smolforge curate RECIPE --run DIR does it.',
+    })
+  }
+  const { funnel, damage } = await collectReport(run)
+  const steps = funnel.map(({ step, documentsIn, documentsOut, dropped }) => ({
+    step,
+    documentsIn,
+    documentsOut,
+    dropped: Object.fromEntries(Object.entries(dropped).map(([rule, drop]) => [rule, drop.documents])),
+  }))
+  return { documents, funnel: steps, damages: damage }
 }
 
 /** `My pages.warc.gz` as `my-pages`. */

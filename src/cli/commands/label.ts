@@ -15,6 +15,7 @@ import {
 } from '../../curate/index.ts'
 import { SmolforgeError } from '../../errors.ts'
 import { writeChunksAtomic } from '../../files/atomic.ts'
+import { sizeOf, tellDamage } from '../answerDocuments.ts'
 import { type DocumentCounts, readDocumentLines } from '../documentLines.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { nonNegativeNumber, shareNumber } from '../numbers.ts'
@@ -150,7 +151,9 @@ async function runLabel(options: Options): Promise<void> {
       ...totals(),
       output: options.output,
     })
-    const { bytes, damaged } = counts
+    tellDamage(options.input, counts)
+    const { damaged } = counts
+    const bytes = sizeOf(options.input)
     const documents = result.labelled + result.failed
     const seconds = (performance.now() - started) / 1000
     writeStatisticsLine({ documents, bytes, seconds, dropped: { 'no-score': result.failed }, damaged })

@@ -1,6 +1,6 @@
 import { loadAddon } from '../../native/addon.ts'
-import type { CorpusKernels, PageText } from '../kernels.ts'
-import type { FoundText, Reader } from './reader.ts'
+import { type CorpusKernels, type PageText, TOO_LONG } from '../kernels.ts'
+import type { FoundText, QuarantinedPage, Reader, Report } from './reader.ts'
 import { readWholeFiles } from './whole-files.ts'
 
 /** HTML files, one document each. */
@@ -15,8 +15,7 @@ export const readHtml: Reader = async function* (files, report, { extraction }) 
     group.forEach(({ file }, index) => {
       const page = pages[index]
       if (page === undefined || page.failure !== undefined) {
-        const reason = page?.failure ?? 'no result'
-        report.onDamage({ file: file.path, byteOffset: 0, bytesLost: file.bytes, reason })
+        reportNoText({ file, part: '', byteOffset: 0, byteLength: file.bytes }, page, report)
         return
       }
       found.push({ file, part: '', text: page.text, replaced: page.replaced, meta: pageMeta(page) })
@@ -31,4 +30,19 @@ export function pageMeta(page: PageText): Record<string, string> {
   if (page.title !== '') meta.title = page.title
   if (page.language !== '') meta.declaredLanguage = page.language
   return meta
+}
+
+/** A page without text is a damage; one that was given up for the time that it took is put under quarantine. */
+export function reportNoText(
+  place: Omit<QuarantinedPage, 'reason'>,
+  page: PageText | undefined,
+  report: Report,
+): void {
+  const reason = page?.failure ?? 'no result'
+  const { file, byteOffset, byteLength, url } = place
+  if (reason.startsWith(TOO_LONG)) report.onQuarantine({ ...place, reason })
+  else {
+    const id = url === undefined ? {} : { id: url }
+    report.onDamage({ file: file.path, byteOffset, bytesLost: byteLength, reason, ...id })
+  }
 }

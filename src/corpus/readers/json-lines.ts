@@ -1,29 +1,23 @@
-import { SmolforgeError } from '../../errors.ts'
 import type { SourceFile } from '../files.ts'
-import { type Line, readLines } from '../lines.ts'
+import { type Line, type PackedDamage, readLines } from '../lines.ts'
 import type { FoundText, Reader, Report } from './reader.ts'
 import { textOfRow } from './rows.ts'
 
 /**
  * JSON lines, plain, gzip or zstd: `{"text": …}` (or the field that the source names) with an optional `url`; other short
- * values go to the document's meta. A line that is no such object is a damage, and so is the rest of a file whose compression is broken.
+ * values go to the document's meta. A line that is no such object is a damage, and so is a stretch whose compression is broken: lines go on
+ * behind it.
  */
 export const readJsonLinesTexts: Reader = async function* (files, report, { textField }) {
   for (const file of files) {
-    try {
-      for await (const lines of readLines(file.path)) {
-        const found: FoundText[] = []
-        for (const line of lines) {
-          const text = parseLine(line, file, report, textField)
-          if (text !== undefined) found.push(text)
-        }
-        yield found
+    const onDamage = (damage: PackedDamage) => report.onDamage({ file: file.path, ...damage })
+    for await (const lines of readLines(file.path, onDamage)) {
+      const found: FoundText[] = []
+      for (const line of lines) {
+        const text = parseLine(line, file, report, textField)
+        if (text !== undefined) found.push(text)
       }
-    } catch (error) {
-      if (!(error instanceof SmolforgeError) || error.code !== 'damaged') throw error
-      const byteOffset = Math.min(error.place.byte ?? 0, file.bytes)
-      const reason = error.message
-      report.onDamage({ file: file.path, byteOffset, bytesLost: file.bytes - byteOffset, reason })
+      yield found
     }
     report.onBytes(file.bytes)
   }
@@ -38,16 +32,27 @@ function parseLine(line: Line, file: SourceFile, report: Report, textField: stri
       reason: `line ${line.line}: ${reason}`,
     })
   if (line.tooLong) return void damaged('longer than 64 MiB')
-  const json = line.line === 1 ? line.text.replace(/^\uFEFF/, '') : line.text
-  // Dumps that were written to a full disk hold runs of zero bytes.
+  let json = line.line === 1 ? line.text.replace(/^\uFEFF/, '') : line.text
   if (json.trim() === '') return undefined
+  // Dumps that were written to a full disk hold runs of zero bytes; a line may go on behind them.
+  const zeros = /^\0*/.exec(json)?.[0].length ?? 0
+  if (zeros > 0) {
+    report.onDamage({
+      file: file.path,
+      byteOffset: line.byteOffset,
+      bytesLost: zeros,
+      reason: `line ${line.line}: zero bytes`,
+    })
+    json = json.slice(zeros)
+    if (json.trim() === '') return undefined
+  }
   let value: unknown
   try {
     value = JSON.parse(json)
   } catch {
-    return void damaged(/^\0+$/.test(json) ? 'zero bytes' : 'no JSON')
+    return void damaged('no JSON')
   }
   const found = textOfRow(value, textField)
   if ('failure' in found) return void damaged(found.failure)
-  return { file, part: String(line.line), ...found }
+  return { file, part: String(line.line), replaced: line.replaced, ...found }
 }

@@ -1,4 +1,4 @@
-import type { Damage, Document } from '../document.ts'
+import type { Damage, Document, Quarantined } from '../document.ts'
 import type { SourceFile } from '../files.ts'
 import type { ExtractOptions } from '../kernels.ts'
 
@@ -23,8 +23,15 @@ export interface ReaderOptions {
   extraction?: ExtractOptions
 }
 
+/** A page whose extraction was given up after too long. */
+export interface QuarantinedPage extends Omit<Quarantined, 'id' | 'file'> {
+  file: SourceFile
+  part: string
+}
+
 /** What a reader reports besides texts. */
 export interface Report {
+  onQuarantine: (page: QuarantinedPage) => void
   onDamage: (damage: Damage) => void
   onSkip: (reason: string) => void
   /** Bytes of input that were dealt with since the last call. */

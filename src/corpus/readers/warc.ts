@@ -2,7 +2,7 @@ import { fileError, SmolforgeError } from '../../errors.ts'
 import { loadAddon } from '../../native/addon.ts'
 import type { SourceFile } from '../files.ts'
 import type { CorpusKernels, WarcReader, WarcRecord } from '../kernels.ts'
-import { pageMeta } from './html.ts'
+import { pageMeta, reportNoText } from './html.ts'
 import type { FoundText, Reader } from './reader.ts'
 
 const MAX_RECORD_BYTES = 64 << 20
@@ -44,10 +44,8 @@ export const readWarc: Reader = async function* (files, report, { extraction }) 
       records.forEach(({ record, part }, at) => {
         const page = pages[at]
         if (page === undefined || page.failure !== undefined) {
-          const reason = page?.failure ?? 'no result'
-          const { offset, length, url } = record
-          const id = url === undefined ? {} : { id: url }
-          report.onDamage({ file: file.path, byteOffset: offset, bytesLost: length, reason, ...id })
+          const { offset: byteOffset, length: byteLength, url } = record
+          reportNoText({ file, part, byteOffset, byteLength, url }, page, report)
           return
         }
         found.push({

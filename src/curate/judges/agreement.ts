@@ -24,7 +24,10 @@ export function agreementOf(pairs: readonly (readonly [number, number])[]): Agre
     withinOne: share((a, b) => Math.abs(a - b) <= 1),
     kappa: kappaOf(pairs, (a, b) => (a === b ? 0 : 1)),
     quadraticKappa: kappaOf(pairs, (a, b) => (a - b) ** 2),
-    spearman: correlation(ranks(pairs.map(([a]) => a)), ranks(pairs.map(([, b]) => b))),
+    spearman: spearman(
+      pairs.map(([a]) => a),
+      pairs.map(([, b]) => b),
+    ),
     meanDifference: mean(pairs.map(([a, b]) => b - a)),
   }
 }
@@ -44,6 +47,11 @@ function countsOf(values: readonly number[]): Map<number, number> {
   const counts = new Map<number, number>()
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
   return counts
+}
+
+/** Rank correlation, ties at their middle rank (Spearman 1904); NaN when one side does not vary. */
+export function spearman(x: readonly number[], y: readonly number[]): number {
+  return correlation(ranks(x), ranks(y))
 }
 
 function ranks(values: readonly number[]): number[] {

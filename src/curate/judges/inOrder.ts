@@ -1,13 +1,15 @@
 /**
  * Does `work` on every item, at most `concurrency` at once, and yields the results in the order of the items. Nothing is
  * read far ahead: a slow item holds back those after it once four times `concurrency` wait. When one fails, `abort` tells
- * the others, and its error is thrown once all have ended.
+ * the others, unless `letOthersEnd` says of its error that what has begun is worth its end; the error is thrown once all
+ * have ended.
  */
 export async function* mapInOrder<Item, Result>(
   items: AsyncIterable<Item>,
   concurrency: number,
   work: (item: Item) => Promise<Result>,
   abort: AbortController,
+  letOthersEnd: (error: unknown) => boolean = () => false,
 ): AsyncGenerator<Result> {
   const waiting: Promise<Result>[] = []
   let running = 0
@@ -19,7 +21,7 @@ export async function* mapInOrder<Item, Result>(
       abort.signal.throwIfAborted()
       return await work(item)
     } catch (error) {
-      abort.abort(error)
+      if (!letOthersEnd(error)) abort.abort(error)
       throw error
     } finally {
       // The place goes to the next in the queue, or is free.
@@ -38,9 +40,9 @@ export async function* mapInOrder<Item, Result>(
     }
     while (waiting.length > 0) yield await (waiting.shift() as Promise<Result>)
   } catch (error) {
-    abort.abort(error)
+    if (!letOthersEnd(error)) abort.abort(error)
     await Promise.allSettled(waiting)
-    throw abort.signal.reason
+    throw abort.signal.aborted ? abort.signal.reason : error
   } finally {
     abort.abort()
   }

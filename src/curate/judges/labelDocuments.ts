@@ -144,7 +144,7 @@ async function* labelInOrder(
   }
   let done = 0
   try {
-    for await (const label of mapInOrder(documents, concurrency, work, abort)) {
+    for await (const label of mapInOrder(documents, concurrency, work, abort, isLimit)) {
       onProgress({ done: ++done, unit: 'documents' })
       yield label
     }
@@ -152,6 +152,9 @@ async function* labelInOrder(
     clearInterval(watch)
   }
 }
+
+/** At the most that may be spent no request begins; those on their way are paid for, so their answers are kept. */
+const isLimit = (error: unknown) => error instanceof SmolforgeError && error.code === 'usage'
 
 export interface LabelTotals {
   tokens: TokenCounts

@@ -1,56 +1,65 @@
-import { type C4LineOptions, kernels } from '../kernels.ts'
+import { type C4LineOptions, type CountingOptions, kernels } from '../kernels.ts'
+import { columnOf } from '../statistics.ts'
 import { keep, type Rule, type Verdict } from '../verdict.ts'
+import { type CountingOption, defineRule, flag, resolveRule, whole } from './definition.ts'
+import { atLeast, atMost, isBroken, type LimitOptions, thresholdOf } from './limits.ts'
 
-export interface C4QualityOptions extends Partial<C4LineOptions> {
-  /** Sentences that must remain once lines were removed; -1 turns it off. */
-  minNumSentences?: number
-  filterLoremIpsum?: boolean
-  filterCurlyBracket?: boolean
-}
+const lineOption = (name: keyof C4LineOptions, schema: CountingOption['schema']): CountingOption => ({
+  schema,
+  apply: (counting: CountingOptions, value: never) => ({
+    ...counting,
+    c4: { ...counting.c4, [name]: value },
+  }),
+})
 
 /**
  * C4's heuristics (Raffel et al. 2020) with datatrove's definitions and defaults (`c4_filters.py`): removes lines
  * without terminal punctuation, too short, with an endless word, about javascript, cookies or terms of use, and
  * citation marks; drops documents with "lorem ipsum", a curly bracket, or too few sentences left.
  */
+export const c4QualityDefinition = defineRule({
+  name: 'c4Quality',
+  command: 'c4',
+  editsText: true,
+  limits: [
+    atMost('filterLoremIpsum', 'c4LoremIpsumLines', 0),
+    atMost('filterCurlyBracket', 'c4CurlyBracketLines', 0),
+    // Sentences that must remain once lines were removed; -1 turns it off.
+    atLeast('minNumSentences', 'c4Sentences', 5),
+  ],
+  counting: {
+    splitParagraph: lineOption('splitParagraph', flag),
+    removeCitations: lineOption('removeCitations', flag),
+    filterNoTerminalPunct: lineOption('filterNoTerminalPunct', flag),
+    minWordsPerLine: lineOption('minWordsPerLine', whole),
+    maxWordLength: lineOption('maxWordLength', whole),
+    filterJavascript: lineOption('filterJavascript', flag),
+    filterPolicy: lineOption('filterPolicy', flag),
+  },
+})
+
+export type C4QualityOptions = LimitOptions<(typeof c4QualityDefinition.limits)[number]['option']> &
+  Partial<C4LineOptions>
+
+/** Cuts lines that are no sentences and drops texts with too little left, filler text or code. */
 export function c4Quality(options: C4QualityOptions = {}): Rule {
-  const { minNumSentences = 5, filterLoremIpsum = true, filterCurlyBracket = true, ...lines } = options
-  const lineOptions: C4LineOptions = { ...lineDefaults, ...lines }
-  const limits = [
-    { option: 'filterLoremIpsum', column: LOREM_IPSUM, on: filterLoremIpsum, max: 0 },
-    { option: 'filterCurlyBracket', column: CURLY_BRACKET, on: filterCurlyBracket, max: 0 },
-  ]
+  const { limits, counting } = resolveRule(c4QualityDefinition, options)
+  const columns = limits.map(({ field }) => columnOf(field))
   return {
-    name: 'c4Quality',
+    name: c4QualityDefinition.name,
     judge(batch) {
-      const { numbers, texts } = kernels().c4Lines(
+      const { numbers, texts } = kernels().textStatistics(
         batch.map(({ text }) => text),
-        lineOptions,
+        { ...counting, columns, afterC4: [], keepTexts: true },
       )
       return texts.map((text, i): Verdict => {
-        const row = numbers.subarray(i * COLUMNS, (i + 1) * COLUMNS)
-        for (const { option, column, on, max } of limits) {
-          const value = row[column]
-          if (on && value > max) return { keep: false, rule: `c4Quality.${option}`, value, threshold: max }
-        }
-        if (row[SENTENCES] < minNumSentences) {
-          const [value, threshold] = [row[SENTENCES], minNumSentences]
-          return { keep: false, rule: 'c4Quality.minNumSentences', value, threshold }
+        for (const [j, limit] of limits.entries()) {
+          const value = numbers[i * columns.length + j]
+          if (!isBroken(limit, value)) continue
+          return { keep: false, rule: `c4Quality.${limit.option}`, value, threshold: thresholdOf(limit) }
         }
         return text === batch[i].text ? keep : { keep: true, changes: { text } }
       })
     },
   }
 }
-
-const lineDefaults: C4LineOptions = {
-  removeCitations: true,
-  filterNoTerminalPunct: true,
-  minWordsPerLine: 3,
-  maxWordLength: 1000,
-  filterJavascript: true,
-  filterPolicy: true,
-}
-
-/** The columns of the native answer: lines that say lorem ipsum, lines with a curly bracket, sentences that remain. */
-const [LOREM_IPSUM, CURLY_BRACKET, SENTENCES, COLUMNS] = [0, 1, 2, 3]

@@ -1,39 +1,43 @@
+import { z } from 'zod'
 import type { Rule } from '../verdict.ts'
-import { limitsRule } from './limits.ts'
-
-export interface GopherQualityOptions {
-  minDocWords?: number
-  maxDocWords?: number
-  minAvgWordLength?: number
-  maxAvgWordLength?: number
-  /** Of `#` and of ellipses to tokens, each. */
-  maxSymbolWordRatio?: number
-  maxBulletLinesRatio?: number
-  maxEllipsisLinesRatio?: number
-  /** Tokens with at least one letter must be this share: datatrove calls it `max_non_alpha_words_ratio` all the same. */
-  maxNonAlphaWordsRatio?: number
-  /** How many of the, be, to, of, and, that, have, with must occur. English: set to 0 for other languages. */
-  minStopWords?: number
-}
+import { defineRule, makeLimitsRule } from './definition.ts'
+import { atLeast, atMost, type LimitOptions } from './limits.ts'
 
 /**
  * The quality heuristics of Gopher (Rae et al. 2021, arXiv 2112.11446, table A1) with datatrove's definitions and
  * defaults (`gopher_quality_filter.py`).
  */
-export function gopherQuality(options: GopherQualityOptions = {}): Rule {
-  const { minDocWords = 50, maxDocWords = 100_000, minAvgWordLength = 3, maxAvgWordLength = 10 } = options
-  const { maxSymbolWordRatio = 0.1, maxBulletLinesRatio = 0.9, maxEllipsisLinesRatio = 0.3 } = options
-  const { maxNonAlphaWordsRatio = 0.8, minStopWords = 2 } = options
-  return limitsRule('gopherQuality', [
-    { option: 'minDocWords', field: 'words', min: minDocWords },
-    { option: 'maxDocWords', field: 'words', max: maxDocWords },
-    { option: 'minAvgWordLength', field: 'meanWordLength', min: minAvgWordLength },
-    { option: 'maxAvgWordLength', field: 'meanWordLength', max: maxAvgWordLength },
-    { option: 'maxSymbolWordRatio', field: 'hashRatio', max: maxSymbolWordRatio },
-    { option: 'maxSymbolWordRatio', field: 'ellipsisRatio', max: maxSymbolWordRatio },
-    { option: 'maxBulletLinesRatio', field: 'bulletLinesRatio', max: maxBulletLinesRatio },
-    { option: 'maxEllipsisLinesRatio', field: 'ellipsisLinesRatio', max: maxEllipsisLinesRatio },
-    { option: 'maxNonAlphaWordsRatio', field: 'alphaWordsRatio', min: maxNonAlphaWordsRatio },
-    { option: 'minStopWords', field: 'stopWords', min: minStopWords },
-  ])
+export const gopherQualityDefinition = defineRule({
+  name: 'gopherQuality',
+  command: 'gopher-quality',
+  limits: [
+    atLeast('minDocWords', 'words', 50),
+    { ...atMost('maxDocWords', 'words', 100_000), offAtZero: true },
+    atLeast('minAvgWordLength', 'meanWordLength', 3),
+    { ...atMost('maxAvgWordLength', 'meanWordLength', 10), offAtZero: true },
+    // Of `#` and of ellipses to tokens, each.
+    { ...atMost('maxSymbolWordRatio', 'hashRatio', 0.1), offAtZero: true },
+    { ...atMost('maxSymbolWordRatio', 'ellipsisRatio', 0.1), offAtZero: true },
+    { ...atMost('maxBulletLinesRatio', 'bulletLinesRatio', 0.9), offAtZero: true },
+    { ...atMost('maxEllipsisLinesRatio', 'ellipsisLinesRatio', 0.3), offAtZero: true },
+    // Tokens with at least one letter must be this share, whatever datatrove calls it.
+    atLeast('maxNonAlphaWordsRatio', 'alphaWordsRatio', 0.8),
+    // How many of the stop words must occur: set it to 0 or give the words of another language.
+    atLeast('minStopWords', 'stopWords', 2),
+  ],
+  counting: {
+    stopWords: {
+      schema: z.array(z.string().min(1)).max(1000),
+      apply: (counting, stopWords: string[]) => ({ ...counting, stopWords }),
+    },
+  },
+})
+
+export type GopherQualityOptions = LimitOptions<(typeof gopherQualityDefinition.limits)[number]['option']> & {
+  /** English by default: the, be, to, of, and, that, have, with. */
+  stopWords?: readonly string[]
 }
+
+/** Drops texts that are too short or long, with odd word lengths, many symbols or bullets, few letters or stop words. */
+export const gopherQuality = (options: GopherQualityOptions = {}): Rule =>
+  makeLimitsRule(gopherQualityDefinition, options)

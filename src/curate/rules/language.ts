@@ -1,4 +1,6 @@
+import type { FastTextModel } from '../fastText.ts'
 import { kernels } from '../kernels.ts'
+import { languageCode } from '../languageCodes.ts'
 import type { Rule, Verdict } from '../verdict.ts'
 
 export interface LanguageGuess {
@@ -12,7 +14,7 @@ export interface LanguageGuess {
 export type LanguageDetector = (texts: readonly string[]) => LanguageGuess[] | Promise<LanguageGuess[]>
 
 export interface LanguageRuleOptions {
-  /** ISO 639-3 codes that stay, for example `['eng']`. */
+  /** Languages that stay, for example `['eng']`; ISO 639-1 codes will do. */
   keep: readonly string[]
   /** The least score of a kept language. */
   minScore?: number
@@ -21,8 +23,8 @@ export interface LanguageRuleOptions {
 
 /** Sets `language` and `scores.languageScore`; drops other languages (`language.keep`) and unsure ones (`language.minScore`). */
 export function languageRule(options: LanguageRuleOptions): Rule {
-  const { minScore = 0.3, detector = whatlangDetector } = options
-  const wanted = new Set(options.keep)
+  const { minScore = 0.3, detector = (texts) => whatlangDetector(texts) } = options
+  const wanted = new Set(options.keep.map(languageCode))
   return {
     name: 'language',
     async judge(batch) {
@@ -39,9 +41,21 @@ export function languageRule(options: LanguageRuleOptions): Rule {
   }
 }
 
+/**
+ * Language identification by a fastText model with a label for each language, such as lid.176 (`__label__en`) or
+ * GlotLID (`__label__eng_Latn`). The score is the model's probability.
+ */
+export function fastTextDetector(model: FastTextModel, threads?: number): LanguageDetector {
+  return (texts) =>
+    model.predict(texts, { threads }).map(([best]) => {
+      if (best === undefined) return { language: '', score: 0 }
+      return { language: languageCode(best.label), score: Math.min(best.probability, 1) }
+    })
+}
+
 /** Trigram language identification of 70 languages (the Rust crate `whatlang`) on the first 2,000 letters of a text. */
-export function whatlangDetector(texts: readonly string[]): LanguageGuess[] {
-  const { codes, scores } = kernels().detectLanguages(texts, DETECTED_CHARACTERS)
+export function whatlangDetector(texts: readonly string[], threads?: number): LanguageGuess[] {
+  const { codes, scores } = kernels().detectLanguages(texts, DETECTED_CHARACTERS, threads)
   return codes.map((language, i) => ({ language, score: scores[i] }))
 }
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { z } from 'zod'
 import { SmolforgeError } from '../../errors.ts'
-import type { HubFile } from './hub.ts'
+import type { HubFile } from '../../network/hub.ts'
 
 const REQUIRED = ['config.json', 'tokenizer.json']
 const OPTIONAL = [

@@ -1,90 +1,94 @@
 import { join, resolve } from 'node:path'
-import type { Document, DocumentStream } from '../../corpus/index.ts'
 import {
+  CLASSIFIER_FILE,
+  type ClassifierEvaluation,
   classifierRule,
   domainOf,
   type LabelledText,
   onlyFor,
-  readLabels,
-  seedLabels,
+  scoreThreshold,
+  type TextClassifier,
   trainClassifier,
+  trainEmbeddingClassifier,
 } from '../../curate/index.ts'
-import type { Recipe } from '../schema.ts'
+import { EmbeddingModel } from '../../model/index.ts'
 import type { StepKind, StepWork } from '../step.ts'
+import type { ClassifyConfig } from './classifyConfig.ts'
 import { curateStep, documentsOf, stopIfAsked, writeJson } from './curation.ts'
+import { judgedEvenly, seedExamples } from './seedExamples.ts'
+import { configureEngine } from './training.ts'
 
-export type ClassifyConfig = NonNullable<Recipe['curate']['classifier']> & { seed: number }
-
-/** Trains the quality classifier from its seed labels and drops what it scores under the threshold. */
+/** Trains the quality classifier from its labels and drops what it scores under the threshold. */
 export const classifyStep: StepKind<ClassifyConfig> = {
   kind: 'classify',
-  version: 1,
+  version: 2,
   resumes: false,
   async run(work) {
-    const { domains, threshold, seed } = work.config
-    const examples = await labelledExamples(work)
-    const classifier = trainClassifier(examples, { seed, threshold })
-    await classifier.save(join(work.folder, 'classifier.bin'))
+    const { domains, keep } = work.config
+    const examples = await seedExamples(work)
+    const { classifier, taught } = await train(work, examples)
+    await classifier.save(join(work.folder, CLASSIFIER_FILE))
     await writeJson(work, 'classifier.json', classifier.evaluation)
+    if (taught) await writeJson(work, 'embeddings.json', taught)
+    const threshold =
+      keep === undefined ? work.config.threshold : await scoreThreshold(classifier, judged(work), keep)
     const rule = classifierRule({ classifier, threshold })
     const result = await curateStep(work, documentsOf(work), [domains ? onlyFor(rule, { domains }) : rule])
-    const { precision, recall, f1, meanAbsoluteError } = classifier.evaluation
+    // Of what people or a judge said; a distilled classifier's own evaluation is against its teacher.
+    const { precision, recall, f1, meanAbsoluteError } = taught ?? classifier.evaluation
     return {
       ...result,
       counts: { ...result.counts, seedExamples: examples.length },
-      metrics: { precision, recall, f1, meanAbsoluteError },
+      metrics: { precision, recall, f1, meanAbsoluteError, ...(keep === undefined ? {} : { threshold }) },
     }
   },
 }
 
-async function labelledExamples(work: StepWork<ClassifyConfig>): Promise<LabelledText[]> {
-  const { seeds, domains } = work.config
-  if ('file' in seeds) return readLabels(resolve(work.places.baseDir, seeds.file))
-  const examples: LabelledText[] = []
-  if ('rubric' in seeds) {
-    const isJudged = (document: Document) => domains?.includes(domainOf(document)) ?? true
-    for await (const batch of evenly(documentsOf(work), isJudged, seeds.rubric)) {
+/** The classifier; where it learned from another, that one's evaluation too. */
+async function train(
+  work: StepWork<ClassifyConfig>,
+  examples: readonly LabelledText[],
+): Promise<{ classifier: TextClassifier; taught?: ClassifierEvaluation }> {
+  const { seed, threshold, embeddings } = work.config
+  if (embeddings === undefined) return { classifier: trainClassifier(examples, { seed, threshold }) }
+  configureEngine(work.places, 'f32')
+  const { model, maxTokens, distil } = embeddings
+  const encoder = await EmbeddingModel.open(resolve(work.places.baseDir, model), { maxTokens })
+  const teacher = await trainEmbeddingClassifier(examples, encoder, { seed, threshold }, async (texts) => {
+    const { width } = encoder.reference
+    const rows = new Float32Array(texts.length * width)
+    for (let from = 0; from < texts.length; from += PORTION) {
       stopIfAsked(work)
-      const texts = batch.map(({ text }) => text)
-      for (const [i, label] of seedLabels(texts).entries()) examples.push({ text: texts[i], label })
+      rows.set(encoder.embed(texts.slice(from, from + PORTION)), from * width)
+      work.onProgress({ done: from, total: texts.length, unit: 'documents', message: 'embedding' })
     }
-    return examples
-  }
-  const taken = new Map<string, number>()
-  for await (const batch of documentsOf(work)) {
-    stopIfAsked(work)
-    for (const { source, text } of batch) {
-      const label = seeds.sources[source]
-      const before = taken.get(source) ?? 0
-      if (label === undefined || before >= seeds.documents) continue
-      taken.set(source, before + 1)
-      examples.push({ text, label })
+    return rows
+  })
+  if (distil === undefined) return { classifier: teacher }
+  const lessons: LabelledText[] = []
+  for await (const batch of judgedEvenly(work, distil)) {
+    for (let from = 0; from < batch.length; from += PORTION) {
+      stopIfAsked(work)
+      const texts = batch.slice(from, from + PORTION).map(({ text }) => text)
+      for (const [i, label] of teacher.score(texts).entries()) lessons.push({ text: texts[i], label })
+      work.onProgress({
+        done: lessons.length,
+        total: distil,
+        unit: 'documents',
+        message: 'scoring by embeddings',
+      })
     }
   }
-  return examples
+  return { classifier: trainClassifier(lessons, { seed, threshold }), taught: teacher.evaluation }
 }
 
-/** The first documents of every source, so many that they are `count` in all. */
-async function* evenly(
-  documents: DocumentStream,
-  isWanted: (document: Document) => boolean,
-  count: number,
-): AsyncGenerator<Document[]> {
-  const bySource = new Map<string, Document[]>()
-  for await (const batch of documents) {
-    for (const document of batch) {
-      if (!isWanted(document)) continue
-      const some = bySource.get(document.source) ?? []
-      bySource.set(document.source, some)
-      if (some.length < count) some.push(document)
-    }
-  }
-  let left = count
-  const groups = [...bySource.values()].sort((a, b) => a.length - b.length)
-  for (const [i, group] of groups.entries()) {
-    const share = Math.ceil(left / (groups.length - i))
-    const some = group.slice(0, share)
-    left -= some.length
-    yield some
+/** Texts that are embedded between two looks at the stop signal. */
+const PORTION = 64
+
+async function* judged(work: StepWork<ClassifyConfig>) {
+  const { domains } = work.config
+  for await (const batch of documentsOf(work)) {
+    stopIfAsked(work)
+    yield batch.filter((document) => domains?.includes(domainOf(document)) ?? true)
   }
 }

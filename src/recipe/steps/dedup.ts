@@ -6,7 +6,7 @@ import { curateStep, documentsOf } from './curation.ts'
 /** Drops documents that are the same as an earlier one, or nearly so. */
 export const dedupStep: StepKind<Recipe['curate']['dedup'] & { seed: number }> = {
   kind: 'dedup',
-  version: 1,
+  version: 2,
   resumes: false,
   async run(work) {
     const { exact, minhash, seed } = work.config
@@ -17,6 +17,7 @@ export const dedupStep: StepKind<Recipe['curate']['dedup'] & { seed: number }> =
         : await minhashDedup(() => documentsOf(work), {
             ...minhash,
             seed,
+            scratch: work.folder,
             onProgress: work.onProgress,
             stop: work.stop,
           })

@@ -1,4 +1,10 @@
-import { type Damage, type DocumentStream, readSource, type SourceConfig } from '../../corpus/index.ts'
+import {
+  type Damage,
+  type DocumentStream,
+  type Quarantined,
+  readSource,
+  type SourceConfig,
+} from '../../corpus/index.ts'
 import { Random } from '../../random/random.ts'
 import { problemDocuments } from '../../synth/index.ts'
 import type { StepKind } from '../step.ts'
@@ -9,13 +15,15 @@ export interface ReadConfig {
   sources: SourceConfig[]
 }
 
-/** Reads every source of the recipe; what cannot be read is named to the byte in damage.json. */
+/** Reads every source of the recipe; what cannot be read is named to the byte in damage.json, what took too
+ * long by its id in quarantine.json. */
 export const readStep: StepKind<ReadConfig> = {
   kind: 'read',
   version: 1,
   resumes: false,
   async run(work) {
     const damage: Damage[] = []
+    const quarantine: Quarantined[] = []
     const skipped: Record<string, number> = {}
     const result = await curateStep(work, readAll(), [])
     async function* readAll(): DocumentStream {
@@ -26,6 +34,7 @@ export const readStep: StepKind<ReadConfig> = {
           seed: work.config.seed,
           generator: generate,
           onDamage: (part) => damage.push(part),
+          onQuarantine: (document) => quarantine.push(document),
           onSkip: (reason) => {
             skipped[reason] = (skipped[reason] ?? 0) + 1
           },
@@ -35,11 +44,18 @@ export const readStep: StepKind<ReadConfig> = {
       }
     }
     await writeJson(work, 'damage.json', damage)
+    await writeJson(work, 'quarantine.json', quarantine)
     await writeJson(work, 'skipped.json', skipped)
     const bytesLost = damage.reduce((sum, part) => sum + part.bytesLost, 0)
-    const warnings =
-      damage.length === 0 ? [] : [`${damage.length} damaged parts of the input, ${bytesLost} bytes lost`]
-    return { ...result, counts: { ...result.counts, damaged: damage.length }, warnings }
+    const warnings: string[] = []
+    if (damage.length > 0)
+      warnings.push(`${damage.length} damaged parts of the input, ${bytesLost} bytes lost`)
+    if (quarantine.length > 0) {
+      const some = quarantine.slice(0, 3).map(({ id }) => id)
+      warnings.push(`${quarantine.length} documents took too long and were left out: ${some.join(', ')}`)
+    }
+    const counts = { ...result.counts, damaged: damage.length, quarantined: quarantine.length }
+    return { ...result, counts, warnings }
   },
 }
 

@@ -62,6 +62,7 @@ export function openNativeBackend(): Backend {
     gatherRows: kernels.tensorGatherRows,
     scatterRows: kernels.tensorScatterRows,
     rmsNorm: kernels.tensorRmsNorm,
+    layerNorm: kernels.tensorLayerNorm,
     rmsNormGradient: kernels.tensorRmsNormGradient,
     swiglu: kernels.tensorSwiglu,
     swigluGradient: kernels.tensorSwigluGradient,

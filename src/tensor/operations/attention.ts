@@ -9,13 +9,16 @@ export interface AttentionOptions {
   kvHeads: number
   /** i32[B, T] with T = S: a query sees only keys of its own segment (document). */
   segments?: Tensor
+  /** False lets every query see every key (of its segment); true when left out. */
+  causal?: boolean
   /** How many keys count, when k and v are a cache with room left; all of them when left out. */
   keyLength?: number
 }
 
 /**
- * Causal attention of q[B, T, heads * D] over k and v[B, S, kvHeads * D], scaled by 1 / sqrt(D); query heads share
- * key-value heads in groups (Ainslie et al. 2023). Query i sees keys 0 .. keyLength - T + i. The matrix of
+ * Attention of q[B, T, heads * D] over k and v[B, S, kvHeads * D], scaled by 1 / sqrt(D); query heads share
+ * key-value heads in groups (Ainslie et al. 2023). Query i sees keys 0 .. keyLength - T + i, or all of
+ * them where it is not causal. The matrix of
  * probabilities never exists whole (Dao et al. 2022). Each is f32 or bf16; the output is stored as q.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
@@ -78,7 +81,10 @@ function forward(q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape) {
   return { y, logSumExp }
 }
 
-function jointShape(qkv: Tensor, { heads, kvHeads, segments }: AttentionOptions): AttentionShape {
+function jointShape(
+  qkv: Tensor,
+  { heads, kvHeads, segments, causal = true }: AttentionOptions,
+): AttentionShape {
   const [batch, time, width] = qkv.shape
   const headDim = width / (heads + 2 * kvHeads)
   if (qkv.shape.length !== 3 || !Number.isInteger(headDim) || heads % kvHeads !== 0) {
@@ -93,6 +99,7 @@ function jointShape(qkv: Tensor, { heads, kvHeads, segments }: AttentionOptions)
     kvHeads,
     headDim,
     keyLength: time,
+    causal,
     segments: segments?.handle ?? NONE,
     queryWidth: width,
     queryOffset: 0,
@@ -119,7 +126,7 @@ function checkLimits(
 }
 
 function checkedShape(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): AttentionShape {
-  const { heads, kvHeads, segments } = options
+  const { heads, kvHeads, segments, causal = true } = options
   const [batch, time, width] = q.shape
   const [keyBatch, capacity, keyWidth] = k.shape
   const headDim = width / heads
@@ -143,5 +150,5 @@ function checkedShape(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions
   checkLimits('attention', q, headDim, segments, keyLength === time ? batch * time : -1)
   const alone = { queryWidth: 0, queryOffset: 0, keyWidth: 0, keyOffset: 0, valueWidth: 0, valueOffset: 0 }
   const handle = segments?.handle ?? NONE
-  return { batch, time, capacity, heads, kvHeads, headDim, keyLength, segments: handle, ...alone }
+  return { batch, time, capacity, heads, kvHeads, headDim, keyLength, causal, segments: handle, ...alone }
 }

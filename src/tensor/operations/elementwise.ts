@@ -59,6 +59,8 @@ export const sqrt = (x: Tensor): Tensor => unary('sqrt', x)
 export const sigmoid = (x: Tensor): Tensor => unary('sigmoid', x)
 /** x * sigmoid(x) */
 export const silu = (x: Tensor): Tensor => unary('silu', x)
+/** x times the normal distribution up to x, exact (Hendrycks and Gimpel 2016). */
+export const gelu = (x: Tensor): Tensor => unary('gelu', x)
 /** log(sigmoid(x)), without overflow at either end. */
 export const logSigmoid = (x: Tensor): Tensor => unary('logSigmoid', x)
 

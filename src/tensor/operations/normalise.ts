@@ -1,7 +1,9 @@
+import { SmolforgeError } from '../../errors.ts'
 import { accumulateAll } from '../autograd.ts'
 import type { DType } from '../backend.ts'
 import { backend } from '../engine.ts'
-import { empty, record, shapeError, type Tensor } from '../tensor.ts'
+import { recording } from '../scope.ts'
+import { empty, needsGradient, record, shapeError, type Tensor } from '../tensor.ts'
 
 /**
  * x / sqrt(mean(x²) + eps) * weight over the last axis (Zhang and Sennrich 2019), stored as `dtype`; its gradient is
@@ -32,4 +34,22 @@ export function rmsNorm(x: Tensor, weight: Tensor, eps: number, dtype: DType = '
       ),
     )
   })
+}
+
+/**
+ * (x - mean) / sqrt(variance + eps) * weight + bias over the last axis (Ba et al. 2016). For inference: it has no
+ * gradient.
+ */
+export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number): Tensor {
+  const columns = x.shape.at(-1) ?? 0
+  const fits = [weight, bias].every((each) => each.shape.length === 1 && each.size === columns)
+  if (columns === 0 || !fits) {
+    throw shapeError('layerNorm', 'x [.., hidden], weight and bias [hidden] are needed', x, weight, bias)
+  }
+  if (recording() && needsGradient(x, weight, bias)) {
+    throw new SmolforgeError('usage', 'layerNorm has no gradient', { hint: 'Call it inside inference().' })
+  }
+  const y = empty(x.shape)
+  backend().layerNorm(x.handle, weight.handle, bias.handle, y.handle, x.size / columns, columns, eps)
+  return y
 }

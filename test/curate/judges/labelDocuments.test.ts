@@ -305,6 +305,18 @@ describe('labelling by a judge', () => {
     expect(server.requests).toHaveLength(24)
   })
 
+  it('at the most that may be spent waits for the answers on their way: they are paid for', async () => {
+    const server = await judge(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      return false
+    })
+    const options = await optionsFor(server.url, { maxCost: 0.0135, concurrency: 4 })
+    await expect(label(options)).rejects.toMatchObject({ code: 'usage' })
+    const { cached } = await estimateLabelling(each(documents), options)
+    expect(cached).toBe(server.requests.length)
+    expect(cached).toBeGreaterThanOrEqual(2)
+  })
+
   it('judges a share twice, by a second model where there is one', async () => {
     const server = await judge(undefined, (request) =>
       Math.min(5, scoreOf(request) + (request.body.model === 'other' ? 1 : 0)),

@@ -46,36 +46,3 @@ impl ZstdEncoder {
         self.0.end().map(Buffer::from).map_err(failed)
     }
 }
-
-#[napi]
-pub struct ZstdDecoder(compression::ZstdDecoder);
-
-#[napi]
-impl ZstdDecoder {
-    #[napi(constructor)]
-    pub fn new() -> Result<Self> {
-        compression::ZstdDecoder::new().map(Self).map_err(failed)
-    }
-
-    #[napi]
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.0.push(bytes);
-    }
-
-    /// At most `limit` bytes, or null when more input is needed.
-    #[napi]
-    pub fn next(&mut self, limit: u32) -> Result<Option<Buffer>> {
-        let text = self.0.next(limit.max(1) as usize).map_err(failed)?;
-        Ok(text.map(Buffer::from))
-    }
-
-    #[napi]
-    pub fn end(&self) -> Result<()> {
-        self.0.end().map_err(failed)
-    }
-
-    #[napi(getter)]
-    pub fn consumed(&self) -> f64 {
-        self.0.consumed() as f64
-    }
-}

@@ -1,53 +1,12 @@
 //! Binding of the `curate` kernels.
 
+use crate::texts::TextBatch;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
+use smolforge_text::jsonl::Texts;
 use smolforge_text::threads::with_threads;
-use smolforge_text::{classifier, decontaminate, language, minhash, statistics};
-
-#[napi]
-pub fn statistics_fields() -> Vec<String> {
-    statistics::FIELDS.map(String::from).to_vec()
-}
-
-#[napi]
-pub fn text_statistics(texts: Vec<String>, threads: Option<u32>) -> Float64Array {
-    on(threads, || statistics::statistics(&texts)).into()
-}
-
-#[napi(object)]
-pub struct C4LineOptions {
-    pub remove_citations: bool,
-    pub filter_no_terminal_punct: bool,
-    pub min_words_per_line: i32,
-    pub max_word_length: i32,
-    pub filter_javascript: bool,
-    pub filter_policy: bool,
-}
-
-#[napi(object)]
-pub struct C4Lines {
-    pub numbers: Float64Array,
-    pub texts: Vec<String>,
-}
-
-/// A negative limit is none.
-#[napi]
-pub fn c4_lines(texts: Vec<String>, options: C4LineOptions, threads: Option<u32>) -> C4Lines {
-    let options = statistics::C4Options {
-        remove_citations: options.remove_citations,
-        filter_no_terminal_punct: options.filter_no_terminal_punct,
-        min_words_per_line: usize::try_from(options.min_words_per_line).unwrap_or(0),
-        max_word_length: usize::try_from(options.max_word_length).unwrap_or(usize::MAX),
-        filter_javascript: options.filter_javascript,
-        filter_policy: options.filter_policy,
-    };
-    let (numbers, texts) = on(threads, || statistics::c4_lines(&texts, options));
-    C4Lines {
-        numbers: numbers.into(),
-        texts,
-    }
-}
+use smolforge_text::{classifier, decontaminate, language, minhash, words};
+use std::sync::Arc;
 
 #[napi(object)]
 pub struct DetectedLanguages {
@@ -80,66 +39,8 @@ pub fn text_hashes(texts: Vec<String>, threads: Option<u32>) -> BigUint64Array {
 }
 
 #[napi]
-pub fn minhash_signatures(
-    texts: Vec<String>,
-    ngram: u32,
-    hashes: u32,
-    seed: u32,
-    threads: Option<u32>,
-) -> Result<Uint32Array> {
-    if ngram == 0 || hashes == 0 || hashes > MOST_HASHES {
-        return Err(invalid(
-            "an n-gram has a word at least, a signature 1 to 65536 hashes",
-        ));
-    }
-    let signatures = on(threads, || {
-        minhash::signatures(&texts, ngram as usize, hashes as usize, u64::from(seed))
-    });
-    Ok(signatures.into())
-}
-
-const MOST_HASHES: u32 = 1 << 16;
-
-#[napi(object)]
-pub struct MinhashClusters {
-    pub kept: Int32Array,
-    pub similarity: Float32Array,
-    pub to_kept: Float32Array,
-}
-
-#[napi]
-pub fn minhash_clusters(
-    signatures: &[u32],
-    bands: u32,
-    rows: u32,
-    min_similarity: f64,
-    priorities: &[f64],
-) -> Result<MinhashClusters> {
-    let width = u64::from(bands) * u64::from(rows);
-    if width == 0 || signatures.len() as u64 != width.saturating_mul(priorities.len() as u64) {
-        return Err(invalid(
-            "signatures are documents x bands x rows, priorities one for each document",
-        ));
-    }
-    let found = on(None, || {
-        minhash::clusters(
-            signatures,
-            bands as usize,
-            rows as usize,
-            min_similarity,
-            priorities,
-        )
-    });
-    Ok(MinhashClusters {
-        kept: found.kept.into(),
-        similarity: found.similarity.into(),
-        to_kept: found.to_kept.into(),
-    })
-}
-
-#[napi]
 pub struct NgramIndex {
-    index: decontaminate::NgramIndex,
+    index: Arc<decontaminate::NgramIndex>,
 }
 
 #[napi]
@@ -149,7 +50,25 @@ impl NgramIndex {
         let index = on(None, || {
             decontaminate::NgramIndex::new(&texts, ngram as usize, min_words as usize)
         });
-        Self { index }
+        Self {
+            index: Arc::new(index),
+        }
+    }
+
+    /// As `scan`, of a batch, on other threads.
+    #[napi]
+    pub fn scan_batch(
+        &self,
+        batch: &TextBatch,
+        subsequence: bool,
+        threads: Option<u32>,
+    ) -> Result<AsyncTask<ScanBatch>> {
+        Ok(AsyncTask::new(ScanBatch {
+            index: self.index.clone(),
+            texts: batch.shared()?,
+            subsequence,
+            threads,
+        }))
     }
 
     #[napi]
@@ -160,7 +79,7 @@ impl NgramIndex {
     /// Rows of [text, indexed text, shared n-grams, first character, end character], characters as UTF-16 units.
     #[napi]
     pub fn scan(&self, texts: Vec<String>, threads: Option<u32>) -> Uint32Array {
-        let hits = on(threads, || self.index.scan(&texts));
+        let hits = on(threads, || self.index.scan(&texts, false));
         let mut rows = Vec::with_capacity(5 * hits.len());
         for hit in hits {
             let text = &texts[hit.text as usize];
@@ -188,6 +107,58 @@ impl NgramIndex {
     }
 }
 
+/// Columns of hits: the document of the batch, the indexed text, the n-grams they share, the share of the longest common
+/// subsequence, and the passage that matches.
+#[napi(object)]
+pub struct BatchHits {
+    pub documents: Uint32Array,
+    pub indexed: Uint32Array,
+    pub shared: Uint32Array,
+    pub subsequence: Float32Array,
+    pub passages: Vec<String>,
+}
+
+pub struct ScanBatch {
+    index: Arc<decontaminate::NgramIndex>,
+    texts: Arc<Texts>,
+    subsequence: bool,
+    threads: Option<u32>,
+}
+
+impl Task for ScanBatch {
+    type Output = Vec<decontaminate::Hit>;
+    type JsValue = BatchHits;
+
+    fn compute(&mut self) -> Result<Self::Output> {
+        Ok(on(self.threads, || {
+            self.index.scan(&self.texts.texts(), self.subsequence)
+        }))
+    }
+
+    fn resolve(&mut self, _env: Env, hits: Self::Output) -> Result<BatchHits> {
+        let numbers = |number: fn(&decontaminate::Hit) -> u32| -> Uint32Array {
+            hits.iter().map(number).collect::<Vec<_>>().into()
+        };
+        let shares: Vec<f32> = hits.iter().map(|hit| hit.subsequence).collect();
+        let passage = |hit: &decontaminate::Hit| {
+            self.texts.text(hit.text as usize)[hit.start..hit.end].to_string()
+        };
+        Ok(BatchHits {
+            documents: numbers(|hit| hit.text),
+            indexed: numbers(|hit| hit.indexed),
+            shared: numbers(|hit| hit.shared),
+            subsequence: shares.into(),
+            passages: hits.iter().map(passage).collect(),
+        })
+    }
+}
+
+/// How many words each text has, as shingles and n-grams count them.
+#[napi]
+pub fn word_counts(texts: Vec<String>, threads: Option<u32>) -> Uint32Array {
+    on(threads, || words::counts(&texts)).into()
+}
+
 #[napi(object)]
 pub struct TrainLinearOptions {
     pub buckets: u32,
@@ -195,6 +166,7 @@ pub struct TrainLinearOptions {
     pub learning_rate: f64,
     pub logistic: bool,
     pub max_words: u32,
+    pub characters: Vec<u32>,
     pub threads: Option<u32>,
 }
 
@@ -224,7 +196,7 @@ pub fn train_linear(
         order,
         learning_rate: options.learning_rate,
         logistic: options.logistic,
-        max_words: options.max_words as usize,
+        reading: reading(options.max_words, &options.characters)?,
     };
     let (weights, bias) = on(options.threads, || {
         classifier::train(&texts, labels, &training)
@@ -241,15 +213,36 @@ pub fn score_linear(
     weights: &[f32],
     bias: f64,
     max_words: u32,
+    characters: Vec<u32>,
     threads: Option<u32>,
 ) -> Result<Float64Array> {
     if !weights.len().is_power_of_two() {
         return Err(invalid("the number of weights is a power of two"));
     }
+    let reading = reading(max_words, &characters)?;
     Ok(on(threads, || {
-        classifier::score(&texts, weights, bias, max_words as usize)
+        classifier::score(&texts, weights, bias, reading)
     })
     .into())
+}
+
+/// `characters` is empty, or the shortest and the longest n-gram.
+fn reading(max_words: u32, characters: &[u32]) -> Result<classifier::Reading> {
+    let characters = match *characters {
+        [] => [0, 0],
+        [least, most] if 0 < least && least <= most && most <= 16 => {
+            [least as usize, most as usize]
+        }
+        _ => {
+            return Err(invalid(
+                "character n-grams are of 1 to 16, the shortest first",
+            ));
+        }
+    };
+    Ok(classifier::Reading {
+        max_words: max_words as usize,
+        characters,
+    })
 }
 
 fn on<R: Send>(threads: Option<u32>, work: impl FnOnce() -> R + Send) -> R {

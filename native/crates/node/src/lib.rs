@@ -6,10 +6,14 @@
 mod bpe;
 mod compression;
 mod curate;
+mod dedup;
 mod extract;
 mod floats;
+mod language;
 mod ngram;
+mod packed;
 mod quantised;
+mod statistics;
 mod tensor;
 mod texts;
 mod warc;

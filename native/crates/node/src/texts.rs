@@ -76,6 +76,21 @@ impl TextBatch {
             .collect())
     }
 
+    /// A line `{"id":ID` + `rest` for each document from `from` up to `to`.
+    #[napi]
+    pub fn lines(&self, from: u32, to: u32, rest: String) -> Result<String> {
+        let texts = self.shared()?;
+        let to = (to as usize).min(texts.len());
+        let mut lines = String::new();
+        for document in (from as usize).min(to)..to {
+            lines.push_str("{\"id\":");
+            lines.push_str(texts.id_json(document));
+            lines.push_str(&rest);
+            lines.push('\n');
+        }
+        Ok(lines)
+    }
+
     /// Gives the memory back now; the batch is of no use afterwards.
     #[napi]
     pub fn release(&self) {

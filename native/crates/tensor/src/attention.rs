@@ -1,4 +1,4 @@
-//! Causal attention with grouped queries. The matrix of probabilities exists for one block of query rows at a time;
+//! Attention with grouped queries, causal or not. The matrix of probabilities exists for one block of query rows at a time;
 //! the backward pass computes it again from the saved log-sum-exp (Dao et al. 2022).
 //!
 //! A task is one (row of the batch, key-value head): keys and values are packed once for all the query heads that
@@ -26,8 +26,9 @@ pub struct Shape {
     pub heads: usize,
     pub kv_heads: usize,
     pub head_dim: usize,
-    /// Keys that count: query i sees keys 0 .. key_length - time + i.
+    /// Keys that count: query i sees keys 0 .. key_length - time + i, or all of them where it is not causal.
     pub key_length: usize,
+    pub causal: bool,
     pub queries: Lines,
     pub keys: Lines,
     pub values: Lines,

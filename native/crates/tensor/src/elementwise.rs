@@ -14,6 +14,7 @@ pub enum Unary {
     Sigmoid,
     Silu,
     LogSigmoid,
+    Gelu,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -260,6 +261,7 @@ unsafe fn unary_body<S: Simd>(f: Unary, x: &[f32], y: &mut [f32]) {
         Unary::Sqrt => each!(S, (x = from) -> to, n, false, S::sqrt(x)),
         Unary::Sigmoid => each!(S, (x = from) -> to, n, false, simd::sigmoid::<S>(x)),
         Unary::Silu => each!(S, (x = from) -> to, n, false, S::mul(x, simd::sigmoid::<S>(x))),
+        Unary::Gelu => each!(S, (x = from) -> to, n, false, gelu::<S>(x)),
         Unary::Log => x.iter().zip(y).for_each(|(x, y)| *y = x.ln()),
         Unary::LogSigmoid => {
             x.iter()
@@ -297,10 +299,46 @@ unsafe fn unary_gradient_body<S: Simd>(
         Unary::Silu => {
             each!(S, (x = xs, d = ds) -> to, n, add, S::mul(d, silu_slope::<S>(x, simd::sigmoid::<S>(x))));
         }
+        Unary::Gelu => each!(S, (x = xs, d = ds) -> to, n, add, S::mul(d, gelu_slope::<S>(x))),
         Unary::LogSigmoid => {
             each!(S, (x = xs, d = ds) -> to, n, add, S::mul(d, simd::sigmoid::<S>(S::sub(zero, x))));
         }
     }
+}
+
+/// x Phi(x), Phi the normal distribution: the exact form, not the one by tanh (Hendrycks and Gimpel 2016).
+#[inline(always)]
+unsafe fn gelu<S: Simd>(x: S::V) -> S::V {
+    let zero = S::splat(0.0);
+    let size = S::max(x, S::sub(zero, x));
+    S::sub(S::max(x, zero), S::mul(size, upper_tail::<S>(size)))
+}
+
+/// Phi(x) + x phi(x)
+#[inline(always)]
+unsafe fn gelu_slope<S: Simd>(x: S::V) -> S::V {
+    let size = S::max(x, S::sub(S::splat(0.0), x));
+    let half = S::splat(0.5);
+    let sign = S::max(
+        S::splat(-1.0),
+        S::min(S::splat(1.0), S::mul(x, S::splat(1e30))),
+    );
+    let below = S::fma(sign, S::sub(half, upper_tail::<S>(size)), half);
+    let bell = simd::exp::<S>(S::mul(S::mul(x, x), S::splat(-0.5)));
+    S::fma(S::mul(x, S::splat(0.398_942_3)), bell, below)
+}
+
+/// 1 - Phi(x) for x from 0 on, to 1e-7 (Abramowitz and Stegun 7.1.26).
+#[inline(always)]
+unsafe fn upper_tail<S: Simd>(x: S::V) -> S::V {
+    let one = S::splat(1.0);
+    let t = S::div(one, S::fma(x, S::splat(0.231_641_9), one));
+    let mut p = S::splat(0.530_702_7);
+    for coefficient in [-0.726_576, 0.710_706_9, -0.142_248_37, 0.127_414_8] {
+        p = S::fma(p, t, S::splat(coefficient));
+    }
+    let bell = simd::exp::<S>(S::mul(S::mul(x, x), S::splat(-0.5)));
+    S::mul(S::mul(p, t), bell)
 }
 
 /// s (1 + x (1 - s)) with s = sigmoid(x)

@@ -357,6 +357,7 @@ fn probe(isa: Isa) -> Vec<(&'static str, Vec<f32>)> {
         kv_heads: 1,
         head_dim: 20,
         key_length: 19,
+        causal: true,
         queries: attention::Lines::alone(2, 20),
         keys: attention::Lines::alone(1, 20),
         values: attention::Lines::alone(1, 20),

@@ -1,4 +1,4 @@
-//! Softmax and RMSNorm over the last axis.
+//! Softmax, RMSNorm and LayerNorm over the last axis.
 
 use crate::context::{Context, Purpose, Shared};
 use crate::element::{Element, Floats, FloatsMut};
@@ -88,6 +88,28 @@ fn rms_norm_into<E: Element>(
     });
 }
 
+/// y = (x - mean(x)) / sqrt(variance(x) + eps) * weight + bias.
+pub fn layer_norm(
+    context: &Context,
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    y: &mut [f32],
+    eps: f32,
+) {
+    let columns = weight.len();
+    assert!(columns > 0 && bias.len() == columns);
+    assert!(x.len() == y.len() && x.len().is_multiple_of(columns));
+    let out = Shared::new(y);
+    context.split(x.len() / columns, 2 * columns, &|from, to| unsafe {
+        for row in from..to {
+            let span = row * columns..(row + 1) * columns;
+            let to = out.part(span.start, span.end);
+            layer_row(context.isa, &x[span], weight, bias, to, eps);
+        }
+    });
+}
+
 /// The gradients by x and weight, each into its output when there is one; `adds` says to add to it. The sum over
 /// rows runs in parts of a fixed number of rows.
 pub fn rms_norm_gradient(
@@ -151,6 +173,7 @@ kernels! {
     fn softmax_row(x: &[f32], y: &mut [f32], log: bool) = softmax_body;
     fn softmax_gradient_row(y: &[f32], dy: &[f32], dx: &mut [f32], log: bool, add: bool) = softmax_gradient_body;
     fn rms_row<E>(x: &[f32], weight: &[f32], y: &mut [E], eps: f32) -> f32 = rms_body;
+    fn layer_row(x: &[f32], weight: &[f32], bias: &[f32], y: &mut [f32], eps: f32) = layer_body;
     fn rms_gradient_row<E>(x: &[f32], weight: &[f32], inverse: f32, dy: &[E], dx: Option<&mut [f32]>, sum: &mut [f32], add: bool) = rms_gradient_body;
 }
 
@@ -257,6 +280,32 @@ unsafe fn rms_body<S: Simd, E: Element>(x: &[f32], weight: &[f32], y: &mut [E], 
         put::<S>(y, i, left, S::mul(v, get::<S>(weight, i, left)));
     });
     inverse
+}
+
+#[inline(always)]
+unsafe fn layer_body<S: Simd>(x: &[f32], weight: &[f32], bias: &[f32], y: &mut [f32], eps: f32) {
+    let n = x.len();
+    let whole = n / S::LANES * S::LANES;
+    let mut sums = S::splat(0.0);
+    for i in (0..whole).step_by(S::LANES) {
+        sums = S::add(sums, S::load(x.as_ptr().add(i)));
+    }
+    let mean = (S::sum(sums) + x[whole..].iter().sum::<f32>()) / n as f32;
+    let shift = S::splat(mean);
+    // The distances from the mean, not the squares less its square: those cancel where the mean is large.
+    let mut squares = S::splat(0.0);
+    for i in (0..whole).step_by(S::LANES) {
+        let v = S::sub(S::load(x.as_ptr().add(i)), shift);
+        squares = S::fma(v, v, squares);
+    }
+    let rest: f32 = x[whole..].iter().map(|x| (x - mean) * (x - mean)).sum();
+    let variance = (S::sum(squares) + rest) / n as f32;
+    let factor = S::splat(1.0 / (variance + eps).sqrt());
+    vectors!(S, n, |i, left| {
+        let v = S::mul(S::sub(get::<S>(x, i, left), shift), factor);
+        let scaled = S::fma(v, get::<S>(weight, i, left), get::<S>(bias, i, left));
+        put::<S>(y, i, left, scaled);
+    });
 }
 
 /// dx = inverse (weight dy - x inverse² mean(weight dy x)); sum += dy x inverse

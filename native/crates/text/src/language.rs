@@ -1,91 +1,44 @@
-//! Language identification by trigrams (whatlang).
+//! Language identification: by script where one script is one language, by function words where they speak clearly, by
+//! trigrams (whatlang) otherwise.
+
+mod function_words;
+mod prose;
+mod scripts;
 
 use rayon::prelude::*;
 
-/// For each text the ISO 639-3 code and whatlang's confidence, from its first `max_characters` letters.
+/// For each text the ISO 639-3 code and a score from 0 to 1, from its first `max_characters` letters of running text.
 pub fn detect_languages(texts: &[String], max_characters: usize) -> Vec<(&'static str, f64)> {
     texts
         .par_iter()
-        .map(|text| {
-            let mut letters = prose_letters(text, max_characters);
-            if letters.len() < ENOUGH_LETTERS {
-                letters = all_letters(text, max_characters);
-            }
-            match whatlang::detect(&letters) {
-                Some(info) => (info.lang().code(), info.confidence()),
-                None => ("", 0.0),
-            }
-        })
+        .map(|text| detect(text, max_characters))
         .collect()
+}
+
+fn detect(text: &str, max_characters: usize) -> (&'static str, f64) {
+    let mut letters = prose::prose_letters(text, max_characters);
+    if letters.len() < ENOUGH_LETTERS {
+        letters = prose::all_letters(text, max_characters);
+    }
+    if let Some(found) = scripts::decide(&letters) {
+        return found;
+    }
+    let words = function_words::count(&letters);
+    if let Some(found) = words.clear() {
+        return found;
+    }
+    let Some(info) = whatlang::detect(&letters) else {
+        return ("", 0.0);
+    };
+    let (code, score) = (info.lang().code(), info.confidence());
+    match words.likely() {
+        // Trigrams of a few words are easily mistaken; a few function words of one language alone are not.
+        Some((likely, share)) if score < SURE && likely != code => (likely, share),
+        _ => (if code == "ara" { "arb" } else { code }, score),
+    }
 }
 
 /// In bytes: with less left than this, the words that look like code are taken as well.
 const ENOUGH_LETTERS: usize = 24;
-/// In bytes: a longer code span or tag is none, only a mark without its partner.
-const LONGEST_SPAN: usize = 300;
-
-/// Words of running text with single spaces between. Code spans, tags, addresses and names such as `utf8_decode` are
-/// mostly ASCII in any language and would outvote the few signs of a Chinese sentence.
-fn prose_letters(text: &str, most: usize) -> String {
-    let mut letters = String::with_capacity(text.len().min(4 * most));
-    let (mut rest, mut count) = (text, 0);
-    while count < most {
-        let Some(at) = rest.find(['`', '<']) else {
-            add_words(rest, most, &mut count, &mut letters);
-            break;
-        };
-        add_words(&rest[..at], most, &mut count, &mut letters);
-        let closing = if rest.as_bytes()[at] == b'<' {
-            b'>'
-        } else {
-            b'`'
-        };
-        let window = &rest.as_bytes()[at + 1..rest.len().min(at + LONGEST_SPAN)];
-        let length = window
-            .iter()
-            .position(|&byte| byte == closing || byte == b'\n');
-        rest = match length {
-            Some(length) if window[length] == closing => &rest[at + length + 2..],
-            _ => &rest[at + 1..],
-        };
-    }
-    letters
-}
-
-fn add_words(text: &str, most: usize, count: &mut usize, letters: &mut String) {
-    for chunk in text.split_whitespace() {
-        if *count >= most {
-            return;
-        }
-        let word = chunk.trim_matches(|character: char| {
-            character.is_ascii() && !character.is_ascii_alphabetic()
-        });
-        let code = |byte: u8| {
-            byte.is_ascii() && !byte.is_ascii_alphabetic() && byte != b'\'' && byte != b'-'
-        };
-        if word.is_empty()
-            || word.bytes().any(code)
-            || chunk.starts_with(['-', '$', '/', '\\', '@'])
-        {
-            continue;
-        }
-        *count += word.chars().count();
-        letters.push_str(word);
-        letters.push(' ');
-    }
-}
-
-/// Every letter, whatever it stands in.
-fn all_letters(text: &str, most: usize) -> String {
-    let mut letters = String::with_capacity(text.len().min(4 * most));
-    for character in text.chars().take(4 * most) {
-        let ascii_mark =
-            character.is_ascii() && !character.is_ascii_alphabetic() && character != '\'';
-        letters.push(if ascii_mark || character.is_numeric() {
-            ' '
-        } else {
-            character
-        });
-    }
-    letters
-}
+/// whatlang's confidence from which it is believed against function words.
+const SURE: f64 = 0.9;

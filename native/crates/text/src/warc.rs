@@ -3,10 +3,9 @@
 //! place where a record can begin and goes on there.
 
 mod header;
-mod members;
 
-use header::{Header, blank_line, find_version_line, is_version_line, parse_header};
-use members::{Members, Packing, Step};
+use crate::members::{Members, Packing, Step};
+use header::{Header, LOOK_AHEAD, blank_line, find_version_line, is_version_line, parse_header};
 use std::io::{Read, Seek};
 
 const STEP: usize = 1 << 16;
@@ -55,7 +54,7 @@ pub struct Reader<F: Read + Seek> {
 impl<F: Read + Seek> Reader<F> {
     pub fn new(file: F, max_record: usize) -> std::io::Result<Self> {
         Ok(Self {
-            members: Members::new(file)?,
+            members: Members::of_records(file, b"WARC/")?,
             max_record,
             text: Vec::new(),
             text_from: 0,
@@ -281,6 +280,10 @@ impl<F: Read + Seek> Reader<F> {
             .iter()
             .find(|end| tail.starts_with(end))
             .map_or(0, |end| end.len());
+        // Two line ends as they should be: what follows, good or not, is no longer of this record.
+        if length == 4 {
+            return Ok(length);
+        }
         let rest = body_end + length;
         self.need_inside(rest + 5)?;
         if self.text.len() > rest {
@@ -334,7 +337,7 @@ impl<F: Read + Seek> Reader<F> {
             let keep_from = self
                 .text
                 .len()
-                .saturating_sub(8)
+                .saturating_sub(LOOK_AHEAD)
                 .max(from.min(self.text.len()));
             if dropped + keep_from > self.max_record && self.members.packing != Packing::Plain {
                 return self.next_member(self.members.member_at + 1);

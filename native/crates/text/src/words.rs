@@ -1,9 +1,16 @@
 //! Words for comparing texts: lower case, letters and digits only, marks and Latin accents gone, numbers kept.
 //! Shingles, decontamination and the classifiers share them; the quality rules count `tokens` instead.
 
+mod addresses;
+mod affixes;
 pub mod characters;
 mod fold;
+pub mod hash;
+mod segments;
+mod special;
 pub mod tokens;
+
+pub use segments::Segmentation;
 
 use characters::{is_mark, stands_alone};
 
@@ -67,6 +74,16 @@ pub fn split_words(text: &str, limit: usize, words: &mut Vec<Word>) {
     if start != usize::MAX && words.len() < limit {
         words.push(finished(hash, start, at));
     }
+}
+
+/// How many words each text has.
+pub fn counts(texts: &[String]) -> Vec<u32> {
+    let mut words = Vec::new();
+    let count = |text: &String| {
+        split_words(text, usize::MAX, &mut words);
+        words.len() as u32
+    };
+    texts.iter().map(count).collect()
 }
 
 /// Calls `each` with the place and the 64-bit hash of every run of `n` words, by one rolling pass. Hashes of different

@@ -1,4 +1,4 @@
-//! The layers of a language model: softmax, rows by id, RMSNorm, SwiGLU, RoPE, attention, the vocabulary head.
+//! The layers of a language model: softmax, rows by id, RMSNorm, LayerNorm, SwiGLU, RoPE, attention, the vocabulary head.
 
 use super::{Engine, call, size};
 use napi::{Error, Result};
@@ -115,6 +115,28 @@ pub fn tensor_rms_norm(
         let inverses = engine.output(inverse, rows as usize, &[x, weight])?;
         if columns > 0 {
             normalise::rms_norm(&engine.context, input, weights, out, inverses, eps as f32);
+        }
+        Ok(())
+    })
+}
+
+#[napi]
+pub fn tensor_layer_norm(
+    x: i32,
+    weight: i32,
+    bias: i32,
+    y: i32,
+    rows: u32,
+    columns: u32,
+    eps: f64,
+) -> Result<()> {
+    call("layerNorm", |engine| {
+        let n = size(&[rows, columns])?;
+        let (input, width) = (engine.input(x, n)?, columns as usize);
+        let (weights, biases) = (engine.input(weight, width)?, engine.input(bias, width)?);
+        let out = engine.output(y, n, &[x, weight, bias])?;
+        if columns > 0 {
+            normalise::layer_norm(&engine.context, input, weights, biases, out, eps as f32);
         }
         Ok(())
     })
@@ -366,6 +388,7 @@ pub struct TensorAttentionShape {
     pub kv_heads: u32,
     pub head_dim: u32,
     pub key_length: u32,
+    pub causal: bool,
     pub segments: i32,
     /// Width of the rows in which q, k and v lie and where their heads begin there; 0 and 0 where they lie alone.
     pub query_width: u32,
@@ -432,6 +455,7 @@ fn attention_sizes<'a>(engine: &Engine, s: &TensorAttentionShape) -> Result<Atte
             kv_heads: s.kv_heads as usize,
             head_dim: s.head_dim as usize,
             key_length: s.key_length as usize,
+            causal: s.causal,
             queries,
             keys,
             values,

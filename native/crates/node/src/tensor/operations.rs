@@ -10,7 +10,7 @@ use smolforge_tensor::{elementwise, gemm, reduce};
 
 fn unary_of(f: u32) -> Result<Unary> {
     use Unary::*;
-    let all = [Neg, Exp, Log, Sqrt, Sigmoid, Silu, LogSigmoid];
+    let all = [Neg, Exp, Log, Sqrt, Sigmoid, Silu, LogSigmoid, Gelu];
     all.get(f as usize)
         .copied()
         .ok_or_else(|| Error::from_reason(format!("there is no function {f}")))

@@ -13,11 +13,10 @@ use crate::element::{Bf16, Element};
 use crate::gemm::{Source, Tile, copy_bf16, pack_pairs, pair_product, panel_columns, turn_bf16};
 use crate::isa::Isa;
 
-/// Query rows of a block, an even number: their scores over all keys stay in the second cache.
+/// Query rows of a block, an even number: their scores over all keys stay in the second cache. No more than a panel of
+/// keys is wide, since a block is multiplied by whole panels up to its last row's and half of the last is for nothing.
 fn block_rows(s: &Shape) -> usize {
-    // A block reaches half its height beyond the diagonal: not too high for few keys.
-    let most = (s.key_length / 8).clamp(32, 64);
-    let rows = (65_536 / s.key_length.max(1)).clamp(16, most) / 2 * 2;
+    let rows = (65_536 / s.key_length.max(1)).clamp(16, 32) / 2 * 2;
     rows.min(s.time.next_multiple_of(2))
 }
 

@@ -1,4 +1,4 @@
-//! Which keys a query sees: those before it, of its own segment.
+//! Which keys a query sees: those before it, or all, of its own segment.
 
 use super::Shape;
 
@@ -12,32 +12,53 @@ pub struct Span {
 /// Which keys a query sees.
 pub struct Seen<'a> {
     segments: Option<&'a [i32]>,
-    /// For each query: its segment's first key, and whether all keys from there on are of its segment.
-    starts: Vec<(u32, bool)>,
+    /// For each query, where there are segments.
+    own: Vec<Own>,
+    causal: bool,
     time: usize,
     length: usize,
     offset: usize,
 }
 
+/// The keys of a query's segment: from its first to the last that the query sees, and whether all between are of it.
+#[derive(Clone, Copy)]
+struct Own {
+    first: u32,
+    end: u32,
+    whole: bool,
+}
+
 impl<'a> Seen<'a> {
     pub fn new(s: &Shape, segments: Option<&'a [i32]>) -> Self {
-        let mut starts = Vec::new();
+        let mut own = Vec::new();
         if let Some(segments) = segments {
-            starts.reserve(s.batch * s.time);
-            let mut first: std::collections::HashMap<i32, (u32, u32)> =
+            own.reserve(s.batch * s.time);
+            let mut met: std::collections::HashMap<i32, (Own, u32)> =
                 std::collections::HashMap::new();
             for row in segments[..s.batch * s.time].chunks(s.time.max(1)) {
-                first.clear();
+                met.clear();
                 for (i, &segment) in row.iter().enumerate() {
-                    let (start, count) = first.entry(segment).or_insert((i as u32, 0));
+                    let (first, end) = (i as u32, i as u32 + 1);
+                    let whole = true;
+                    let (seen, count) =
+                        met.entry(segment).or_insert((Own { first, end, whole }, 0));
                     *count += 1;
-                    starts.push((*start, i as u32 + 1 - *start == *count));
+                    seen.end = end;
+                    seen.whole = end - seen.first == *count;
+                    own.push(*seen);
+                }
+                if !s.causal {
+                    let from = own.len() - row.len();
+                    for (own, segment) in own[from..].iter_mut().zip(row) {
+                        *own = met[segment].0;
+                    }
                 }
             }
         }
         Self {
             segments,
-            starts,
+            own,
+            causal: s.causal,
             time: s.time,
             length: s.key_length,
             offset: s.key_length - s.time,
@@ -45,14 +66,17 @@ impl<'a> Seen<'a> {
     }
 
     pub fn row(&self, b: usize, row: usize) -> Span {
-        let low = if self.starts.is_empty() {
-            0
+        let last = if self.causal {
+            self.offset + row + 1
         } else {
-            self.starts[b * self.time + row].0 as usize
+            self.length
         };
-        Span {
-            low,
-            high: self.offset + row + 1,
+        match self.own.get(b * self.time + row) {
+            None => Span { low: 0, high: last },
+            Some(own) => Span {
+                low: own.first as usize,
+                high: last.min(own.end as usize),
+            },
         }
     }
 
@@ -62,7 +86,12 @@ impl<'a> Seen<'a> {
             .map(|row| self.row(b, row).low)
             .min()
             .unwrap_or(0);
-        let high = (self.offset + to).min(self.length);
+        let high = if self.causal {
+            (self.offset + to).min(self.length)
+        } else {
+            let ends = (from..to).map(|row| self.row(b, row).high);
+            ends.max().unwrap_or(0)
+        };
         Span {
             low: low / columns * columns,
             high: high.next_multiple_of(columns).min(self.length),
@@ -74,12 +103,12 @@ impl<'a> Seen<'a> {
         let Some(segments) = self.segments else {
             return;
         };
-        let (start, whole) = self.starts[b * self.time + row];
-        if whole {
+        let own = self.own[b * self.time + row];
+        if own.whole {
             return;
         }
         let line = &segments[b * self.time..][..self.time];
-        for key in start as usize..=row {
+        for key in own.first as usize..own.end as usize {
             if line[key] != line[row] {
                 scores[key - low] = f32::NEG_INFINITY;
             }

@@ -1,9 +1,10 @@
 //! C4's line filter, with datatrove's definitions (`c4_filters.py`).
 
-use super::lines::python_lines;
+use super::Options;
+use super::lines::{python_lines, trim};
 use crate::words::characters::{ends_sentence, is_space, is_unicode_punctuation};
-use crate::words::tokens::{Token, split_tokens};
-use rayon::prelude::*;
+use crate::words::tokens::{Token, append_tokens};
+use memchr::{memchr, memmem};
 
 #[derive(Clone, Copy)]
 pub struct C4Options {
@@ -14,11 +15,27 @@ pub struct C4Options {
     pub max_word_length: usize,
     pub filter_javascript: bool,
     pub filter_policy: bool,
+    /// Each line a unit; otherwise each sentence.
+    pub split_paragraph: bool,
 }
 
-/// The columns: lines with "lorem ipsum", lines with a curly bracket, sentences that remain.
-pub const C4_FIELDS: usize = 3;
+/// What C4 finds in a text and leaves of it.
+#[derive(Default)]
+pub struct C4 {
+    /// Lines that stay so far and say "lorem ipsum".
+    pub lorem_ipsum: u32,
+    pub curly_bracket: u32,
+    /// Sentences in the lines that remain.
+    pub sentences: u32,
+    /// Lines that remain.
+    pub lines: u32,
+    /// They, trimmed and without citations.
+    pub text: String,
+    pub tokens: Vec<Token>,
+}
 
+const LOREM_IPSUM: &str = "lorem ipsum";
+const JAVASCRIPT: &str = "javascript";
 const POLICY: [&str; 6] = [
     "terms of use",
     "privacy policy",
@@ -28,62 +45,171 @@ const POLICY: [&str; 6] = [
     "use cookies",
 ];
 
-/// The numbers of each text, and the text with the lines that stay.
-pub fn c4_lines(texts: &[String], options: C4Options) -> (Vec<f64>, Vec<String>) {
-    let mut numbers = vec![0.0; texts.len() * C4_FIELDS];
-    let kept = numbers
-        .par_chunks_mut(C4_FIELDS)
-        .zip(texts.par_iter())
-        .map_init(Vec::new, |tokens, (row, text)| {
-            filter(text, options, tokens, row)
-        })
-        .collect();
-    (numbers, kept)
+/// `tokens` are those of the text; `kept` is empty and becomes the tokens of what remains.
+pub fn filter(
+    text: &str,
+    tokens: &[Token],
+    options: &Options,
+    kept: Vec<Token>,
+    lower: &mut Vec<u8>,
+) -> C4 {
+    let mut filter = Filter {
+        options,
+        may_hold_phrase: may_hold_phrase(text, lower),
+        found: C4 {
+            tokens: kept,
+            text: String::new(),
+            ..C4::default()
+        },
+    };
+    if options.c4.split_paragraph {
+        let mut first = 0;
+        for line in python_lines(text) {
+            let start = line.as_ptr() as usize - text.as_ptr() as usize;
+            let count = tokens[first..]
+                .iter()
+                .take_while(|token| (token.start as usize) < start + line.len())
+                .count();
+            filter.unit(line, start, &tokens[first..first + count], '\n');
+            first += count;
+        }
+    } else {
+        let mut first = 0;
+        for (start, end, last) in sentence_spans(text, tokens) {
+            filter.unit(&text[start..end], start, &tokens[first..last], ' ');
+            first = last;
+        }
+    }
+    // Nothing but a citation can be left of a line: then the text has white space at its ends.
+    let found = &mut filter.found;
+    let trimmed = trim(&found.text);
+    if trimmed.len() < found.text.len() {
+        let front = (trimmed.as_ptr() as usize - found.text.as_ptr() as usize) as u32;
+        found.text = trimmed.to_string();
+        for token in &mut found.tokens {
+            token.start -= front;
+            token.end -= front;
+        }
+    }
+    filter.found
 }
 
-fn filter(text: &str, options: C4Options, tokens: &mut Vec<Token>, row: &mut [f64]) -> String {
-    let mut kept = String::with_capacity(text.len());
-    for line in python_lines(text) {
-        let line = line.trim_matches(is_space);
-        let (mut words, mut too_long) = (0, false);
-        for word in line.split(is_space).filter(|word| !word.is_empty()) {
-            words += 1;
-            // Bytes are at least as many as characters: only a word that may be too long is counted.
-            too_long |= word.len() > options.max_word_length
-                && word.chars().count() > options.max_word_length;
+struct Filter<'a> {
+    options: &'a Options,
+    may_hold_phrase: bool,
+    found: C4,
+}
+
+impl Filter<'_> {
+    /// A line, or a sentence, that begins at `start` of the text and has these tokens.
+    fn unit(&mut self, whole: &str, start: usize, tokens: &[Token], joint: char) {
+        let options = &self.options.c4;
+        let line = trim(whole);
+        // Words are counted before the citations go.
+        let words = count_words(line, options.max_word_length, options.min_words_per_line);
+        if words == TOO_LONG || words < options.min_words_per_line {
+            return;
         }
-        if too_long {
-            continue;
-        }
-        let cleaned;
-        let line = if options.remove_citations && line.contains('[') {
-            cleaned = without_citations(line);
-            cleaned.as_str()
-        } else {
-            line
-        };
+        let citations = options.remove_citations && memchr(b'[', line.as_bytes()).is_some();
+        let cleaned = citations
+            .then(|| without_citations(line))
+            .filter(|cleaned| cleaned.len() < line.len());
+        let is_cleaned = cleaned.is_some();
+        let line = cleaned.as_deref().unwrap_or(line);
         let ends_well = line.ends_with(['.', '?', '!', '"', '\'']) && !line.ends_with("...");
-        if options.filter_no_terminal_punct && !ends_well || words < options.min_words_per_line {
-            continue;
+        if options.filter_no_terminal_punct && !ends_well {
+            return;
         }
-        let lower = line.to_lowercase();
-        if lower.contains("lorem ipsum") {
-            row[0] += 1.0;
+        let has_curly_bracket = memchr(b'{', line.as_bytes()).is_some();
+        if self.may_hold_phrase {
+            let lower = line.to_lowercase();
+            self.found.lorem_ipsum += u32::from(lower.contains(LOREM_IPSUM));
+            if options.filter_javascript && lower.contains(JAVASCRIPT) {
+                return;
+            }
+            self.found.curly_bracket += u32::from(has_curly_bracket);
+            if options.filter_policy && POLICY.iter().any(|phrase| lower.contains(phrase)) {
+                return;
+            }
+        } else {
+            self.found.curly_bracket += u32::from(has_curly_bracket);
         }
-        if options.filter_javascript && lower.contains("javascript") {
-            continue;
-        }
-        if line.contains('{') {
-            row[1] += 1.0;
-        }
-        if options.filter_policy && POLICY.iter().any(|phrase| lower.contains(phrase)) {
-            continue;
-        }
-        row[2] += sentences(line, tokens) as f64;
-        kept.push_str(line);
-        kept.push('\n');
+        self.keep(line, is_cleaned, whole, start, tokens, joint);
     }
-    kept.trim_matches(is_space).to_string()
+
+    fn keep(
+        &mut self,
+        line: &str,
+        is_cleaned: bool,
+        whole: &str,
+        start: usize,
+        tokens: &[Token],
+        joint: char,
+    ) {
+        let found = &mut self.found;
+        if found.lines > 0 {
+            found.text.push(joint);
+        }
+        let at = found.text.len();
+        let first = found.tokens.len();
+        if is_cleaned {
+            append_tokens(line, at, self.options.segmentation, &mut found.tokens);
+        } else {
+            // From places in the text to places in what remains.
+            let trimmed = line.as_ptr() as usize - whole.as_ptr() as usize;
+            let line_start = start + trimmed;
+            found.tokens.extend(tokens.iter().map(|token| Token {
+                start: (token.start as usize - line_start + at) as u32,
+                end: (token.end as usize - line_start + at) as u32,
+                ..*token
+            }));
+        }
+        found.text.push_str(line);
+        found.lines += 1;
+        found.sentences += if self.options.c4.split_paragraph {
+            sentences(&found.text, &found.tokens[first..]) as u32
+        } else {
+            1
+        };
+    }
+}
+
+const TOO_LONG: usize = usize::MAX;
+
+/// How many words a line has, counted up to `enough`; `TOO_LONG` when one has too many characters.
+fn count_words(line: &str, max_word_length: usize, enough: usize) -> usize {
+    // No word of a line that is short can be too long, and a few words are soon counted.
+    let can_be_too_long = line.len() > max_word_length;
+    let mut words = 0;
+    for word in line.split(is_space).filter(|word| !word.is_empty()) {
+        words += 1;
+        if can_be_too_long {
+            // Bytes are at least as many as characters: only a word that may be too long is counted.
+            if word.len() > max_word_length && word.chars().count() > max_word_length {
+                return TOO_LONG;
+            }
+        } else if words >= enough {
+            break;
+        }
+    }
+    words
+}
+
+/// One look at the whole text spares most texts a look at each line.
+fn may_hold_phrase(text: &str, lower: &mut Vec<u8>) -> bool {
+    lower.clear();
+    lower.extend(text.bytes().map(|byte| byte.to_ascii_lowercase()));
+    // Two characters that are no ASCII have small letters that are.
+    const SIGNS: [&[u8]; 7] = [
+        b"lorem ipsum",
+        b"javascript",
+        b"cookie",
+        b"terms of use",
+        b"privacy policy",
+        "\u{130}".as_bytes(),
+        "\u{212a}".as_bytes(),
+    ];
+    SIGNS.iter().any(|sign| memmem::find(lower, sign).is_some())
 }
 
 /// Takes out `[12]`, `[]`, `[edit]` and `[citation needed]`.
@@ -112,18 +238,42 @@ fn without_citations(line: &str) -> String {
 }
 
 /// As spaCy's sentencizer: a new sentence starts at the first token after an end mark that is no punctuation.
-fn sentences(line: &str, tokens: &mut Vec<Token>) -> usize {
-    split_tokens(line, tokens);
-    let (mut count, mut ended) = (usize::from(!tokens.is_empty()), false);
-    for token in tokens.iter() {
-        let word = &line[token.start..token.end];
-        let end_mark = token.characters == 1 && word.starts_with(ends_sentence);
-        if end_mark {
+fn sentences(text: &str, tokens: &[Token]) -> usize {
+    usize::from(!tokens.is_empty()) + sentence_starts(text, tokens).count()
+}
+
+/// The tokens that begin a sentence, the first one apart.
+fn sentence_starts<'a>(text: &'a str, tokens: &'a [Token]) -> impl Iterator<Item = usize> + 'a {
+    let mut ended = false;
+    tokens.iter().enumerate().filter_map(move |(at, token)| {
+        // Only marks can end a sentence or put its start off.
+        if token.has_letter {
+            return std::mem::take(&mut ended).then_some(at);
+        }
+        let word = token.of(text);
+        if token.characters == 1 && word.starts_with(ends_sentence) {
             ended = true;
         } else if ended && !word.chars().all(is_unicode_punctuation) {
-            count += 1;
             ended = false;
+            return Some(at);
+        }
+        None
+    })
+}
+
+/// The sentences of a text, from each one's end to the next one's, and the number of tokens up to there.
+fn sentence_spans(text: &str, tokens: &[Token]) -> Vec<(usize, usize, usize)> {
+    let mut spans = Vec::new();
+    let (mut start, mut from) = (0, 0);
+    for at in sentence_starts(text, tokens).chain(std::iter::once(tokens.len())) {
+        if at > from {
+            let end = tokens[at - 1].end as usize;
+            spans.push((start, end, at));
+            (start, from) = (end, at);
         }
     }
-    count
+    if let Some(last) = spans.last_mut() {
+        last.1 = text.len();
+    }
+    spans
 }

@@ -11,6 +11,8 @@ pub struct Code {
     /// Characters of the longest run of base64, hexadecimal or escapes.
     pub longest_encoded: usize,
     pub comment_lines: f64,
+    pub average_line_length: f64,
+    pub longest_line: usize,
     pub generated_markers: u32,
     pub licence_markers: u32,
 }
@@ -60,6 +62,7 @@ pub fn describe_code(text: &str, characters: usize) -> Code {
     }
     number_lists(text.as_bytes(), |run| numbers += run);
     let whole = characters as f64;
+    let breaks = memchr::memchr_iter(b'\n', text.as_bytes()).count();
     let head = ascii_head(text);
     let first_lines: String = head.split_inclusive('\n').take(GENERATED_LINES).collect();
     let count = |text: &str, phrases: &[&str]| {
@@ -75,6 +78,12 @@ pub fn describe_code(text: &str, characters: usize) -> Code {
         encoded: ratio((encoded.max(numbers)) as f64, whole).min(1.0),
         longest_encoded,
         comment_lines: comment_lines(text),
+        average_line_length: ratio((characters - breaks) as f64, (breaks + 1) as f64),
+        longest_line: text
+            .split('\n')
+            .map(|line| line.chars().count())
+            .max()
+            .unwrap_or(0),
         generated_markers: count(&first_lines, &GENERATED),
         licence_markers: count(&head, &LICENCE),
     }

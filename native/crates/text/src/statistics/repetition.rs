@@ -1,127 +1,111 @@
 //! Gopher's repeated n-grams, with datatrove's definitions.
 
-use crate::words::for_each_ngram;
+use super::grams::HashCounts;
+use crate::words::hash::combine;
 use crate::words::tokens::Token;
 
 /// Characters in the most frequent 2-, 3- and 4-gram (joined by spaces) and in repeated 5- to 10-grams (not joined).
+#[derive(Default)]
 pub struct Repetition {
     pub top: [u64; 3],
     pub duplicate: [u64; 6],
 }
 
+/// An n-gram that may occur again.
+#[derive(Clone, Copy)]
+pub struct Gram {
+    at: u32,
+    /// Where its entry is in the table.
+    entry: u32,
+    hash: u64,
+}
+
 impl Repetition {
-    pub fn of(tokens: &[Token], grams: &mut GramTable) -> Self {
-        let mut found = Self {
-            top: [0; 3],
-            duplicate: [0; 6],
-        };
-        for n in 2..=4 {
-            found.top[n - 2] = top_gram(tokens, n, grams);
-        }
-        for n in 5..=10 {
-            found.duplicate[n - 5] = duplicate_grams(tokens, n, grams);
+    /// From short to long: an n-gram can only be repeated where both (n-1)-grams in it are, so that all but the first
+    /// pass look at what is left of the one before.
+    pub fn of(tokens: &[Token], counts: &mut HashCounts, grams: &mut Vec<Gram>) -> Self {
+        let mut found = Self::default();
+        grams.clear();
+        grams.extend(tokens.iter().enumerate().map(|(at, token)| Gram {
+            at: at as u32,
+            entry: 0,
+            hash: token.hash,
+        }));
+        for n in 2..=10 {
+            lengthen(tokens, n, grams);
+            keep_repeated(counts, grams);
+            if n <= 4 {
+                found.top[n - 2] = top_gram(tokens, n, counts, grams);
+            } else {
+                found.duplicate[n - 5] = duplicate_grams(tokens, n, counts, grams);
+            }
         }
         found
     }
 }
 
+/// From (n-1)-grams to n-grams, where the next (n-1)-gram is there too.
+fn lengthen(tokens: &[Token], n: usize, grams: &mut Vec<Gram>) {
+    let mut kept = 0;
+    for i in 1..grams.len() {
+        let gram = grams[i - 1];
+        if grams[i].at == gram.at + 1 {
+            let last = tokens[gram.at as usize + n - 1].hash;
+            grams[kept] = Gram {
+                hash: combine(gram.hash, last),
+                ..gram
+            };
+            kept += 1;
+        }
+    }
+    grams.truncate(kept);
+}
+
+fn keep_repeated(counts: &mut HashCounts, grams: &mut Vec<Gram>) {
+    if grams.is_empty() {
+        return;
+    }
+    counts.clear(grams.len());
+    for gram in grams.iter_mut() {
+        gram.entry = counts.count(gram.hash, gram.at);
+    }
+    grams.retain(|gram| counts.entry(gram.entry).count > 1);
+}
+
 /// The first n-gram to have the highest count, as Python's `Counter.most_common` chooses: its length times its count.
-fn top_gram(tokens: &[Token], n: usize, grams: &mut GramTable) -> u64 {
+fn top_gram(tokens: &[Token], n: usize, counts: &mut HashCounts, grams: &[Gram]) -> u64 {
     if tokens.len() < n {
         return 0;
     }
-    grams.clear(tokens.len());
-    let (mut best_count, mut best_at) = (0, 0);
-    for_each_ngram(
-        |at| tokens[at].hash,
-        tokens.len(),
-        n,
-        |at, hash| {
-            let (count, first) = grams.count(hash, at as u32);
-            if count > best_count || count == best_count && first < best_at {
-                (best_count, best_at) = (count, first);
-            }
-        },
-    );
-    let first = &tokens[best_at as usize..best_at as usize + n];
-    let length: u64 = first.iter().map(|token| u64::from(token.characters)).sum();
-    (length + n as u64 - 1) * u64::from(best_count)
+    let (mut most, mut first) = (1, 0);
+    for gram in grams {
+        let count = counts.entry(gram.entry).count;
+        if count > most {
+            (most, first) = (count, gram.at as usize);
+        }
+    }
+    (characters(&tokens[first..first + n]) + n as u64 - 1) * u64::from(most)
 }
 
 /// A repeated n-gram counts and is stepped over, a new one is remembered and stepped through.
-fn duplicate_grams(tokens: &[Token], n: usize, grams: &mut GramTable) -> u64 {
-    grams.clear(tokens.len());
-    let (mut next, mut characters) = (0, 0);
-    for_each_ngram(
-        |at| tokens[at].hash,
-        tokens.len(),
-        n,
-        |at, hash| {
-            if at < next {
-                return;
-            }
-            if grams.count(hash, 0).0 > 1 {
-                let repeated = &tokens[at..at + n];
-                characters += repeated
-                    .iter()
-                    .map(|token| u64::from(token.characters))
-                    .sum::<u64>();
-                next = at + n;
-            }
-        },
-    );
-    characters
-}
-
-/// A hash table with open addressing that is emptied by counting up one number.
-#[derive(Default)]
-pub struct GramTable {
-    entries: Vec<Entry>,
-    generation: u32,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Entry {
-    hash: u64,
-    generation: u32,
-    count: u32,
-    first: u32,
-}
-
-impl GramTable {
-    /// Empties the table and makes room for this many different hashes.
-    pub fn clear(&mut self, hashes: usize) {
-        let wanted = (2 * hashes + 2).next_power_of_two();
-        let far_too_large = self.entries.len() > (1 << 20) && self.entries.len() / 64 > wanted;
-        if self.entries.len() < wanted || far_too_large || self.generation == u32::MAX {
-            self.entries.clear();
-            self.entries.resize(wanted, Entry::default());
-            self.entries.shrink_to_fit();
-            self.generation = 0;
+fn duplicate_grams(tokens: &[Token], n: usize, counts: &mut HashCounts, grams: &[Gram]) -> u64 {
+    let (mut next, mut repeated) = (0, 0);
+    for gram in grams {
+        let at = gram.at as usize;
+        if at < next {
+            continue;
         }
-        self.generation += 1;
-    }
-
-    /// Counts a hash: how often it has come now, and the place given with its first coming.
-    pub fn count(&mut self, hash: u64, place: u32) -> (u32, u32) {
-        let mask = self.entries.len() - 1;
-        let mut at = hash as usize & mask;
-        loop {
-            let entry = &mut self.entries[at];
-            if entry.generation != self.generation {
-                *entry = Entry {
-                    hash,
-                    generation: self.generation,
-                    count: 1,
-                    first: place,
-                };
-                return (1, place);
-            }
-            if entry.hash == hash {
-                entry.count += 1;
-                return (entry.count, entry.first);
-            }
-            at = (at + 1) & mask;
+        // Its count has done its work: 0 says from now on that the n-gram was seen.
+        let entry = counts.entry(gram.entry);
+        if entry.count == 0 {
+            repeated += characters(&tokens[at..at + n]);
+            next = at + n;
         }
+        entry.count = 0;
     }
+    repeated
+}
+
+fn characters(tokens: &[Token]) -> u64 {
+    tokens.iter().map(|token| u64::from(token.characters)).sum()
 }

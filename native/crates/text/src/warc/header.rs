@@ -1,6 +1,7 @@
 //! The header of a WARC record (ISO 28500): a version line and named fields, ended by an empty line.
 
 use super::Record;
+use crate::members::find;
 
 /// The fields that a reader of pages needs, without the record's payload.
 pub(super) struct Header {
@@ -43,17 +44,33 @@ pub(super) fn is_version_line(text: &[u8]) -> bool {
     text.len() >= 7 && text.starts_with(b"WARC/") && text[5].is_ascii_digit() && text[6] == b'.'
 }
 
-/// Where the first line that begins a record starts, at `from` or later.
+/// How much text shows whether a record begins at its start.
+pub(super) const LOOK_AHEAD: usize = 16;
+
+/// Where the first record starts, at `from` or later: a version line at the start of a line or behind zeros, or behind
+/// anything where a field of a header follows it.
 pub(super) fn find_version_line(text: &[u8], from: usize) -> Option<usize> {
-    let mut at = from.saturating_sub(1);
+    let mut at = from;
     while at < text.len() {
-        let found = find(&text[at..], b"\nWARC/")? + at;
-        if found + 1 >= from && is_version_line(&text[found + 1..]) {
-            return Some(found + 1);
+        at += find(&text[at..], b"WARC/")?;
+        let follows = at > 0 && matches!(text[at - 1], b'\n' | 0);
+        if is_version_line(&text[at..]) && (follows || has_field(&text[at..])) {
+            return Some(at);
         }
-        at = found + 1;
+        at += 1;
     }
     None
+}
+
+/// Whether `WARC/1.0` is followed by a line that begins as the fields of a header do.
+fn has_field(text: &[u8]) -> bool {
+    let Some(rest) = text.get(8..) else {
+        return false;
+    };
+    let line = rest
+        .strip_prefix(b"\r\n")
+        .or_else(|| rest.strip_prefix(b"\n"));
+    line.is_some_and(|line| line.starts_with(b"WARC-") || line.starts_with(b"Conte"))
 }
 
 /// Where the first empty line at `from` or later ends.
@@ -68,20 +85,6 @@ pub(super) fn blank_line(text: &[u8], from: usize) -> Option<usize> {
             return Some(end + 1);
         }
         at = end;
-    }
-    None
-}
-
-pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    let first = *needle.first()?;
-    let mut at = 0;
-    while at + needle.len() <= text.len() {
-        let last = text.len() - needle.len() + 1;
-        at += text[at..last].iter().position(|&b| b == first)?;
-        if text[at..].starts_with(needle) {
-            return Some(at);
-        }
-        at += 1;
     }
     None
 }

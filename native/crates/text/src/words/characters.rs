@@ -38,6 +38,14 @@ pub fn is_letter(character: char) -> bool {
     )
 }
 
+/// A letter of an alphabet written with spaces that no rule of the tokenizer looks at: Latin, Greek, Cyrillic, Hebrew,
+/// Arabic. Not all of them, only what a few comparisons tell.
+pub fn is_word_letter(character: char) -> bool {
+    matches!(character as u32,
+        0xc0..=0xd6 | 0xd8..=0xf6 | 0xf8..=0x24f | 0x38e..=0x3a1 | 0x3a3..=0x3f5 | 0x400..=0x481 | 0x48a..=0x52f
+            | 0x5d0..=0x5ea | 0x620..=0x64a)
+}
+
 /// What spaCy calls `is_punct`: Unicode's punctuation.
 pub fn is_unicode_punctuation(character: char) -> bool {
     use GeneralCategory::*;

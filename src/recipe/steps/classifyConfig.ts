@@ -1,0 +1,3 @@
+import type { Recipe } from '../schema.ts'
+
+export type ClassifyConfig = NonNullable<Recipe['curate']['classifier']> & { seed: number }
