@@ -65,7 +65,7 @@ try {
   if (!values['only-embeddings']) {
     for (const [task, examples] of Object.entries(tasks)) await runTask(task, examples)
   }
-  for (const path of values.encoder) await embed(path, tasks['counted signs of quality, 3 or more'])
+  for (const path of values.encoder) await embed(path)
 } finally {
   rmSync(folder, { recursive: true })
 }
@@ -132,22 +132,21 @@ async function runTask(task: string, examples: readonly LabelledText[]): Promise
 }
 
 /** On few examples, half as many held out: an encoder is a thousand times slower. */
-async function embed(path: string, examples: readonly LabelledText[]): Promise<void> {
+async function embed(path: string): Promise<void> {
   const encoder = await EmbeddingModel.open(path, { maxTokens: 256 })
   const count = Number(values.examples)
-  const few = examples.slice(0, count)
-  const some = examples.slice(count, count + count / 2)
-  const began = performance.now()
-  const classifier = await trainEmbeddingClassifier(few, encoder, { seed: 1, heldOutFraction: 0 })
-  const trained = (performance.now() - began) / 1000
-  const seconds = timed(() => classifier.score(some.map(({ text }) => text)))
-  const scores = classifier.score(some.map(({ text }) => text))
-  say(
-    `\nembeddings of ${path.split('/').at(-1)}, up to 256 tokens, ${cores} cores: ${(some.length / seconds).toFixed(1)} documents/s`,
-  )
-  say(
-    `  counted signs from ${few.length} examples: F1 ${f1Of(some, scores).toFixed(3)}, trained in ${trained.toFixed(1)} s; linear F1 ${linearF1(few, some).toFixed(3)}`,
-  )
+  say(`\nembeddings of ${path.split('/').at(-1)}, up to 256 tokens, ${count} examples, ${count / 2} held out`)
+  for (const [task, examples] of Object.entries(tasks)) {
+    const few = examples.slice(0, count)
+    const some = examples.slice(count, count + count / 2)
+    const classifier = await trainEmbeddingClassifier(few, encoder, { seed: 1, heldOutFraction: 0 })
+    const start = performance.now()
+    const scores = classifier.score(some.map(({ text }) => text))
+    const rate = some.length / ((performance.now() - start) / 1000)
+    say(
+      `  ${task.padEnd(44)} F1 ${f1Of(some, scores).toFixed(3)}, of words ${linearF1(few, some).toFixed(3)}; ${rate.toFixed(1)} documents/s on ${cores} cores`,
+    )
+  }
 }
 
 function linearF1(few: readonly LabelledText[], some: readonly LabelledText[]): number {

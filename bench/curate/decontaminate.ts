@@ -117,11 +117,12 @@ async function compare(python: string, sample: number): Promise<void> {
   }
 }
 
-const read = (path: string) =>
-  readFileSync(path, 'utf8')
+function read(path: string): Line[] {
+  return readFileSync(path, 'utf8')
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as Line)
+}
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`)

@@ -76,13 +76,19 @@ async function compare(python: string, sample: number): Promise<void> {
   )
 }
 
-const read = (path: string) =>
-  readFileSync(path, 'utf8')
+function read(path: string): Line[] {
+  return readFileSync(path, 'utf8')
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as Line)
-const kept = (lines: readonly Line[]) => lines.filter(({ keep }) => keep).length
-const percent = (share: number) => `${(100 * share).toFixed(2)} %`
+}
+function kept(lines: readonly Line[]): number {
+  return lines.filter(({ keep }) => keep).length
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`
+}
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`)

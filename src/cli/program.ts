@@ -9,6 +9,7 @@ import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
 import { addExtract } from './commands/extract.ts'
 import { addFetch } from './commands/fetch.ts'
+import { addFilter } from './commands/filter.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addInspect } from './commands/inspect.ts'
 import { addLabel } from './commands/label.ts'
@@ -64,6 +65,7 @@ ${exitCodesHelp}`,
   addTokenizer(program)
   addEval(program)
   addFetch(program)
+  addFilter(program)
   addGenerate(program)
   addChat(program)
   addScore(program)

@@ -16,9 +16,9 @@ export interface RecipeOptions {
 }
 
 /** The options of every command that does a part of a recipe. */
-export function withRecipeOptions(command: Command): Command {
+export function withRecipeOptions(command: Command, argument = '<recipe>'): Command {
   return command
-    .argument('<recipe>', 'a recipe file, for example recipes/quickstart.yaml')
+    .argument(argument, 'a recipe file, for example recipes/quickstart.yaml')
     .option(
       '--run <dir>',
       'folder of the run: made, or gone on with (default runs/ and the name of the recipe)',

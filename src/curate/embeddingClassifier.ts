@@ -13,7 +13,7 @@ export interface Encoder {
 
 /**
  * A regression head on the embeddings of a frozen encoder, as FineWeb-Edu's classifier: ridge regression, the penalty
- * chosen on a tenth of the training examples. Same examples, seed and embeddings, same bits.
+ * chosen by five-fold cross-validation. Same examples, seed and embeddings, same bits.
  *
  * @param embedAll embeds in portions, so that the caller can show how far it is and stop.
  * @throws SmolforgeError `input` when there are too few examples or all have one label.

@@ -20,6 +20,9 @@ export type { DuplicateCounts, Likeness } from './dedup/deduplicator.ts'
 export { type DedupUnitsOptions, dedupUnits, type UnitCounts } from './dedup/unitsFile.ts'
 export { EmbeddingClassifier, type Encoder, trainEmbeddingClassifier } from './embeddingClassifier.ts'
 export { FastTextModel, type LabelProbability, type PredictOptions } from './fastText.ts'
+export { type FilterCounts, type FilterFileOptions, filterFile } from './filter/filterFile.ts'
+export { recutFile } from './filter/recut.ts'
+export { type ChosenRule, chooseRules, optionNames, snakeCase } from './filter/ruleset.ts'
 export type { DropCounts, DropExample, Funnel, FunnelCounts } from './funnel.ts'
 export { type Agreement, agreementOf } from './judges/agreement.ts'
 export { JudgementCache } from './judges/cache.ts'
@@ -39,6 +42,7 @@ export { CLASSIFIER_FILE, loadClassifier, type TextClassifier } from './loadClas
 export { domainOf, onlyFor, type RuleScope } from './onlyFor.ts'
 export { type LabelLine, readLabelLines, readLabels } from './readLabels.ts'
 export { type C4QualityOptions, c4Quality } from './rules/c4Quality.ts'
+export { ruleCatalogue } from './rules/catalogue.ts'
 export {
   type ClassifierRuleOptions,
   classifierRule,
@@ -51,6 +55,7 @@ export {
   type DecontaminationOptions,
   decontaminationRule,
 } from './rules/decontamination.ts'
+export type { RuleDefinition, RuleOptions } from './rules/definition.ts'
 export { exactDedup } from './rules/exactDedup.ts'
 export { type FastTextRuleOptions, fastTextRule } from './rules/fastText.ts'
 export { type FineWebQualityOptions, fineWebQuality } from './rules/fineWebQuality.ts'

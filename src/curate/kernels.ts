@@ -5,8 +5,23 @@ import type { TextBatch } from './textBatches.ts'
 export interface CurateKernels {
   /** The names of all numbers there are. */
   statisticsFields(): string[]
-  /** The numbers that the plan asks for, and C4's texts where it asks for them. */
-  textStatistics(texts: readonly string[], plan: StatisticsPlan, threads?: number): StatisticsTable
+  /**
+   * The numbers that the plan asks for, and C4's texts where it asks for them. With `words` of tokens that somebody else
+   * found in the texts.
+   */
+  textStatistics(
+    texts: readonly string[],
+    plan: StatisticsPlan,
+    threads?: number,
+    words?: readonly (readonly string[])[],
+  ): StatisticsTable
+  /** The same of a batch in the addon, while JavaScript does something else. */
+  batchStatistics(
+    batch: TextBatch,
+    plan: StatisticsPlan,
+    threads?: number,
+    words?: readonly (readonly string[])[],
+  ): Promise<StatisticsTable>
   detectLanguages(texts: readonly string[], maxCharacters: number, threads?: number): DetectedLanguages
   /** Two 64-bit words for each text: the XXH3 128-bit hash of its normalised words. */
   textHashes(texts: readonly string[], threads?: number): BigUint64Array

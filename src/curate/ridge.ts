@@ -11,22 +11,27 @@ const PENALTIES = [1e-4, 1e-3, 1e-2, 1e-1, 1, 10]
 
 /**
  * Ridge regression (Hoerl and Kennard 1970) of targets on rows of `width` features, solved exactly in f64. The penalty is
- * the one that does best on the last tenth of the rows when fitted to the others; the rows should come in no order.
+ * the one with the least error when each fifth of the rows is predicted from the others; the rows should come in no order.
  */
 export function fitRidge(rows: Float32Array, width: number, targets: Float64Array): RidgeFit {
   const count = targets.length
-  const held = Math.max(1, Math.floor(count / 10))
-  const fitted = Math.max(1, count - held)
-  const part = summarise(rows, width, targets, 0, fitted)
-  const errors = PENALTIES.map((penalty) => {
-    const fit = solve(part, penalty)
-    let error = 0
-    for (let row = fitted; row < count; row++) error += (predict(fit, rows, width, row) - targets[row]) ** 2
-    return error
-  })
-  const best = PENALTIES[errors.indexOf(Math.min(...errors))] ?? 1
-  return solve(summarise(rows, width, targets, 0, count), best)
+  const folds = Math.min(FOLDS, count)
+  const edges = Array.from({ length: folds + 1 }, (_, i) => Math.floor((i * count) / folds))
+  const parts = edges.slice(1).map((to, i) => sumsOf(rows, width, targets, edges[i], to))
+  const errors = new Float64Array(PENALTIES.length)
+  for (const [fold, _] of parts.entries()) {
+    const others = summarise(parts.length === 1 ? parts : parts.filter((_, i) => i !== fold))
+    for (const [i, penalty] of PENALTIES.entries()) {
+      const fit = solve(others, penalty)
+      for (let row = edges[fold]; row < edges[fold + 1]; row++) {
+        errors[i] += (predict(fit, rows, width, row) - targets[row]) ** 2
+      }
+    }
+  }
+  return solve(summarise(parts), PENALTIES[errors.indexOf(Math.min(...errors))] ?? 1)
 }
+
+const FOLDS = 5
 
 export function predict(
   { weights, bias }: Pick<RidgeFit, 'weights' | 'bias'>,
@@ -39,6 +44,35 @@ export function predict(
   return sum
 }
 
+/** Sums over some rows: of the features, of their products with each other (lower triangle) and with the target. */
+interface Sums {
+  width: number
+  count: number
+  features: Float64Array
+  target: number
+  gram: Float64Array
+  products: Float64Array
+}
+
+function sumsOf(rows: Float32Array, width: number, targets: Float64Array, from: number, to: number): Sums {
+  const features = new Float64Array(width)
+  const gram = new Float64Array(width * width)
+  const products = new Float64Array(width)
+  let target = 0
+  for (let row = from; row < to; row++) {
+    const x = rows.subarray(row * width, (row + 1) * width)
+    target += targets[row]
+    for (let i = 0; i < width; i++) {
+      const xi = x[i]
+      features[i] += xi
+      products[i] += xi * targets[row]
+      const line = i * width
+      for (let j = 0; j <= i; j++) gram[line + j] += xi * x[j]
+    }
+  }
+  return { width, count: to - from, features, target, gram, products }
+}
+
 interface Summary {
   width: number
   means: Float64Array
@@ -48,34 +82,24 @@ interface Summary {
   products: Float64Array
 }
 
-function summarise(
-  rows: Float32Array,
-  width: number,
-  targets: Float64Array,
-  from: number,
-  to: number,
-): Summary {
-  const means = new Float64Array(width)
-  let targetMean = 0
-  for (let row = from; row < to; row++) {
-    for (let i = 0; i < width; i++) means[i] += rows[row * width + i]
-    targetMean += targets[row]
-  }
-  const count = to - from
-  for (let i = 0; i < width; i++) means[i] /= count
-  targetMean /= count
-  const gram = new Float64Array(width * width)
-  const products = new Float64Array(width)
-  const x = new Float64Array(width)
-  for (let row = from; row < to; row++) {
-    const target = (targets[row] - targetMean) / count
-    for (let i = 0; i < width; i++) x[i] = rows[row * width + i] - means[i]
-    for (let i = 0; i < width; i++) {
-      const xi = x[i] / count
-      products[i] += x[i] * target
-      const line = i * width
-      for (let j = 0; j <= i; j++) gram[line + j] += xi * x[j]
+function summarise(parts: readonly Sums[]): Summary {
+  const { width } = parts[0]
+  const count = parts.reduce((sum, part) => sum + part.count, 0)
+  const mean = (values: (part: Sums) => Float64Array) => {
+    const total = new Float64Array(values(parts[0]).length)
+    for (const part of parts) {
+      const some = values(part)
+      for (let i = 0; i < total.length; i++) total[i] += some[i] / count
     }
+    return total
+  }
+  const means = mean(({ features }) => features)
+  const targetMean = parts.reduce((sum, part) => sum + part.target, 0) / count
+  const gram = mean((part) => part.gram)
+  const products = mean((part) => part.products)
+  for (let i = 0; i < width; i++) {
+    products[i] -= means[i] * targetMean
+    for (let j = 0; j <= i; j++) gram[i * width + j] -= means[i] * means[j]
   }
   return { width, means, targetMean, gram, products }
 }

@@ -34,6 +34,14 @@ export async function writeChunksAtomic(
   return { bytes, sha256: hash.digest('hex') }
 }
 
+/** As `writeChunksAtomic` without the hash, for outputs that nothing is compared with later. */
+export function writeOutputAtomic(
+  path: string,
+  body: (write: (chunk: Uint8Array) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  return replaceFile(path, (handle) => body((chunk) => writeWhole(handle, chunk)))
+}
+
 async function replaceFile(path: string, fill: (handle: FileHandle) => Promise<void>): Promise<void> {
   const temporary = temporaryName(path)
   try {

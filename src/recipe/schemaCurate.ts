@@ -14,7 +14,10 @@ const languageSchema = z
 
 /** Options of a rule that are numbers, each with the default of its paper when it is not given. */
 const limits = <Name extends string>(...names: readonly Name[]) => {
-  const option = z.number().optional().describe("A limit of the rule; the paper's if not given.")
+  const option = z
+    .union([z.number(), z.literal(false)], { error: 'write a number, or false for no limit' })
+    .optional()
+    .describe("A limit of the rule; the paper's if not given, none if false.")
   return z.strictObject(
     Object.fromEntries(names.map((name) => [name, option])) as Record<Name, typeof option>,
   )
@@ -23,6 +26,12 @@ const limits = <Name extends string>(...names: readonly Name[]) => {
 const rulesSchema = z
   .strictObject({
     gopherRepetition: limits('dupLineFrac', 'dupParaFrac', 'dupLineCharFrac', 'dupParaCharFrac')
+      .extend({
+        topNGrams: limits('2', '3', '4').optional().describe('Characters in the most frequent n-gram, by n.'),
+        dupNGrams: limits('5', '6', '7', '8', '9', '10')
+          .optional()
+          .describe('Characters in repeated n-grams, by n.'),
+      })
       .optional()
       .describe('Repetition heuristics of Gopher.'),
     gopherQuality: limits(
@@ -36,6 +45,12 @@ const rulesSchema = z
       'maxNonAlphaWordsRatio',
       'minStopWords',
     )
+      .extend({
+        stopWords: z
+          .array(z.string().min(1))
+          .optional()
+          .describe('Words of which minStopWords must occur; eight English ones if not given.'),
+      })
       .optional()
       .describe('Quality heuristics of Gopher.'),
     c4Quality: limits('minNumSentences')
@@ -43,10 +58,31 @@ const rulesSchema = z
         filterLoremIpsum: z.boolean().optional().describe('Drop documents with "lorem ipsum".'),
         filterCurlyBracket: z.boolean().optional().describe('Drop documents with a curly bracket.'),
         filterNoTerminalPunct: z.boolean().optional().describe('Remove lines without terminal punctuation.'),
+        filterJavascript: z.boolean().optional().describe('Remove lines that mention javascript.'),
+        filterPolicy: z.boolean().optional().describe('Remove lines about cookies and terms of use.'),
+        removeCitations: z.boolean().optional().describe('Remove citation marks such as [12].'),
+        minWordsPerLine: z.int().optional().describe('Remove lines of fewer words.'),
+        maxWordLength: z
+          .int()
+          .optional()
+          .describe('Remove lines with a longer word, in characters; -1 for none.'),
+        splitParagraph: z.boolean().optional().describe('Look at lines; at sentences if false.'),
       })
       .optional()
       .describe('Heuristics of C4: they also remove lines.'),
     fineWebQuality: limits('linePunctThr', 'shortLineThr', 'charDuplicatesRatio', 'newLineRatio')
+      .extend({
+        linePunctExcludeZero: z.boolean().optional().describe('Spare texts without any end mark.'),
+        shortLineLength: z
+          .int()
+          .positive()
+          .optional()
+          .describe('Characters of a short line; 30 if not given.'),
+        stopChars: z
+          .string()
+          .optional()
+          .describe('The end marks, as one string; those of all scripts if not given.'),
+      })
       .optional()
       .describe('What FineWeb adds to them.'),
     codeQuality: limits(

@@ -1,20 +1,9 @@
 import { Random } from '../random/random.ts'
+import type { RowStream, RowTarget, StreamPlace } from './row-stream.ts'
 import type { ShardSet } from './set.ts'
 
-/** Where a domain's stream stands: small, and all that is needed to go on. */
-export interface StreamPlace {
-  /** Whole passes behind it. */
-  epoch: number
-  /** The document it stands at, as a place in this epoch's order. */
-  place: number
-  /** Tokens of that document behind it. */
-  offset: number
-  /** Tokens of this epoch behind it. */
-  passed: number
-}
-
-/** A row as it was drawn: `length` tokens, fewer than asked for at the end of the stream. */
-export interface DrawnRow {
+/** A row as it was read: `length` tokens, fewer than asked for at the end of the stream. */
+interface DrawnRow {
   length: number
   /** Positions in the stream. */
   start: number
@@ -29,15 +18,17 @@ export interface DrawnRow {
  * A domain's documents one after the other, epoch after epoch, each epoch in an order of its own that follows from the
  * seed. No document comes twice in an epoch.
  */
-export class DomainStream {
+export class DomainStream implements RowStream {
   readonly #set: ShardSet
   readonly #seed: number
   readonly #domain: string
+  readonly #sequenceLength: number
   #at: StreamPlace = { epoch: 0, place: 0, offset: 0, passed: 0 }
   #order: Uint32Array = new Uint32Array(0)
   #orderEpoch = -1
 
-  constructor(domain: string, set: ShardSet, seed: number) {
+  constructor(domain: string, set: ShardSet, seed: number, sequenceLength: number) {
+    this.#sequenceLength = sequenceLength
     this.#domain = domain
     this.#set = set
     this.#seed = seed
@@ -56,11 +47,41 @@ export class DomainStream {
     return this.#at.epoch * this.#set.tokens + this.#at.passed
   }
 
+  hasPlace({ place, passed }: StreamPlace): boolean {
+    return passed <= this.#set.tokens && (place === 0 || place < this.#set.documents)
+  }
+
+  /** One token alone predicts nothing. */
+  hasRow(limit: number): boolean {
+    return limit - this.position > 1
+  }
+
+  draw(into: RowTarget, at: number, limit: number) {
+    const length = this.#sequenceLength
+    const drawn = new Int32Array(length + 1).fill(this.#set.endOfTextId)
+    const row = this.#read(length + 1, limit, drawn)
+    into.tokens.set(drawn.subarray(0, length), at)
+    into.targets.set(drawn.subarray(1), at)
+    // What a domain at its cap could not fill is padding: a segment of its own that predicts nothing.
+    if (row.length <= length) into.targets.fill(-1, at + row.length - 1, at + length)
+    let from = 0
+    let segment = 0
+    for (const end of row.documentEnds) {
+      if (end < length) into.targets[at + end] = -1
+      into.segments.fill(segment++, at + from, at + Math.min(end + 1, length))
+      from = end + 1
+    }
+    if (from < length) into.segments.fill(segment, at + from, at + length)
+    if (from < row.length && row.length < length)
+      into.segments.fill(segment + 1, at + row.length, at + length)
+    return { start: row.start, end: row.end, pieces: row.pieces, share: 1 }
+  }
+
   /**
-   * Draws up to `count` tokens, no further than position `limit`. A row that ends inside a document leaves its last
+   * Reads up to `count` tokens, no further than position `limit`. A row that ends inside a document leaves its last
    * token to be drawn again: a target here, the first input of the next row, so no prediction is lost between rows.
    */
-  draw(count: number, limit: number, into: Int32Array): DrawnRow {
+  #read(count: number, limit: number, into: Int32Array): DrawnRow {
     const start = this.position
     const row: DrawnRow = { length: 0, start, end: start, pieces: [], documentEnds: [] }
     while (row.length < count && row.end < limit) {

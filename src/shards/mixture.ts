@@ -9,6 +9,7 @@ export class Mixture {
   readonly weights: Readonly<Record<string, number>>
   /** Rows owed to each domain. */
   readonly #credits: Map<string, number>
+  #shares: [string, number][] = []
 
   constructor(weights: Readonly<Record<string, number>>, credits: Readonly<Record<string, number>> = {}) {
     this.weights = weights
@@ -19,22 +20,38 @@ export class Mixture {
     return Object.fromEntries(this.#credits)
   }
 
-  /** Chooses among the domains that can give and books the row; undefined when none with a weight can. */
+  /**
+   * Chooses among the domains that can give; undefined when none with a weight can. The caller books what it gave by
+   * `book` before the next choice.
+   */
   next(canGive: (domain: string) => boolean): string | undefined {
-    const active = Object.keys(this.weights).filter((domain) => this.weights[domain] > 0 && canGive(domain))
-    const total = active.reduce((sum, domain) => sum + this.weights[domain], 0)
+    const active = this.#active(canGive)
     let chosen: string | undefined
     let most = Number.NEGATIVE_INFINITY
-    for (const domain of active) {
-      const credit = (this.#credits.get(domain) ?? 0) + this.weights[domain] / total
-      this.#credits.set(domain, credit)
+    for (const [domain, share] of active) {
+      const credit = (this.#credits.get(domain) ?? 0) + share
       if (credit > most) {
         most = credit
         chosen = domain
       }
     }
-    if (chosen !== undefined) this.#credits.set(chosen, most - 1)
+    this.#shares = active
     return chosen
+  }
+
+  /** Books a row of the domain that was chosen: 1 for a full one, less for one with padding. */
+  book(chosen: string, share: number): void {
+    for (const [domain, weight] of this.#shares) {
+      const credit = (this.#credits.get(domain) ?? 0) + weight * share
+      this.#credits.set(domain, domain === chosen ? credit - share : credit)
+    }
+  }
+
+  /** The domains that can give, with their shares of what these give. */
+  #active(canGive: (domain: string) => boolean): [string, number][] {
+    const active = Object.keys(this.weights).filter((domain) => this.weights[domain] > 0 && canGive(domain))
+    const total = active.reduce((sum, domain) => sum + this.weights[domain], 0)
+    return active.map((domain) => [domain, this.weights[domain] / total])
   }
 }
 

@@ -3,6 +3,8 @@ import { SmolforgeError } from '../errors.ts'
 import type { BatchRow, TokenBatch } from './batch.ts'
 import { DomainStream } from './domain-stream.ts'
 import { checkDomains, checkedWeights, Mixture } from './mixture.ts'
+import { PackedStream } from './packed-stream.ts'
+import type { RowStream } from './row-stream.ts'
 import type { ShardSet } from './set.ts'
 
 export interface SamplerOptions {
@@ -14,12 +16,24 @@ export interface SamplerOptions {
   seed: number
   /** The most passes over a domain, fractions allowed; without one a domain is repeated as long as it is asked for. */
   epochCaps?: Readonly<Record<string, number>>
+  /**
+   * `concatenate` lays documents end to end and cuts where a row is full; `best-fit` cuts only documents longer than a
+   * row and pads what does not fill. Default `concatenate`.
+   */
+  packing?: PackingName
 }
+
+const packings = ['concatenate', 'best-fit'] as const
+/** How documents are laid into rows. */
+export type PackingName = (typeof packings)[number]
 
 const count = z.int().nonnegative()
 const stateSchema = z.object({
   version: z.literal(1),
   seed: z.number(),
+  packing: z.enum(packings).default('concatenate'),
+  /** Of a best-fit packing, which depends on it. */
+  sequenceLength: z.int().positive().optional(),
   weights: z.record(z.string(), z.number().nonnegative()),
   epochCaps: z.record(z.string(), z.number()),
   credits: z.record(z.string(), z.number()),
@@ -40,10 +54,11 @@ export type SamplerState = z.infer<typeof stateSchema>
 export class Sampler {
   readonly #sets: Readonly<Record<string, ShardSet>>
   readonly #domains: readonly string[]
-  readonly #streams: ReadonlyMap<string, DomainStream>
+  readonly #streams: ReadonlyMap<string, RowStream>
   readonly #batchSize: number
   readonly #sequenceLength: number
   readonly #seed: number
+  readonly #packing: PackingName
   #epochCaps: Readonly<Record<string, number>> = {}
   #mixture: Mixture
 
@@ -58,10 +73,13 @@ export class Sampler {
     this.#batchSize = options.batchSize
     this.#sequenceLength = options.sequenceLength
     this.#seed = options.seed
+    this.#packing = options.packing ?? 'concatenate'
+    const { seed, sequenceLength } = options
+    const Stream = this.#packing === 'best-fit' ? PackedStream : DomainStream
     this.#streams = new Map(
       Object.entries(options.sets).map(([domain, set]) => [
         domain,
-        new DomainStream(domain, set, options.seed),
+        new Stream(domain, set, seed, sequenceLength),
       ]),
     )
     this.#mixture = this.#newMixture(options.weights)
@@ -85,7 +103,7 @@ export class Sampler {
     }
     const rows: BatchRow[] = []
     for (let row = 0; row < this.#batchSize; row++) {
-      const domain = this.#mixture.next((name) => this.#left(name) > 1)
+      const domain = this.#mixture.next((name) => this.#streams.get(name)?.hasRow(this.#limit(name)) ?? false)
       if (domain === undefined) {
         const taken = this.consumed()
         this.restore(before)
@@ -122,6 +140,8 @@ export class Sampler {
     return {
       version: 1,
       seed: this.#seed,
+      packing: this.#packing,
+      ...(this.#packing === 'best-fit' ? { sequenceLength: this.#sequenceLength } : {}),
       weights: { ...this.#mixture.weights },
       epochCaps: { ...this.#epochCaps },
       credits: this.#mixture.credits,
@@ -144,8 +164,12 @@ export class Sampler {
     if (!parsed.success) {
       throw new SmolforgeError('damaged', `Not a state of a sampler: ${z.prettifyError(parsed.error)}`)
     }
-    const { seed, domains, weights, epochCaps, credits } = parsed.data
+    const { seed, packing, sequenceLength, domains, weights, epochCaps, credits } = parsed.data
     if (seed !== this.#seed) throw foreign(`its seed is ${seed}, not ${this.#seed}`)
+    if (packing !== this.#packing) throw foreign(`its packing is ${packing}, not ${this.#packing}`)
+    if (sequenceLength !== undefined && sequenceLength !== this.#sequenceLength) {
+      throw foreign(`its rows have ${sequenceLength} tokens, not ${this.#sequenceLength}`)
+    }
     const named = Object.keys(domains)
     if (named.length !== this.#domains.length || named.some((domain) => !this.#streams.has(domain))) {
       throw foreign(`its domains are ${named.join(', ')}, not ${this.#domains.join(', ')}`)
@@ -155,7 +179,7 @@ export class Sampler {
       if (saved.tokens !== set.tokens || saved.documents !== set.documents) {
         throw foreign(`${domain} had ${saved.tokens} tokens, now it has ${set.tokens}`)
       }
-      if (saved.passed > set.tokens || (saved.place >= set.documents && saved.place > 0)) {
+      if (this.#streams.get(domain)?.hasPlace(saved) !== true) {
         throw new SmolforgeError(
           'damaged',
           `Not a state of a sampler: ${domain} stands outside its documents`,
@@ -174,24 +198,9 @@ export class Sampler {
   #drawRow(domain: string, batch: Omit<TokenBatch, 'rows'>, at: number): BatchRow {
     const stream = this.#streams.get(domain)
     if (stream === undefined) throw new SmolforgeError('internal', `No stream for the domain ${domain}`)
-    const length = this.#sequenceLength
-    const drawn = new Int32Array(length + 1).fill(this.#sets[domain].endOfTextId)
-    const row = stream.draw(length + 1, this.#limit(domain), drawn)
-    batch.tokens.set(drawn.subarray(0, length), at)
-    batch.targets.set(drawn.subarray(1), at)
-    // What a domain at its cap could not fill is padding: a segment of its own that predicts nothing.
-    if (row.length <= length) batch.targets.fill(-1, at + row.length - 1, at + length)
-    let from = 0
-    let segment = 0
-    for (const end of row.documentEnds) {
-      if (end < length) batch.targets[at + end] = -1
-      batch.segments.fill(segment++, at + from, at + Math.min(end + 1, length))
-      from = end + 1
-    }
-    if (from < length) batch.segments.fill(segment, at + from, at + length)
-    if (from < row.length && row.length < length)
-      batch.segments.fill(segment + 1, at + row.length, at + length)
-    return { domain, start: row.start, end: row.end, pieces: row.pieces }
+    const { share, ...row } = stream.draw(batch, at, this.#limit(domain))
+    this.#mixture.book(domain, share)
+    return { domain, ...row }
   }
 
   #limit(domain: string): number {

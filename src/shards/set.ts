@@ -18,6 +18,7 @@ export interface OpenShardsOptions {
 }
 
 const MOST_OPEN_FILES = 64
+const IDS_AT_A_TIME = 1 << 14
 
 /** The tokens of one domain on the disk, and which document each belongs to. */
 export class ShardSet {
@@ -26,6 +27,7 @@ export class ShardSet {
   readonly documents: number
   readonly vocabSize: number
   readonly endOfTextId: number
+  readonly dtype: 'u16' | 'u32'
   readonly #dir: string
   readonly #width: 2 | 4
   readonly #shards: readonly { file: string; start: number; end: number }[]
@@ -42,6 +44,7 @@ export class ShardSet {
     this.vocabSize = manifest.vocabSize
     this.endOfTextId = manifest.endOfTextId
     this.#dir = dir
+    this.dtype = manifest.dtype
     this.#width = bytesPerToken(manifest.dtype)
     this.#starts = starts
     this.#idStarts = idStarts
@@ -95,6 +98,33 @@ export class ShardSet {
     return { id: id.toString('utf8'), start, end }
   }
 
+  /** Where a document went, by its id: the first that has it. Reads the ids front to back. */
+  find(id: string): ShardDocument | undefined {
+    const wanted = Buffer.from(id)
+    for (let first = 0; first < this.documents; first += IDS_AT_A_TIME) {
+      const end = Math.min(this.documents, first + IDS_AT_A_TIME)
+      const from = this.#idStarts[first]
+      const bytes = Buffer.alloc(this.#idStarts[end] - from)
+      this.#readAt(this.#idsFile, bytes, from)
+      for (let index = first; index < end; index++) {
+        const own = bytes.subarray(this.#idStarts[index] - from, this.#idStarts[index + 1] - from)
+        if (own.equals(wanted)) return { id, ...this.span(index) }
+      }
+    }
+    return undefined
+  }
+
+  /** The file that a token lies in, and the byte where it begins there. */
+  fileOf(token: number): { file: string; byte: number } {
+    const { file, start } = this.#shards[this.#shardAt(token)]
+    return { file, byte: (token - start) * this.#width }
+  }
+
+  /** The shards with their tokens, in order. */
+  get shards(): { file: string; tokens: number }[] {
+    return this.#shards.map(({ file, start, end }) => ({ file, tokens: end - start }))
+  }
+
   /** Where a document lies, without its id. */
   span(index: number): { start: number; end: number } {
     if (!(Number.isInteger(index) && index >= 0 && index < this.documents)) {
@@ -104,6 +134,11 @@ export class ShardSet {
       )
     }
     return { start: this.#starts[index], end: this.#starts[index + 1] }
+  }
+
+  /** How many tokens a document has; no check of the index. */
+  lengthOf(index: number): number {
+    return this.#starts[index + 1] - this.#starts[index]
   }
 
   /** Copies the tokens `start..end` of the set into `into`, from `at` on. */

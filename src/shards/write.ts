@@ -14,6 +14,15 @@ export interface TokenizedDocument {
   tokens: Uint32Array
 }
 
+/** Documents that are encoded already as a shard has them, each with its end token. */
+export interface PackedDocuments {
+  ids: readonly string[]
+  /** Little-endian ids of all documents, 2 bytes each up to a vocabulary of 65,536 and 4 above. */
+  tokens: Uint8Array
+  /** Tokens of each document. */
+  counts: Uint32Array
+}
+
 export interface WriteShardsOptions {
   domain: string
   vocabSize: number
@@ -33,7 +42,7 @@ export interface WriteShardsOptions {
  */
 export async function writeShards(
   dir: string,
-  documents: AsyncIterable<readonly TokenizedDocument[]>,
+  documents: AsyncIterable<readonly TokenizedDocument[] | PackedDocuments>,
   options: WriteShardsOptions,
 ): Promise<ShardSet> {
   if (existsSync(dir)) {
@@ -60,7 +69,7 @@ export async function writeShards(
 
 async function writeFiles(
   dir: string,
-  documents: AsyncIterable<readonly TokenizedDocument[]>,
+  documents: AsyncIterable<readonly TokenizedDocument[] | PackedDocuments>,
   options: WriteShardsOptions,
 ): Promise<void> {
   const {
@@ -90,24 +99,27 @@ async function writeFiles(
   try {
     for await (const batch of documents) {
       if (stop.stopped) throw new SmolforgeError('interrupted', `Writing the shards of ${domain} was stopped`)
-      const { flat, lengths } = joinDocuments(batch, endOfTextId)
-      const packed = pack(flat, batch, vocabSize, width)
-      const index = new Uint32Array(batch.length * 2)
+      const { ids, tokens: packed, counts } = 'counts' in batch ? batch : pack(batch, options, width)
+      const index = new Uint32Array(ids.length * 2)
+      const idBytes = ids.map((id) => Buffer.from(id))
       let at = 0
-      for (let i = 0; i < batch.length; i++) {
+      // Documents that go into one shard are written as one piece.
+      let from = 0
+      for (let i = 0; i < ids.length; i++) {
+        at += counts[i]
+        shardLength += counts[i]
+        index[2 * i] = counts[i]
+        index[2 * i + 1] = idBytes[i].length
+        if (shardLength < shardTokens && i + 1 < ids.length) continue
         shard ??= await HashedFile.create(join(dir, `shard-${String(shards.length).padStart(5, '0')}.bin`))
-        await shard.write(packed.subarray(at * width, (at + lengths[i]) * width))
-        at += lengths[i]
-        shardLength += lengths[i]
-        const id = Buffer.from(batch[i].id)
-        await idsFile.write(id)
-        index[2 * i] = lengths[i]
-        index[2 * i + 1] = id.length
+        await shard.write(packed.subarray(from * width, at * width))
+        from = at
         if (shardLength >= shardTokens) await closeShard()
       }
+      await idsFile.write(Buffer.concat(idBytes))
       await lengthsFile.write(new Uint8Array(index.buffer))
       tokens += at
-      count += batch.length
+      count += ids.length
       onProgress({ done: tokens, unit: 'tokens', message: domain })
     }
     await closeShard()
@@ -145,13 +157,14 @@ function joinDocuments(batch: readonly TokenizedDocument[], endOfTextId: number)
 }
 
 function pack(
-  flat: Uint32Array,
   batch: readonly TokenizedDocument[],
-  vocabSize: number,
+  { vocabSize, endOfTextId }: WriteShardsOptions,
   width: 2 | 4,
-): Uint8Array {
+): PackedDocuments {
+  const { flat, lengths } = joinDocuments(batch, endOfTextId)
   try {
-    return shardKernels().packTokens(flat, vocabSize, width)
+    const tokens = shardKernels().packTokens(flat, vocabSize, width)
+    return { ids: batch.map(({ id }) => id), tokens, counts: Uint32Array.from(lengths) }
   } catch (cause) {
     const document = batch.find(({ tokens }) => tokens.some((id) => id >= vocabSize))
     throw new SmolforgeError(

@@ -7,19 +7,22 @@ import type { Vocabulary } from './vocabulary.ts'
 /** What `tokenizer_config.json` says beyond the ids. Fields we know nothing of are kept as they are. */
 export type TokenizerConfiguration = Record<string, unknown>
 
+const END_OF_TEXT = '<|endoftext|>'
+
 /** The tokens a configuration names by purpose. */
 export type TokenPurpose = 'bos_token' | 'eos_token' | 'unk_token' | 'pad_token'
 
-/** The configuration of a base model's tokenizer: texts end with `<|endoftext|>`. */
-export function baseConfiguration(): TokenizerConfiguration {
+/**
+ * The configuration of a base model's tokenizer: texts end with `<|endoftext|>`, or the first special token there is.
+ */
+export function baseConfiguration(specialTokens: readonly string[]): TokenizerConfiguration {
+  const end = specialTokens.includes(END_OF_TEXT) ? END_OF_TEXT : specialTokens[0]
+  const purposes = { bos_token: end, eos_token: end, unk_token: end, pad_token: end }
   return {
     tokenizer_class: 'PreTrainedTokenizerFast',
     add_prefix_space: false,
     clean_up_tokenization_spaces: false,
-    bos_token: '<|endoftext|>',
-    eos_token: '<|endoftext|>',
-    unk_token: '<|endoftext|>',
-    pad_token: '<|endoftext|>',
+    ...(end === undefined ? {} : purposes),
     model_max_length: 8192,
     chat_template: chatMLTemplate(),
   }

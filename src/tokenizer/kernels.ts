@@ -7,9 +7,41 @@ export interface PackedTexts {
   ends: Uint32Array
 }
 
+/** Texts that live in the addon, such as a `TextBatch` of the curate room. */
+export interface NativeTexts {
+  readonly length: number
+  /** UTF-8 bytes of text. */
+  readonly bytes: number
+}
+
+export interface EncodedBatch {
+  /** Ids of all texts end to end. */
+  ids: Uint32Array
+  /** `ends[i]` is the place after the last id of text `i`. */
+  ends: Uint32Array
+}
+
 export interface NativeEncoder {
-  /** Ids of all texts end to end; `ends[i]` is the place after the last id of text `i`. Uses all threads. */
-  encodeBatch(bytes: Uint8Array, ends: Uint32Array): { ids: Uint32Array; ends: Uint32Array }
+  /** Uses all threads. */
+  encodeBatch(bytes: Uint8Array, ends: Uint32Array): EncodedBatch
+  encodeTexts(batch: NativeTexts, threads?: number): EncodedBatch
+  /** The bytes of a shard, 2 or 4 for each id and the end token behind each text, and how many each text has. */
+  packTexts(
+    batch: NativeTexts,
+    endOfText: number,
+    bytesPerToken: 2 | 4,
+    threads?: number,
+  ): Promise<{ tokens: Uint8Array; counts: Uint32Array }>
+  /**
+   * For each group documents, bytes, tokens, words, words whose tokens' places are known, those of them split; and how
+   * often each token comes. `groups` has the group of each text.
+   */
+  fertility(
+    batch: NativeTexts,
+    groups: Uint32Array,
+    groupCount: number,
+    threads?: number,
+  ): { groups: Float64Array; tokenCounts: Float64Array }
   /** The bytes of the tokens end to end; throws on an id outside the vocabulary. */
   decode(ids: Uint32Array): Uint8Array
 }
@@ -17,8 +49,9 @@ export interface NativeEncoder {
 export interface NativeTrainer {
   /** Counts the words of the texts, on all threads. */
   add(bytes: Uint8Array, ends: Uint32Array): void
+  addTexts(batch: NativeTexts, threads?: number): void
   /** Fixes the words; merging can begin. */
-  begin(vocabSize: number, specialBytes: Uint8Array, specialEnds: Uint32Array): void
+  begin(vocabSize: number, specialBytes: Uint8Array, specialEnds: Uint32Array, threads?: number): void
   /** Does up to `merges` merges; the size of the vocabulary now, and whether there is nothing left to do. */
   advance(merges: number): { vocabSize: number; finished: boolean }
   /** Tokens by id as bytes end to end, merges as (left, right, result) by rank. */
@@ -40,6 +73,32 @@ interface BpeKernels {
     wholeWords: Uint32Array,
   ) => NativeEncoder
   BpeTrainer: new (splitting: Splitting) => NativeTrainer
+  BpeLines: new (
+    encoder: NativeEncoder,
+    path: string,
+    maxLineBytes: number,
+    before: Uint32Array,
+    behind: Uint32Array,
+  ) => NativeLines
+}
+
+/** A file of JSON lines with the ids of their texts put in. */
+export interface NativeLines {
+  next(
+    bytes: number,
+    threads?: number,
+  ): Promise<{
+    /** Missing at the end of the file and where a line is bad. */
+    output?: Uint8Array
+    lines: number
+    tokens: number
+    textBytes: number
+    /** Bytes of the file taken so far. */
+    consumed: number
+    /** The first line that is no object with a text; 0 where the file's compression is broken. */
+    badLine?: number
+    reason?: string
+  }>
 }
 
 interface Splitting {

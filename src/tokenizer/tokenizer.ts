@@ -13,9 +13,17 @@ import {
   type TokenizerConfiguration,
   type TokenPurpose,
 } from './configuration.ts'
+import { type EncodedLinesCounts, type EncodeLinesOptions, encodeLines } from './encodeLines.ts'
 import { readGgufTokenizer } from './gguf.ts'
 import { ggufTokenizerEntries } from './ggufWrite.ts'
-import { bpeKernels, type NativeEncoder, packTexts, sliceTexts } from './kernels.ts'
+import {
+  bpeKernels,
+  type EncodedBatch,
+  type NativeEncoder,
+  type NativeTexts,
+  packTexts,
+  sliceTexts,
+} from './kernels.ts'
 import type { ChatMessage, ChatTemplateOptions } from './messages.ts'
 import { readTokenizerFile } from './read.ts'
 import { createStreamDecoder, type StreamDecoder } from './stream.ts'
@@ -140,6 +148,48 @@ export class Tokenizer {
     return encoded
   }
 
+  /** A batch that lives in the addon, on `threads` threads (default all cores). */
+  encodeTexts(texts: NativeTexts, threads?: number): EncodedBatch {
+    return this.#native.encodeTexts(texts, threads)
+  }
+
+  /**
+   * The same as little-endian ids of 2 bytes (vocabulary up to 65,536) or 4, each text with `endOfTextId` behind it:
+   * what a shard holds. The work is done on other threads.
+   */
+  packTexts(
+    texts: NativeTexts,
+    bytesPerToken: 2 | 4,
+    threads?: number,
+  ): Promise<{ tokens: Uint8Array; counts: Uint32Array }> {
+    return this.#native.packTexts(texts, this.endOfTextId, bytesPerToken, threads)
+  }
+
+  /** Sums over groups of texts for the report on fertility, see `NativeEncoder.fertility`. */
+  countTokens(
+    texts: NativeTexts,
+    groups: Uint32Array,
+    groupCount: number,
+    threads?: number,
+  ): { groups: Float64Array; tokenCounts: Float64Array } {
+    return this.#native.fertility(texts, groups, groupCount, threads)
+  }
+
+  /** The ids of special and other added tokens. */
+  addedTokenIds(): number[] {
+    return this.#vocabulary.addedTokens.map(({ id }) => id)
+  }
+
+  /** Copies a file of JSON lines `{"text", ...}` with the ids of each text put in. */
+  encodeLines(input: string, output: string, options: EncodeLinesOptions = {}): Promise<EncodedLinesCounts> {
+    const { before, behind } =
+      options.addSpecialTokens === false ? { before: [], behind: [] } : this.#vocabulary.affixes
+    const { BpeLines } = bpeKernels()
+    const open = () =>
+      new BpeLines(this.#native, input, MOST_LINE_BYTES, Uint32Array.from(before), Uint32Array.from(behind))
+    return encodeLines(open, input, output, options)
+  }
+
   /** The text of the ids, special tokens as they are written; bytes that are no UTF-8 become U+FFFD. */
   decode(ids: Iterable<number>): string {
     const list = ids instanceof Uint32Array ? ids : Uint32Array.from(ids)
@@ -213,6 +263,8 @@ export class Tokenizer {
     return new SmolforgeError('usage', `Token id ${id} is outside the vocabulary of ${this.vocabSize}`)
   }
 }
+
+const MOST_LINE_BYTES = 2 ** 30
 
 function isThere(path: string): Promise<boolean> {
   return stat(path).then(

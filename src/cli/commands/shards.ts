@@ -14,15 +14,20 @@ import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
 import { positiveInteger } from '../runRecipeFile.ts'
 import { writeStatisticsLine } from '../statisticsLine.ts'
+import { addShardFiles } from './shardFiles.ts'
 
-/** `smolforge shards export|import`: tokens in the form that other trainers read. */
+/** `smolforge shards write|inspect|export|import`: tokens on the disk, and in the form that other trainers read. */
 export function addShards(program: Command): void {
   const shards = program
     .command('shards')
-    .summary('tokens for training elsewhere, and from there')
-    .description('Packed tokens in the form of datatrove, which nanotron trains on.')
+    .summary('tokens on the disk, for training here and elsewhere')
+    .description(
+      'Packed tokens with checksums and an index back to the documents; and the form of datatrove, which nanotron ' +
+        'trains on.',
+    )
   addExport(shards)
   addImport(shards)
+  addShardFiles(shards)
 }
 
 interface ExportOptions {

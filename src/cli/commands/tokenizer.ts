@@ -1,19 +1,15 @@
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { SmolforgeError } from '../../errors.ts'
-import { readJsonLines } from '../../files/jsonl.ts'
-import { Tokenizer, trainTokenizer } from '../../tokenizer/index.ts'
+import { Tokenizer } from '../../tokenizer/index.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
-import { answerLines, textLine } from '../jsonLines.ts'
+import { answerLines } from '../jsonLines.ts'
 import { Output } from '../output.ts'
-import {
-  positiveInteger,
-  type RecipeOptions,
-  runRecipeFile,
-  stepsOfKind,
-  withRecipeOptions,
-} from '../runRecipeFile.ts'
+import { positiveInteger } from '../runRecipeFile.ts'
+import { stopBySignal } from '../signals.ts'
+import { writeStatisticsLine } from '../statisticsLine.ts'
+import { addTokenizerReport } from './tokenizerReport.ts'
+import { addTokenizerTrain } from './tokenizerTrain.ts'
 
 interface LinesOptions {
   tokenizer: string
@@ -22,120 +18,87 @@ interface LinesOptions {
   json?: boolean
 }
 
-/** `smolforge tokenizer train|encode|decode`. */
+/** `smolforge tokenizer train|encode|decode|report`. */
 export function addTokenizer(program: Command): void {
   const tokenizer = program
     .command('tokenizer')
     .summary('train a tokenizer; text to ids and back')
     .description(
-      "Byte-level BPE with SmolLM2's pre-tokenizer and special tokens, in Hugging Face's tokenizer.json.",
+      "Byte-level BPE as SmolLM2, GPT-2, Llama 3 and Qwen have it, in Hugging Face's tokenizer.json.",
     )
-  addTrain(tokenizer)
-  addLines(
-    tokenizer,
-    'encode',
-    'text to ids',
-    'JSON lines {"text": ...}; the output adds ids',
-    textLine,
-    (codec, line) => ({
-      ...line,
-      ids: [...codec.encode(line.text)],
-    }),
-  )
-  addLines(
-    tokenizer,
-    'decode',
-    'ids to text',
-    'JSON lines {"ids": [...]}; the output adds text',
-    idsLine,
-    (codec, line) => ({
-      ...line,
-      text: codec.decode(checkedIds(codec, line.ids)),
-    }),
-  )
+  addTokenizerTrain(tokenizer)
+  addEncode(tokenizer)
+  addDecode(tokenizer)
+  addTokenizerReport(tokenizer)
 }
 
 const idsLine = z.looseObject({ ids: z.array(z.int().nonnegative()) })
 
-function addTrain(tokenizer: Command): void {
-  withRecipeOptions(tokenizer.command('train'))
-    .summary('train the tokenizer of a recipe, or one on texts')
+function addEncode(tokenizer: Command): void {
+  withPaths(tokenizer.command('encode'))
+    .requiredOption('--input <file>', 'JSON lines {"text": ...}, plain, gzip or zstd; the output adds ids')
+    .option(
+      '--no-special-tokens',
+      'leave out what the tokenizer puts around a text, such as <|begin_of_text|>',
+    )
+    .option('--threads <n>', 'threads (default all cores)', positiveInteger)
+    .summary('text to ids')
     .description(
-      'Everything of a recipe up to its tokenizer. With --input instead: a .jsonl file of {"text"} in place of the ' +
-        'recipe, and --output for the folder.',
+      'Text to ids, line by line. Text that spells a special token is that token. The last line on standard error ' +
+        'has statistics.',
     )
-    .option('--output <dir>', 'folder for a tokenizer trained on a file of texts')
-    .option('--vocab-size <n>', 'size of its vocabulary', positiveInteger, 8192)
-    .addHelpText(
-      'after',
-      `
-Examples:
-  smolforge tokenizer train recipes/tiny.yaml
-  smolforge tokenizer train texts.jsonl --output my-tokenizer --vocab-size 4096
-${exitCodesHelp}`,
-    )
-    .action(async (file: string, options: RecipeOptions & { output?: string; vocabSize: number }) => {
-      const output = new Output(options)
-      if (/\.(jsonl|ndjson)$/.test(file)) {
-        const folder = options.output
-        if (!folder) throw new SmolforgeError('usage', 'Say with --output where the tokenizer should go')
-        const trained = await trainTokenizer(texts(file), { vocabSize: options.vocabSize })
-        await trained.save(folder)
-        output.say(`${trained.vocabSize} tokens: ${folder}`)
-        output.emit({ output: folder, vocabSize: trained.vocabSize })
-        return
+    .addHelpText('after', example('encode'))
+    .action(async (options: LinesOptions & { specialTokens: boolean; threads?: number }) => {
+      const start = performance.now()
+      const codec = await Tokenizer.load(options.tokenizer)
+      const signal = stopBySignal((line) => process.stderr.write(`${line}\n`))
+      try {
+        const { lines, tokens, inputBytes } = await codec.encodeLines(options.input, options.output, {
+          addSpecialTokens: options.specialTokens,
+          threads: options.threads,
+          stop: signal.stop,
+        })
+        const output = new Output(options)
+        output.say(`${lines} lines, ${tokens} tokens: ${options.output}`)
+        output.emit({ lines, tokens, output: options.output })
+        const seconds = (performance.now() - start) / 1000
+        writeStatisticsLine({ documents: lines, bytes: inputBytes, seconds, dropped: {}, damaged: 0 })
+      } finally {
+        signal.release()
       }
-      const { runDir } = await runRecipeFile(file, options, (steps) => stepsOfKind(steps, 'tokenizer'))
-      output.say(`The tokenizer is ${join(runDir, 'steps/tokenizer/tokenizer')}`)
     })
 }
 
-function addLines<Schema extends z.ZodType>(
-  tokenizer: Command,
-  name: string,
-  summary: string,
-  input: string,
-  schema: Schema,
-  answer: (codec: Tokenizer, line: z.infer<Schema>) => object,
-): void {
-  tokenizer
-    .command(name)
-    .requiredOption('--tokenizer <path>', 'a folder with tokenizer.json, the file, or a .gguf file')
-    .requiredOption('--input <file>', input)
-    .requiredOption('--output <file>', 'where the lines go')
-    .option('--json', 'a summary as one JSON object on standard output')
-    .summary(summary)
-    .description(`${summary}, line by line. Text that spells a special token is that token.`)
-    .addHelpText(
-      'after',
-      `\nExample:\n  smolforge tokenizer ${name} --tokenizer runs/quickstart/model --input in.jsonl --output out.jsonl\n${exitCodesHelp}`,
-    )
+function addDecode(tokenizer: Command): void {
+  withPaths(tokenizer.command('decode'))
+    .requiredOption('--input <file>', 'JSON lines {"ids": [...]}; the output adds text')
+    .summary('ids to text')
+    .description('Ids to text, line by line.')
+    .addHelpText('after', example('decode'))
     .action(async (options: LinesOptions) => {
       const codec = await Tokenizer.load(options.tokenizer)
-      const lines = await answerLines(options, schema, (line) => answer(codec, line))
+      const lines = await answerLines(options, idsLine, (line) => ({
+        ...line,
+        text: codec.decode(checkedIds(codec, line.ids)),
+      }))
       const output = new Output(options)
       output.say(`${lines} lines: ${options.output}`)
       output.emit({ lines, output: options.output })
     })
 }
 
+function withPaths(command: Command): Command {
+  return command
+    .requiredOption('--tokenizer <path>', 'a folder with tokenizer.json, the file, or a .gguf file')
+    .requiredOption('--output <file>', 'where the lines go')
+    .option('--json', 'a summary as one JSON object on standard output')
+}
+
+const example = (name: string) =>
+  `\nExample:\n  smolforge tokenizer ${name} --tokenizer runs/quickstart/model --input in.jsonl --output out.jsonl\n${exitCodesHelp}`
+
 function checkedIds(codec: Tokenizer, ids: readonly number[]): readonly number[] {
   const unknown = ids.find((id) => id >= codec.vocabSize)
   if (unknown === undefined) return ids
   throw new SmolforgeError('input', `${unknown} is no token: the vocabulary has ${codec.vocabSize}`)
-}
-
-const BATCH = 1024
-
-async function* texts(file: string): AsyncGenerator<string[]> {
-  let batch: string[] = []
-  for await (const { line, value } of readJsonLines(file)) {
-    const parsed = textLine.safeParse(value)
-    if (!parsed.success) throw new SmolforgeError('input', 'A line has "text"', { place: { file, line } })
-    batch.push(parsed.data.text)
-    if (batch.length < BATCH) continue
-    yield batch
-    batch = []
-  }
-  yield batch
 }

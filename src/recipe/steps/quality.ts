@@ -15,7 +15,7 @@ import { curateStep, documentsOf } from './curation.ts'
 /** Heuristic rules, each group for its domains. */
 export const qualityStep: StepKind<{ groups: NonNullable<Recipe['curate']['quality']> }> = {
   kind: 'quality',
-  version: 1,
+  version: 2,
   resumes: false,
   async run(work) {
     const rules = work.config.groups.flatMap(({ domains, rules }) =>

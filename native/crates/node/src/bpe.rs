@@ -1,8 +1,13 @@
 //! Binding of the `bpe` kernels.
 
+mod lines;
+
+use crate::texts::TextBatch;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
-use smolforge_text::bpe::{AddedToken, Encoder, Parts, PreTokenizer, Step, Trainer};
+use smolforge_text::bpe::{self, AddedToken, Encoder, Parts, PreTokenizer, Step, Trainer};
+use smolforge_text::threads::with_threads;
+use std::sync::Arc;
 
 #[napi(object)]
 pub struct EncodedBatch {
@@ -47,7 +52,7 @@ const SINGLE_WORD: u32 = 8;
 
 #[napi]
 pub struct BpeEncoder {
-    encoder: Encoder,
+    encoder: Arc<Encoder>,
 }
 
 #[napi]
@@ -101,7 +106,9 @@ impl BpeEncoder {
             whole_words: whole_words.to_vec(),
         })
         .map_err(invalid)?;
-        Ok(Self { encoder })
+        Ok(Self {
+            encoder: Arc::new(encoder),
+        })
     }
 
     /// Ids of all texts end to end, and where each text's ids end.
@@ -114,6 +121,75 @@ impl BpeEncoder {
         })
     }
 
+    /// The same of a batch.
+    #[napi]
+    pub fn encode_texts(&self, batch: &TextBatch, threads: Option<u32>) -> Result<EncodedBatch> {
+        let texts = batch.shared()?;
+        let (ids, ends) = on(threads, || self.encoder.encode_batch(&texts.texts()));
+        Ok(EncodedBatch {
+            ids: ids.into(),
+            ends: ends.into(),
+        })
+    }
+
+    /// A batch as the bytes of a shard, 2 or 4 for each id, the end token behind each text, on other threads.
+    #[napi]
+    pub fn pack_texts(
+        &self,
+        batch: &TextBatch,
+        end_of_text: u32,
+        bytes_per_token: u32,
+        threads: Option<u32>,
+    ) -> Result<AsyncTask<PackTexts>> {
+        let fits = self.encoder.vocab_size() <= 1 << 16 && end_of_text < 1 << 16;
+        if !(bytes_per_token == 4 || bytes_per_token == 2 && fits) {
+            return Err(invalid(TWO_OR_FOUR));
+        }
+        Ok(AsyncTask::new(PackTexts {
+            encoder: self.encoder.clone(),
+            texts: batch.shared()?,
+            end_of_text,
+            wide: bytes_per_token == 4,
+            threads: threads.unwrap_or(0) as usize,
+        }))
+    }
+
+    /// Sums by group and how often each token comes; `groups` has each text's, below `group_count`.
+    #[napi]
+    pub fn fertility(
+        &self,
+        batch: &TextBatch,
+        groups: &[u32],
+        group_count: u32,
+        threads: Option<u32>,
+    ) -> Result<FertilitySums> {
+        let texts = batch.shared()?;
+        if groups.len() != texts.len() || groups.iter().any(|&group| group >= group_count) {
+            return Err(invalid("each text has a group below the count of groups"));
+        }
+        let sums = on(threads, || {
+            bpe::fertility(&self.encoder, &texts.texts(), groups, group_count as usize)
+        });
+        let numbers = sums.groups.iter().flat_map(|group| {
+            [
+                group.documents,
+                group.bytes,
+                group.tokens,
+                group.words,
+                group.placed_words,
+                group.split_words,
+            ]
+        });
+        let counts = sums.token_counts.iter();
+        Ok(FertilitySums {
+            groups: numbers
+                .map(|number| number as f64)
+                .collect::<Vec<_>>()
+                .into(),
+            token_counts: counts.map(|&count| count as f64).collect::<Vec<_>>().into(),
+        })
+    }
+
     /// The bytes of the tokens end to end.
     #[napi]
     pub fn decode(&self, ids: &[u32]) -> Result<Buffer> {
@@ -121,6 +197,48 @@ impl BpeEncoder {
         Ok(bytes
             .map_err(|id| invalid(format!("id {id} is outside the vocabulary")))?
             .into())
+    }
+}
+
+#[napi(object)]
+pub struct FertilitySums {
+    /// For each group: documents, bytes, tokens, words, words whose tokens' places are known, those of them split.
+    pub groups: Float64Array,
+    pub token_counts: Float64Array,
+}
+
+#[napi(object)]
+pub struct PackedBatch {
+    pub tokens: Buffer,
+    /// Tokens of each text, the end token included.
+    pub counts: Uint32Array,
+}
+
+pub struct PackTexts {
+    encoder: Arc<Encoder>,
+    texts: Arc<smolforge_text::jsonl::Texts>,
+    end_of_text: u32,
+    wide: bool,
+    threads: usize,
+}
+
+impl Task for PackTexts {
+    type Output = (Vec<u8>, Vec<u32>);
+    type JsValue = PackedBatch;
+
+    fn compute(&mut self) -> Result<Self::Output> {
+        let texts = self.texts.texts();
+        Ok(with_threads(self.threads, || match self.wide {
+            true => self.encoder.encode_packed::<4>(&texts, self.end_of_text),
+            false => self.encoder.encode_packed::<2>(&texts, self.end_of_text),
+        }))
+    }
+
+    fn resolve(&mut self, _env: Env, (tokens, counts): Self::Output) -> Result<PackedBatch> {
+        Ok(PackedBatch {
+            tokens: tokens.into(),
+            counts: counts.into(),
+        })
     }
 }
 
@@ -150,19 +268,33 @@ impl BpeTrainer {
         Ok(())
     }
 
+    /// The same of a batch.
+    #[napi]
+    pub fn add_texts(&mut self, batch: &TextBatch, threads: Option<u32>) -> Result<()> {
+        if self.begun {
+            return Err(invalid("texts come before merging begins"));
+        }
+        let texts = batch.shared()?;
+        on(threads, || self.trainer.add(&texts.texts()));
+        Ok(())
+    }
+
     #[napi]
     pub fn begin(
         &mut self,
         vocab_size: u32,
         special_bytes: &[u8],
         special_ends: &[u32],
+        threads: Option<u32>,
     ) -> Result<()> {
         if self.begun {
             return Err(invalid("merging has begun already"));
         }
         let special_tokens = slices(special_bytes, special_ends)?;
         self.begun = true;
-        self.trainer.begin(vocab_size as usize, &special_tokens);
+        on(threads, || {
+            self.trainer.begin(vocab_size as usize, &special_tokens)
+        });
         Ok(())
     }
 
@@ -220,10 +352,14 @@ pub fn pack_tokens(tokens: &[u32], vocab_size: u32, bytes_per_token: u32) -> Res
             .flat_map(|id| id.to_le_bytes())
             .collect::<Vec<u8>>()
             .into()),
-        _ => Err(invalid(
-            "a token takes 2 bytes (vocabulary up to 65536) or 4",
-        )),
+        _ => Err(invalid(TWO_OR_FOUR)),
     }
+}
+
+const TWO_OR_FOUR: &str = "a token takes 2 bytes (vocabulary up to 65536) or 4";
+
+fn on<R: Send>(threads: Option<u32>, work: impl FnOnce() -> R + Send) -> R {
+    with_threads(threads.unwrap_or(0) as usize, work)
 }
 
 fn texts<'a>(bytes: &'a [u8], ends: &[u32]) -> Result<Vec<&'a str>> {

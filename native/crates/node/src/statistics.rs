@@ -48,21 +48,17 @@ pub struct StatisticsTable {
     pub texts: Vec<String>,
 }
 
+/// With `words`, tokens that somebody else found; without, our own.
 #[napi]
 pub fn text_statistics(
     texts: Vec<String>,
     plan: StatisticsPlan,
     threads: Option<u32>,
+    words: Option<Vec<Vec<String>>>,
 ) -> Result<StatisticsTable> {
     let plan = plan.checked()?;
-    let table = with_threads(threads.unwrap_or(0) as usize, || {
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        statistics(&texts, &plan)
-    });
-    Ok(StatisticsTable {
-        numbers: table.numbers.into(),
-        texts: table.texts,
-    })
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    table_of(&texts, words.as_deref(), &plan, threads).map(StatisticsTable::from)
 }
 
 /// The same of a batch on this side, away from the thread of JavaScript.
@@ -71,18 +67,21 @@ pub fn batch_statistics(
     batch: &TextBatch,
     plan: StatisticsPlan,
     threads: Option<u32>,
+    words: Option<Vec<Vec<String>>>,
 ) -> Result<AsyncTask<BatchStatistics>> {
     Ok(AsyncTask::new(BatchStatistics {
         texts: batch.shared()?,
         plan: plan.checked()?,
-        threads: threads.unwrap_or(0) as usize,
+        threads,
+        words,
     }))
 }
 
 pub struct BatchStatistics {
     texts: Arc<Texts>,
     plan: Plan,
-    threads: usize,
+    threads: Option<u32>,
+    words: Option<Vec<Vec<String>>>,
 }
 
 impl Task for BatchStatistics {
@@ -90,16 +89,35 @@ impl Task for BatchStatistics {
     type JsValue = StatisticsTable;
 
     fn compute(&mut self) -> Result<Table> {
-        Ok(with_threads(self.threads, || {
-            statistics(&self.texts.texts(), &self.plan)
-        }))
+        let texts = self.texts.texts();
+        table_of(&texts, self.words.as_deref(), &self.plan, self.threads)
     }
 
     fn resolve(&mut self, _env: Env, table: Table) -> Result<StatisticsTable> {
-        Ok(StatisticsTable {
+        Ok(table.into())
+    }
+}
+
+fn table_of(
+    texts: &[&str],
+    words: Option<&[Vec<String>]>,
+    plan: &Plan,
+    threads: Option<u32>,
+) -> Result<Table> {
+    with_threads(threads.unwrap_or(0) as usize, || {
+        statistics(texts, words, plan).map_err(|at| {
+            let reason = format!("text {at} does not hold its words one after the other");
+            Error::new(Status::InvalidArg, reason)
+        })
+    })
+}
+
+impl From<Table> for StatisticsTable {
+    fn from(table: Table) -> Self {
+        Self {
             numbers: table.numbers.into(),
             texts: table.texts,
-        })
+        }
     }
 }
 

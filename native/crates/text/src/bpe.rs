@@ -6,6 +6,8 @@ mod cl100k;
 mod classes;
 mod counts;
 mod encoder;
+mod fertility;
+mod lines;
 mod merge;
 mod nfc;
 mod pretokenizer;
@@ -14,6 +16,8 @@ mod trainer;
 
 pub use added::AddedToken;
 pub use encoder::{Encoder, Parts};
+pub use fertility::{Fertility, fertility};
+pub use lines::{EncodedLines, encode_lines};
 pub use pretokenizer::{PreTokenizer, Step};
 pub use trainer::{Trained, Trainer};
 

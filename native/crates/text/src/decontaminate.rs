@@ -40,7 +40,7 @@ impl NgramIndex {
     /// Texts of fewer than `min_words` words have no gram and never match.
     pub fn new(texts: &[String], ngram: usize, min_words: usize) -> Self {
         let ngram = ngram.max(1);
-        let (grams, words): (Vec<(usize, Vec<u64>)>, Vec<Vec<u64>>) = texts
+        let (grams, words): (Vec<TextGrams>, Vec<Vec<u64>>) = texts
             .par_iter()
             .map_init(Vec::new, |words, text| {
                 let grams = grams_of(text, ngram, min_words, words);
@@ -272,12 +272,10 @@ fn first_run(places: &[(usize, usize)]) -> (usize, usize) {
     (first, last)
 }
 
-fn grams_of(
-    text: &str,
-    ngram: usize,
-    min_words: usize,
-    words: &mut Vec<Word>,
-) -> (usize, Vec<u64>) {
+/// The length of a text's grams and their hashes.
+type TextGrams = (usize, Vec<u64>);
+
+fn grams_of(text: &str, ngram: usize, min_words: usize, words: &mut Vec<Word>) -> TextGrams {
     split_words(text, usize::MAX, words);
     let n = ngram.min(words.len());
     let mut grams = Vec::new();

@@ -5,9 +5,9 @@ mod blocks;
 mod line;
 
 pub use blocks::{Block, BlockReader};
-pub use line::push_json_string;
+pub use line::{push_json_string, read_line};
 
-use line::{Found, read_line};
+use line::Found;
 use rayon::prelude::*;
 use std::io;
 use std::ops::Range;

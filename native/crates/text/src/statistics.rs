@@ -11,6 +11,7 @@ pub use c4::C4Options;
 pub use seen::{Scratch, Seen, StopWords};
 
 use crate::words::Segmentation;
+use crate::words::tokens::{Token, tokens_of_words};
 use rayon::prelude::*;
 use std::cell::RefCell;
 
@@ -18,7 +19,7 @@ use std::cell::RefCell;
 pub type Column = (&'static str, fn(&Seen) -> f64);
 
 /// All numbers there are, in the order of `statisticsFields` in TypeScript.
-pub const COLUMNS: [Column; 44] = [
+pub const COLUMNS: &[Column] = &[
     ("bytes", |text| text.bytes()),
     ("characters", |text| text.characters()),
     ("lines", |text| text.lines().lines as f64),
@@ -122,52 +123,67 @@ pub struct Table {
     pub texts: Vec<String>,
 }
 
-/// The numbers of each text, on all threads of the current pool.
-pub fn statistics(texts: &[&str], plan: &Plan) -> Table {
+/// The numbers of each text, on all threads of the current pool; with `words`, of tokens that somebody else found. The
+/// first text that does not hold its words is an error.
+pub fn statistics(
+    texts: &[&str],
+    words: Option<&[Vec<String>]>,
+    plan: &Plan,
+) -> Result<Table, usize> {
     let width = plan.columns.len() + plan.after_c4.len();
-    let mut numbers = vec![0.0; texts.len() * width];
-    if width == 0 && !plan.keep_texts {
-        return Table {
-            numbers,
-            texts: Vec::new(),
-        };
-    }
-    let fill = |scratch: &mut RefCell<Scratch>, row: &mut [f64], text: &str| {
-        let (before, after) = row.split_at_mut(plan.columns.len());
-        let seen = Seen::new(text, &plan.options, scratch);
-        fill_row(&seen, &plan.columns, before);
-        if !plan.after_c4.is_empty() {
-            let left = seen.left_by_c4();
-            fill_row(&left, &plan.after_c4, after);
-            left.finish();
-        }
-        let text = plan.keep_texts.then(|| seen.c4().text.clone());
-        seen.finish();
-        text
-    };
-    let kept: Vec<Option<String>> = if width == 0 {
-        texts
-            .par_iter()
-            .map_init(RefCell::default, |scratch, text| {
-                fill(scratch, &mut [], text)
-            })
-            .collect()
-    } else {
-        numbers
-            .par_chunks_mut(width)
-            .zip(texts.par_iter())
-            .map_init(RefCell::default, |scratch, (row, text)| {
-                fill(scratch, row, text)
-            })
-            .collect()
-    };
-    Table {
+    let mut numbers = vec![0.0; texts.len() * width.max(1)];
+    let left: Result<Vec<Option<String>>, usize> = numbers
+        .par_chunks_mut(width.max(1))
+        .enumerate()
+        .map(|(at, row)| {
+            let given = match words {
+                None => None,
+                Some(words) => Some(
+                    words
+                        .get(at)
+                        .and_then(|words| tokens_of_words(texts[at], words))
+                        .ok_or(at)?,
+                ),
+            };
+            Ok(SCRATCH.with(|scratch| fill(texts[at], given, plan, scratch, &mut row[..width])))
+        })
+        .collect();
+    numbers.truncate(texts.len() * width);
+    Ok(Table {
         numbers,
-        texts: kept.into_iter().flatten().collect(),
-    }
+        texts: left?.into_iter().flatten().collect(),
+    })
 }
 
-fn fill_row(seen: &Seen, columns: &[usize], row: &mut [f64]) {
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Fills one row; the answer is what C4 leaves of the text, where the plan asks for it.
+fn fill(
+    text: &str,
+    tokens: Option<Vec<Token>>,
+    plan: &Plan,
+    scratch: &RefCell<Scratch>,
+    row: &mut [f64],
+) -> Option<String> {
+    let mut seen = Seen::new(text, &plan.options, scratch);
+    if let Some(tokens) = tokens {
+        seen = seen.with_tokens(tokens);
+    }
+    let (before, after) = row.split_at_mut(plan.columns.len());
+    fill_columns(&seen, &plan.columns, before);
+    if !plan.after_c4.is_empty() {
+        let left = seen.left_by_c4();
+        fill_columns(&left, &plan.after_c4, after);
+        left.finish();
+    }
+    let left = plan.keep_texts.then(|| seen.c4().text.clone());
+    seen.finish();
+    left
+}
+
+fn fill_columns(seen: &Seen, columns: &[usize], row: &mut [f64]) {
     for (number, &column) in row.iter_mut().zip(columns) {
         *number = COLUMNS[column].1(seen);
     }

@@ -3,8 +3,8 @@
 use super::counts::{hash_of, short_key};
 use rustc_hash::FxHashMap;
 
-const SLOTS: usize = 1 << 17;
-const MOST_ENTRIES: usize = SLOTS * 5 / 8;
+const FIRST_SLOTS: usize = 1 << 9;
+const MOST_SLOTS: usize = 1 << 17;
 const MOST_LONG_WORDS: usize = 1 << 14;
 const LONGEST_WORD: usize = 256;
 /// Words up to this length are kept in the slot itself.
@@ -21,23 +21,15 @@ struct Slot {
     count: u8,
 }
 
-/// One thread's cache, of bounded size: when full it is emptied, the frequent words are back at once.
+/// One thread's cache, of bounded size: it grows with the words that it meets, and when full it is emptied, the frequent
+/// words are back at once.
+#[derive(Default)]
 pub struct Cache {
+    /// A power of two of them, none before the first word.
     slots: Vec<Slot>,
     entries: usize,
     ids: Vec<u32>,
     long: FxHashMap<Box<[u8]>, Box<[u32]>>,
-}
-
-impl Default for Cache {
-    fn default() -> Self {
-        Self {
-            slots: vec![Slot::default(); SLOTS],
-            entries: 0,
-            ids: Vec::new(),
-            long: FxHashMap::default(),
-        }
-    }
 }
 
 impl Cache {
@@ -56,7 +48,11 @@ impl Cache {
             return self.append_long(&text[start..end], out, merge);
         }
         let key = short_key(text, start, length);
-        let mut at = slot_of(key, length);
+        if self.entries * 2 >= self.slots.len() {
+            self.make_room();
+        }
+        let mask = self.slots.len() - 1;
+        let mut at = slot_of(key, length) & mask;
         loop {
             let slot = &self.slots[at];
             if slot.length == 0 {
@@ -74,16 +70,10 @@ impl Cache {
                 }
                 return;
             }
-            at = (at + 1) % SLOTS;
+            at = (at + 1) & mask;
         }
         let ids = merge(&text[start..end]);
         out.extend_from_slice(ids);
-        if self.entries == MOST_ENTRIES {
-            self.slots.fill(Slot::default());
-            self.entries = 0;
-            self.ids.clear();
-            at = slot_of(key, length);
-        }
         let mut slot = Slot {
             key,
             ids: [0; INLINE_IDS],
@@ -98,6 +88,28 @@ impl Cache {
         }
         self.slots[at] = slot;
         self.entries += 1;
+    }
+
+    #[inline(never)]
+    fn make_room(&mut self) {
+        if self.slots.len() == MOST_SLOTS {
+            self.slots.fill(Slot::default());
+            self.entries = 0;
+            self.ids.clear();
+            return;
+        }
+        let larger = vec![Slot::default(); (self.slots.len() * 4).clamp(FIRST_SLOTS, MOST_SLOTS)];
+        let mask = larger.len() - 1;
+        for slot in std::mem::replace(&mut self.slots, larger) {
+            if slot.length == 0 {
+                continue;
+            }
+            let mut at = slot_of(slot.key, slot.length as usize) & mask;
+            while self.slots[at].length != 0 {
+                at = (at + 1) & mask;
+            }
+            self.slots[at] = slot;
+        }
     }
 
     fn append_long<'a>(
@@ -125,7 +137,7 @@ impl Cache {
 
 #[inline(always)]
 fn slot_of(key: u128, length: usize) -> usize {
-    hash_of(key, length) as usize % SLOTS
+    hash_of(key, length) as usize
 }
 
 #[cfg(test)]
@@ -147,7 +159,7 @@ mod tests {
     fn a_full_cache_goes_on_with_right_answers() {
         let mut cache = Cache::default();
         for round in 0..2 {
-            for n in 0..(MOST_ENTRIES as u32 + 5000) {
+            for n in 0..(MOST_SLOTS as u32 + 5000) {
                 let word = format!("w{n}");
                 let ids = [n, n + 1, n + 2, n + 3, round];
                 let keep = 1 + n as usize % 4;

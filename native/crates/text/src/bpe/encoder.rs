@@ -8,6 +8,7 @@ use super::pair_key;
 use super::pretokenizer::PreTokenizer;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use std::sync::Mutex;
 
 /// What a vocabulary is made of; checked by `Encoder::new`.
@@ -39,6 +40,27 @@ pub struct Encoder {
     whole_words: FxHashMap<Box<[u8]>, u32>,
     /// One for each thread that has worked, warm for the next call.
     workers: Mutex<Vec<Worker>>,
+}
+
+/// One thread's work, with a cache that the encoder keeps for the next.
+pub struct Session<'a> {
+    encoder: &'a Encoder,
+    worker: Worker,
+}
+
+impl Session<'_> {
+    /// Appends the ids of a text.
+    pub fn append(&mut self, text: &str, ids: &mut Vec<u32>) {
+        self.encoder.encode_text(text, &mut self.worker, ids);
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut workers) = self.encoder.workers.lock() {
+            workers.push(std::mem::take(&mut self.worker));
+        }
+    }
 }
 
 #[derive(Default)]
@@ -150,22 +172,84 @@ impl Encoder {
         Ok(bytes)
     }
 
-    fn encode_run(&self, texts: &[&str]) -> (Vec<u32>, Vec<u32>) {
+    /// As shard bytes: the little-endian ids of all texts, `WIDTH` bytes each and `end_of_text` behind each text, and how
+    /// many each text has. The ids must fit. Uses all threads.
+    pub fn encode_packed<const WIDTH: usize>(
+        &self,
+        texts: &[&str],
+        end_of_text: u32,
+    ) -> (Vec<u8>, Vec<u32>) {
+        let bytes: usize = texts.iter().map(|text| text.len()).sum();
+        let target = (bytes / (8 * rayon::current_num_threads())).max(1 << 16);
+        let parts: Vec<_> = runs_of_texts(texts, target)
+            .par_iter()
+            .map(|run| {
+                let mut session = self.session();
+                let mut packed = Vec::new();
+                let mut counts = Vec::with_capacity(run.len());
+                let mut ids = Vec::new();
+                for text in *run {
+                    ids.clear();
+                    session.append(text, &mut ids);
+                    if ids.last() != Some(&end_of_text) {
+                        ids.push(end_of_text);
+                    }
+                    for id in &ids {
+                        packed.extend_from_slice(&id.to_le_bytes()[..WIDTH]);
+                    }
+                    counts.push(ids.len() as u32);
+                }
+                (packed, counts)
+            })
+            .collect();
+        let mut packed = Vec::with_capacity(parts.iter().map(|part| part.0.len()).sum());
+        let mut counts = Vec::with_capacity(texts.len());
+        for (part, part_counts) in parts {
+            packed.extend_from_slice(&part);
+            counts.extend_from_slice(&part_counts);
+        }
+        (packed, counts)
+    }
+
+    pub fn vocab_size(&self) -> usize {
+        self.token_ends.len()
+    }
+
+    /// Bytes of a token, whose id is known.
+    pub fn token_length(&self, id: u32) -> usize {
+        let start = match id {
+            0 => 0,
+            _ => self.token_ends[id as usize - 1],
+        };
+        (self.token_ends[id as usize] - start) as usize
+    }
+
+    /// The text as it is encoded.
+    pub fn normalized<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.nfc { nfc(text) } else { text.into() }
+    }
+
+    /// Encoding text after text on one thread.
+    pub fn session(&self) -> Session<'_> {
         let spare = self
             .workers
             .lock()
             .ok()
             .and_then(|mut workers| workers.pop());
-        let mut worker = spare.unwrap_or_default();
+        Session {
+            encoder: self,
+            worker: spare.unwrap_or_default(),
+        }
+    }
+
+    fn encode_run(&self, texts: &[&str]) -> (Vec<u32>, Vec<u32>) {
+        let mut session = self.session();
         let mut ids =
             Vec::with_capacity(texts.iter().map(|text| text.len()).sum::<usize>() / 3 + 16);
         let mut ends = Vec::with_capacity(texts.len());
         for text in texts {
-            self.encode_text(text, &mut worker, &mut ids);
+            session.append(text, &mut ids);
             ends.push(ids.len() as u32);
-        }
-        if let Ok(mut workers) = self.workers.lock() {
-            workers.push(worker);
         }
         (ids, ends)
     }
@@ -175,7 +259,7 @@ impl Encoder {
         self.added[0].split(text, |piece| match piece {
             Piece::Token(id) => ids.push(id),
             Piece::Text(text) => {
-                let normal = if self.nfc { nfc(text) } else { text.into() };
+                let normal = self.normalized(text);
                 self.added[1].split(&normal, |piece| match piece {
                     Piece::Token(id) => ids.push(id),
                     Piece::Text(text) => self.encode_words(text.as_bytes(), worker, ids),

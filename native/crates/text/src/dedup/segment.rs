@@ -76,10 +76,6 @@ impl Segment {
         })
     }
 
-    pub fn pairs(&self) -> u64 {
-        self.parts.iter().map(|&(_, pairs, _)| pairs).sum()
-    }
-
     /// Adds the pairs of one part to `pairs`.
     pub fn part(&self, number: usize, pairs: &mut Vec<Pair>) -> io::Result<()> {
         let (offset, count, checksum) = self.parts[number];

@@ -20,7 +20,6 @@ pub struct Spill {
     held: usize,
     /// Bytes that may wait in memory.
     budget: usize,
-    pairs: u64,
 }
 
 #[derive(Default)]
@@ -39,7 +38,6 @@ impl Spill {
             parts: (0..PARTS).map(|_| Part::default()).collect(),
             held: 0,
             budget,
-            pairs: 0,
         }
     }
 
@@ -48,15 +46,10 @@ impl Spill {
         waiting.extend_from_slice(&key.to_le_bytes());
         waiting.extend_from_slice(&document.to_le_bytes());
         self.held += PAIR_BYTES;
-        self.pairs += 1;
         if self.held >= self.budget {
             return self.write_out();
         }
         Ok(())
-    }
-
-    pub fn pairs(&self) -> u64 {
-        self.pairs
     }
 
     /// Bytes on the disk.

@@ -47,7 +47,7 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn with_tokens(self, tokens: Vec<Token>) -> Self {
+    pub fn with_tokens(self, tokens: Vec<Token>) -> Self {
         Self {
             tokens: OnceCell::from(tokens),
             ..self
@@ -126,13 +126,15 @@ impl<'a> Seen<'a> {
 
     /// Gives what can be used again back.
     pub fn finish(self) {
-        let mut scratch = self.scratch.borrow_mut();
-        scratch.tokens.extend(self.tokens.into_inner());
-        if let Some(c4) = self.c4.into_inner() {
-            scratch.tokens.push(c4.tokens);
-        }
+        let left = self.c4.into_inner().map(|c4| c4.tokens);
+        let tokens = [self.tokens.into_inner(), left].into_iter().flatten();
+        let scratch = &mut self.scratch.borrow_mut().tokens;
+        scratch.extend(tokens.filter(|tokens| tokens.capacity() <= MOST_KEPT));
     }
 }
+
+/// Tokens: a huge text's are given back to the system.
+const MOST_KEPT: usize = 1 << 20;
 
 /// What Gopher counts of the tokens.
 #[derive(Default)]

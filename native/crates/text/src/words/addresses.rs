@@ -1,5 +1,7 @@
 //! Addresses, which are one token.
 
+use super::affixes::is_lower;
+
 /// A web or mail address or a dotted name: spaCy's URL pattern, less its checks of address ranges.
 pub fn is_address(chunk: &str) -> bool {
     if !chunk.contains('.') {
@@ -62,7 +64,7 @@ fn is_scheme_byte(byte: u8) -> bool {
 
 fn is_top_domain(label: &str) -> bool {
     let length = label.chars().count();
-    (2..=63).contains(&length) && label.chars().all(char::is_lowercase)
+    (2..=63).contains(&length) && label.chars().all(is_lower)
 }
 
 fn is_label(label: &str) -> bool {

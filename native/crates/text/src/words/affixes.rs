@@ -93,13 +93,33 @@ fn is_hyphen(character: char) -> bool {
     matches!(character, '-' | '–' | '—' | '~')
 }
 
+/// What spaCy's rules take for a letter: of the alphabets with case, and anything of some scripts without.
+fn is_alpha(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_alphabetic();
+    }
+    match character as u32 {
+        0x80..=0x52f
+        | 0x1d00..=0x1fff
+        | 0x2c60..=0x2c7f
+        | 0xa722..=0xa7fa
+        | 0xab30..=0xab64
+        | 0xff21..=0xff5a => character.is_alphabetic(),
+        code => matches!(code,
+            0x591..=0x5f4 | 0x620..=0x64a | 0x66e..=0x6d5 | 0x6e5..=0x6ff | 0x750..=0x77f | 0x8a0..=0x8bd
+                | 0x900..=0x97f | 0x980..=0x9ff | 0xb80..=0xcff | 0xd80..=0xdff | 0x1100..=0x139f
+                | 0x2e80..=0x2fdf | 0x2ff0..=0x30ff | 0x31c0..=0x31ef | 0x3200..=0x4dbf | 0x4e00..=0x9fff
+                | 0xac00..=0xd7af | 0xf900..=0xfdfb | 0xfe70..=0xfefc | 0x20000..=0x2ebef),
+    }
+}
+
 /// Letters of scripts without case are of both cases to spaCy.
-fn is_lower(character: char) -> bool {
-    character.is_alphabetic() && !character.is_uppercase()
+pub fn is_lower(character: char) -> bool {
+    is_alpha(character) && !character.is_uppercase()
 }
 
 fn is_upper(character: char) -> bool {
-    character.is_alphabetic() && !character.is_lowercase()
+    is_alpha(character) && !character.is_lowercase()
 }
 
 /// Two dots or more.
@@ -183,8 +203,7 @@ pub fn suffix_length(chunk: &str) -> usize {
 }
 
 pub fn infix_length(before: char, character: char, rest: &str) -> usize {
-    let letter =
-        |character: Option<char>| character.is_some_and(|character| character.is_alphabetic());
+    let letter = |character: Option<char>| character.is_some_and(is_alpha);
     if character.is_ascii_alphanumeric() {
         return 0;
     }
@@ -196,9 +215,9 @@ pub fn infix_length(before: char, character: char, rest: &str) -> usize {
                 && next().is_some_and(|next| is_upper(next) || is_quote(next))
         }
         '…' => true,
-        ',' => before.is_alphabetic() && letter(next()),
+        ',' => is_alpha(before) && letter(next()),
         ':' | '<' | '>' | '=' | '/' => {
-            (before.is_alphabetic() || before.is_ascii_digit()) && letter(next())
+            (is_alpha(before) || before.is_ascii_digit()) && letter(next())
         }
         '+' | '*' | '^' => {
             before.is_ascii_digit()
@@ -220,7 +239,7 @@ pub fn infix_length(before: char, character: char, rest: &str) -> usize {
             let run = run.take_while(|&next| next == character).count();
             let bytes = run * character.len_utf8();
             let splits = run <= longest
-                && (before.is_alphabetic() || before.is_ascii_digit())
+                && (is_alpha(before) || before.is_ascii_digit())
                 && letter(rest[bytes..].chars().next());
             return if splits { bytes } else { 0 };
         }
@@ -230,10 +249,12 @@ pub fn infix_length(before: char, character: char, rest: &str) -> usize {
 }
 
 /// In bytes.
-const LONGEST_UNIT: usize = 5;
-const UNITS: [&str; 47] = [
-    "km²", "km³", "km", "m²", "m³", "dm", "cm", "mm", "ha", "µm", "nm", "yd", "in", "ft", "kg",
-    "mg", "µg", "lb", "oz", "m/s", "km/h", "kmh", "mph", "hPa", "Pa", "mbar", "mb", "MB", "kb",
-    "KB", "gb", "GB", "tb", "TB", "am", "pm", "g", "t", "T", "G", "M", "K", "m", "%", "a.m.",
-    "p.m.", "км",
+const LONGEST_UNIT: usize = 10;
+#[rustfmt::skip]
+const UNITS: [&str; 91] = [
+    "km", "km²", "km³", "m", "m²", "m³", "dm", "dm²", "dm³", "cm", "cm²", "cm³", "mm", "mm²", "mm³", "ha", "µm", "nm",
+    "yd", "in", "ft", "kg", "g", "mg", "µg", "t", "lb", "oz", "m/s", "km/h", "kmh", "mph", "hPa", "Pa", "mbar", "mb",
+    "MB", "kb", "KB", "gb", "GB", "tb", "TB", "T", "G", "M", "K", "%", "км", "км²", "км³", "м", "м²", "м³", "дм", "дм²",
+    "дм³", "см", "см²", "см³", "мм", "мм²", "мм³", "нм", "кг", "г", "мг", "м/с", "км/ч", "кПа", "Па", "мбар", "Кб",
+    "КБ", "кб", "Мб", "МБ", "мб", "Гб", "ГБ", "гб", "Тб", "ТБ", "тб", "كم", "م", "سم", "مم", "جم", "كغ", "كوب",
 ];

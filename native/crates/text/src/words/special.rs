@@ -20,10 +20,19 @@ pub fn special(chunk: &str) -> Special {
     if let Some((second, third)) = contraction(chunk) {
         return Special::Split(second, third);
     }
-    match bare_contraction(chunk.as_bytes()) {
+    match bare_contraction(chunk.as_bytes()).max(hour(chunk)) {
         0 => Special::None,
         head => Special::Split(head, chunk.len()),
     }
+}
+
+/// The digits of a time of the day, 0 where there is none: `10|am`, `4|p.m.`
+fn hour(chunk: &str) -> usize {
+    let digits = chunk.bytes().take_while(u8::is_ascii_digit).count();
+    let is_hour =
+        matches!(&chunk[..digits], "10" | "11" | "12") || digits == 1 && !chunk.starts_with('0');
+    let is_time = is_hour && matches!(&chunk[digits..], "am" | "pm" | "a.m." | "p.m.");
+    if is_time { digits } else { 0 }
 }
 
 const LONGEST: usize = 16;
@@ -32,7 +41,9 @@ const LONGEST: usize = 16;
 fn contraction(chunk: &str) -> Option<(usize, usize)> {
     let bytes = chunk.as_bytes();
     let first_is_letter = bytes.first().is_some_and(u8::is_ascii_alphabetic);
-    if !first_is_letter || !bytes.iter().any(|byte| matches!(byte, b'\'' | 0xe2)) {
+    // Don't and don't are one, DON'T is a word of its own.
+    let has_capitals = bytes.iter().skip(1).any(u8::is_ascii_uppercase);
+    if !first_is_letter || has_capitals || !bytes.iter().any(|byte| matches!(byte, b'\'' | 0xe2)) {
         return None;
     }
     let lower = chunk.to_lowercase().replace('’', "'");
@@ -71,79 +82,91 @@ pub fn bare_contraction(word: &[u8]) -> usize {
     {
         return 0;
     }
-    let mut key = [0; 8];
-    key[..word.len()].copy_from_slice(word);
     // Only the first letter may be a capital.
-    key[0] = key[0].to_ascii_lowercase();
-    let key = u64::from_le_bytes(key);
-    let mut at = bare_place(key);
+    let key = key_of(word) | u64::from(word[0] & 0x20 ^ 0x20);
+    let mut at = place(key);
     loop {
         match BARE_TABLE[at] {
             (0, _) => return 0,
             (known, head) if known == key => return head as usize,
-            _ => at = (at + 1) % BARE_PLACES,
+            _ => at = (at + 1) % PLACES,
         }
     }
 }
 
-const BARE_PLACES: usize = 512;
-
-const fn bare_place(key: u64) -> usize {
-    (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55) as usize
-}
-
 /// `BARE` as a hash table: a word of eight bytes is one comparison.
-const BARE_TABLE: [(u64, u8); BARE_PLACES] = {
-    let mut table = [(0, 0); BARE_PLACES];
+const BARE_TABLE: [(u64, u8); PLACES] = {
+    let mut table = [(0, 0); PLACES];
     let mut i = 0;
     while i < BARE.len() {
-        let (word, head) = BARE[i];
-        let bytes = word.as_bytes();
-        let (mut key, mut byte) = (0u64, 0);
-        while byte < bytes.len() {
-            key |= (bytes[byte] as u64) << (8 * byte);
-            byte += 1;
-        }
-        let mut at = bare_place(key);
+        let key = key_of_word(BARE[i].0);
+        let mut at = place(key);
         while table[at].0 != 0 {
-            at = (at + 1) % BARE_PLACES;
+            at = (at + 1) % PLACES;
         }
-        table[at] = (key, head as u8);
+        table[at] = (key, BARE[i].1 as u8);
         i += 1;
     }
     table
 };
 
-pub fn is_merged(pair: &str) -> bool {
-    match pair.as_bytes() {
+/// One token, whatever is in it: a face, an abbreviation, a clipped word, a letter with a dot.
+pub fn is_whole(chunk: &str) -> bool {
+    match chunk.as_bytes() {
         [letter, b'.'] => letter.is_ascii_lowercase(),
-        [
-            b'\'' | b'(' | b')' | b'8' | b':' | b';' | b'<' | b'=' | b'[' | b']' | b'\\' | 0xe2,
-            ..,
-        ] => MERGED.contains(&pair),
-        _ => false,
+        bytes if bytes.len() <= 8 => {
+            let key = key_of(bytes);
+            let mut at = place(key);
+            loop {
+                match WHOLE_TABLE[at] {
+                    0 => return false,
+                    known if known == key => return true,
+                    _ => at = (at + 1) % PLACES,
+                }
+            }
+        }
+        _ => LONG_WHOLE.contains(&chunk),
     }
 }
 
-fn is_whole(chunk: &str) -> bool {
-    if chunk.len() > 10 {
-        return false;
-    }
-    match chunk.as_bytes() {
-        [letter, b'.'] => letter.is_ascii_lowercase(),
-        [first, .., b'.'] => {
-            let likely =
-                first.is_ascii_uppercase() || chunk.len() <= 4 && first.is_ascii_lowercase();
-            likely && ABBREVIATIONS.contains(&chunk)
-        }
-        [b'\'', ..] => matches!(
-            chunk,
-            "'em" | "'cause" | "'ll" | "'re" | "'d" | "'s" | "'S" | "''"
-        ),
-        [first, ..] if first.is_ascii_punctuation() || chunk.len() < 4 => FACES.contains(&chunk),
-        _ => matches!(chunk, "o'clock" | "O'clock" | "ma'am" | "Ma'am" | "and/or"),
-    }
+#[inline]
+fn key_of(bytes: &[u8]) -> u64 {
+    let mut key = [0; 8];
+    key[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(key)
 }
+
+const PLACES: usize = 1024;
+
+const fn place(key: u64) -> usize {
+    (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize
+}
+
+const fn key_of_word(word: &str) -> u64 {
+    let bytes = word.as_bytes();
+    let (mut key, mut at) = (0u64, 0);
+    while at < bytes.len() {
+        key |= (bytes[at] as u64) << (8 * at);
+        at += 1;
+    }
+    key
+}
+
+/// `WHOLE` as a hash table of words of eight bytes.
+const WHOLE_TABLE: [u64; PLACES] = {
+    let mut table = [0; PLACES];
+    let mut i = 0;
+    while i < WHOLE.len() {
+        let key = key_of_word(WHOLE[i]);
+        let mut at = place(key);
+        while table[at] != 0 {
+            at = (at + 1) % PLACES;
+        }
+        table[at] = key;
+        i += 1;
+    }
+    table
+};
 
 const NEGATED: [&str; 23] = [
     "ai", "are", "ca", "could", "dare", "did", "do", "does", "had", "has", "have", "is", "may",
@@ -154,21 +177,6 @@ const PRONOUNS: [&str; 20] = [
     "there", "that", "this", "these", "those", "let", "not",
 ];
 const MODALS: [&str; 5] = ["could", "should", "would", "might", "must"];
-const FACES: [&str; 24] = [
-    ":)", ":(", ";)", ":-)", ";-)", ":-(", ":D", ":P", ":p", ":/", ":|", ":3", "<3", "=)", "=(",
-    "=D", "8)", "8-)", "-_-", ":O", ":o", "(:", "):", "XD",
-];
-const ABBREVIATIONS: [&str; 84] = [
-    "Adm.", "Ak.", "Ala.", "Apr.", "Ariz.", "Ark.", "Aug.", "Bros.", "Calif.", "Co.", "Colo.",
-    "Conn.", "Corp.", "D.C.", "Dec.", "Del.", "Dr.", "E.G.", "E.g.", "Feb.", "Fla.", "Ga.", "Gen.",
-    "Gov.", "I.E.", "I.e.", "Ia.", "Id.", "Ill.", "Inc.", "Ind.", "Jan.", "Jr.", "Jul.", "Jun.",
-    "Kan.", "Kans.", "Ky.", "La.", "Ltd.", "Mar.", "Mass.", "Md.", "Messrs.", "Mich.", "Minn.",
-    "Miss.", "Mo.", "Mont.", "Mr.", "Mrs.", "Ms.", "Mt.", "N.C.", "N.D.", "N.H.", "N.J.", "N.M.",
-    "N.Y.", "Neb.", "Nev.", "Nov.", "Oct.", "Okla.", "Ore.", "Pa.", "Ph.D.", "Prof.", "Rep.",
-    "Rev.", "S.C.", "Sen.", "Sep.", "Sept.", "St.", "Tenn.", "Va.", "Wash.", "a.m.", "p.m.",
-    "e.g.", "i.e.", "vs.", "v.s.",
-];
-
 /// The word and the bytes of its first part.
 #[rustfmt::skip]
 const BARE: [(&str, usize); 99] = [
@@ -188,8 +196,38 @@ const BARE: [(&str, usize); 99] = [
     ("wont", 2), ("wouldnt", 5), ("wouldve", 5), ("yall", 1), ("youd", 3), ("youll", 3), ("youre", 3),
     ("youve", 3),
 ];
-/// Faces and the like that are one token wherever their two characters meet.
+
+const LONG_WHOLE: [&str; 8] = [
+    "O’clock",
+    "o’clock",
+    "Nothin’",
+    "nothin’",
+    "Nuthin’",
+    "nuthin’",
+    "Somethin'",
+    "somethin'",
+];
+/// At most eight bytes each.
 #[rustfmt::skip]
-const MERGED: [&str; 49] = [
-    "''", "'S", "'d", "'s", "(:", "(;", "(=", "):", "8)", ":(", ":)", ":*", ":/", ":0", ":1", ":3", ":>", ":D", ":O", ":P", ":X", ":]", ":o", ":p", ":x", ":|", ":}", ";)", ";D", "<3", "=(", "=)", "=/", "=3", "=D", "=[", "=]", "=|", "[:", "[=", "\\n", "\\t", "]=", "‘S", "‘s", "’S", "’d", "’s", "’’",
+const WHOLE: [&str; 283] = [
+    "'", "''", "'Cause", "'Cos", "'Coz", "'Cuz", "'S", "'bout", "'cause", "'cos", "'coz", "'cuz", "'d", "'em", "'ll",
+    "'nuff", "'re", "'s", "(*_*)", "(-8", "(-:", "(-;", "(-_-)", "(._.)", "(:", "(;", "(=", "(>_<)", "(^_^)", "(o:",
+    ")-:", "):", "-_-", "-__-", "._.", "0.0", "0.o", "0_0", "0_o", "8)", "8-)", "8-D", "8D", ":'(", ":')", ":'-(",
+    ":'-)", ":(", ":((", ":(((", ":()", ":)", ":))", ":)))", ":*", ":-(", ":-((", ":-(((", ":-)", ":-))", ":-)))",
+    ":-*", ":-/", ":-0", ":-3", ":->", ":-D", ":-O", ":-P", ":-X", ":-]", ":-o", ":-p", ":-x", ":-|", ":-}", ":/",
+    ":0", ":1", ":3", ":>", ":D", ":O", ":P", ":X", ":]", ":o", ":o)", ":p", ":x", ":|", ":}", ";)", ";-)", ";-D",
+    ";D", ";_;", "<.<", "</3", "<3", "<33", "<333", "<space>", "=(", "=)", "=/", "=3", "=D", "=[", "=]", "=|", ">.<",
+    ">.>", ">:(", ">:o", "@_@", "[-:", "[:", "[=", "]=", "^_^", "^__^", "^___^", "\\\")", "\\n", "\\t", "O.O", "O.o",
+    "O_O", "O_o", "V.V", "V_V", "o.0", "o.O", "o.o", "o_0", "o_O", "o_o", "v.v", "v_v", "C++", "and/or", "w/o",
+    "Adm.", "Ak.", "Ala.", "Apr.", "Ariz.", "Ark.", "Aug.", "Bros.", "Calif.", "Co.", "Colo.", "Conn.", "Corp.",
+    "D.C.", "Dec.", "Del.", "Dr.", "E.G.", "E.g.", "Feb.", "Fla.", "Ga.", "Gen.", "Gov.", "I.E.", "I.e.", "Ia.",
+    "Id.", "Ill.", "Inc.", "Ind.", "Jan.", "Jr.", "Jul.", "Jun.", "Kan.", "Kans.", "Ky.", "La.", "Ltd.", "Mar.",
+    "Mass.", "Md.", "Messrs.", "Mich.", "Minn.", "Miss.", "Mo.", "Mont.", "Mr.", "Mrs.", "Ms.", "Mt.", "N.C.", "N.D.",
+    "N.H.", "N.J.", "N.M.", "N.Y.", "Neb.", "Nebr.", "Nev.", "Nov.", "Oct.", "Okla.", "Ore.", "Pa.", "Ph.D.", "Prof.",
+    "Rep.", "Rev.", "S.C.", "Sen.", "Sep.", "Sept.", "St.", "Tenn.", "Va.", "Wash.", "Wis.", "a.m.", "co.", "e.g.",
+    "i.e.", "p.m.", "v.s.", "vs.", "ä.", "ö.", "ü.", "Doin'", "Doin’", "Goin'", "Goin’", "Havin'", "Havin’", "Lovin'",
+    "Lovin’", "Nothin'", "Nuthin'", "Ol'", "Ol’", "doin'", "doin’", "goin'", "goin’", "havin'", "havin’", "lovin'",
+    "lovin’", "nothin'", "nuthin'", "ol'", "ol’", "Ma'am", "Ma’am", "ma'am", "ma’am", "O'clock", "o'clock", "‘S",
+    "‘s", "’", "’S", "’bout", "’cause", "’cos", "’coz", "’cuz", "’d", "’em", "’ll", "’nuff", "’re", "’s", "’’", ":’(",
+    ":’)", ":’-(", ":’-)",
 ];

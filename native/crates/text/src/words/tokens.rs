@@ -6,7 +6,7 @@ use super::affixes::{infix_length, is_icon, prefix_length, suffix_length};
 use super::characters::{is_letter, is_punctuation, is_space, is_word_letter, stands_alone};
 use super::hash::hash_token;
 use super::segments::{Segmentation, for_each_segment, run_length};
-use super::special::{Special, bare_contraction, is_merged, special};
+use super::special::{Special, bare_contraction, is_whole, special};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Token {
@@ -219,26 +219,36 @@ impl Splitter<'_> {
         let mut to = first;
         let mut at = first;
         while at < self.tokens.len() {
-            let mut token = self.tokens[at];
-            at += 1;
-            if token.characters == 1
-                && let Some(next) = self.tokens.get(at)
-                && next.end - token.start <= 6
-            {
-                let pair = (token.start - self.offset) as usize..(next.end - self.offset) as usize;
-                if is_merged(&self.text[pair.clone()]) {
-                    token.end = next.end;
-                    token.characters += next.characters;
-                    token.hash = hash_token(&self.text.as_bytes()[pair]);
-                    token.is_word |= next.is_word;
-                    token.has_letter |= next.has_letter;
-                    at += 1;
-                }
-            }
-            self.tokens[to] = token;
+            let run = self.special_run(at);
+            self.tokens[to] = if run > 1 {
+                let (start, end) = (self.tokens[at].start, self.tokens[at + run - 1].end);
+                let word = (start - self.offset) as usize..(end - self.offset) as usize;
+                token_of(&self.text[word], start)
+            } else {
+                self.tokens[at]
+            };
+            at += run;
             to += 1;
         }
         self.tokens.truncate(to);
+    }
+
+    /// How many tokens from here on spell a special case; 1 where none does.
+    fn special_run(&self, at: usize) -> usize {
+        let start = self.tokens[at].start;
+        for run in (2..=MOST_MERGED).rev() {
+            let Some(last) = self.tokens.get(at + run - 1) else {
+                continue;
+            };
+            if last.end - start > LONGEST_MERGED {
+                continue;
+            }
+            let word = (start - self.offset) as usize..(last.end - self.offset) as usize;
+            if is_whole(&self.text[word]) {
+                return run;
+            }
+        }
+        1
     }
 
     fn infixes(&mut self, start: usize, end: usize) {
@@ -320,8 +330,12 @@ impl Splitter<'_> {
     }
 }
 
+/// Tokens that may become one, and the bytes of that one.
+const MOST_MERGED: usize = 4;
+const LONGEST_MERGED: u32 = 8;
+
 /// The token that a word is, wherever it was found.
-pub fn token_of(word: &str, start: u32) -> Token {
+fn token_of(word: &str, start: u32) -> Token {
     let mut characters = 0;
     let (mut is_word, mut has_letter) = (false, false);
     for character in word.chars() {
@@ -337,6 +351,20 @@ pub fn token_of(word: &str, start: u32) -> Token {
         is_word,
         has_letter,
     }
+}
+
+/// The tokens that somebody else split a text into, found in it one after the other; none where a word is not there.
+pub fn tokens_of_words(text: &str, words: &[String]) -> Option<Vec<Token>> {
+    let mut at = 0;
+    words
+        .iter()
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            let start = at + text[at..].find(word.as_str())?;
+            at = start + word.len();
+            Some(token_of(word, u32::try_from(start).ok()?))
+        })
+        .collect()
 }
 
 /// No abbreviation: those that begin with a small letter have four characters at most.
