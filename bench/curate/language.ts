@@ -14,6 +14,7 @@ import {
   languageCode,
   whatlangDetector,
 } from '../../src/curate/index.ts'
+import { median } from '../figures/median.ts'
 
 const { values } = parseArgs({
   options: {
@@ -99,7 +100,7 @@ async function ours(name: string, detect: LanguageDetector): Promise<void> {
     guesses = await detect(texts)
     times.push((performance.now() - start) / 1000)
   }
-  const speed = megabytes(long) / times.sort((a, b) => a - b)[1]
+  const speed = megabytes(long) / median(times)
   row(
     name,
     'as it is',

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { addChat } from './commands/chat.ts'
 import { addClassifier } from './commands/classifier.ts'
 import { addCorpus } from './commands/corpus.ts'
+import { addCurate } from './commands/curate.ts'
 import { addDecontaminate } from './commands/decontaminate.ts'
 import { addDedup } from './commands/dedup.ts'
 import { addEval } from './commands/eval.ts'
@@ -53,6 +54,7 @@ ${exitCodesHelp}`,
     )
   addRun(program)
   addCorpus(program)
+  addCurate(program)
   addParts(program)
   addLanguage(program)
   addMask(program)

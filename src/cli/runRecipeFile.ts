@@ -1,7 +1,14 @@
 import { dirname, relative, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { SmolforgeError } from '../errors.ts'
-import { loadRecipe, planRecipe, type RunOutcome, runRecipe, type Step } from '../recipe/index.ts'
+import {
+  loadRecipe,
+  planRecipe,
+  type RunOptions,
+  type RunOutcome,
+  runRecipe,
+  type Step,
+} from '../recipe/index.ts'
 import { writeReport } from '../report/index.ts'
 import { Output } from './output.ts'
 import { ProgressView } from './progressView.ts'
@@ -43,13 +50,8 @@ export async function runRecipeFile(
   const { recipe, text } = await loadRecipe(file, options.set)
   const baseDir = dirname(resolve(file))
   const wanted = until?.(await planRecipe(recipe, baseDir))
-  const view = new ProgressView(output)
-  const signals = stopBySignal((line) => {
-    view.end()
-    output.say(line)
-  })
-  try {
-    return await runRecipe(recipe, {
+  return watchRun(output, ({ stop, onEvent }) =>
+    runRecipe(recipe, {
       runDir: options.run,
       baseDir,
       cacheDir: options.cache,
@@ -58,15 +60,29 @@ export async function runRecipeFile(
       recipeText: text,
       recipeFile: relative('.', file),
       writeReport,
-      stop: signals.stop,
-      onEvent: view.show,
-    })
+      stop,
+      onEvent,
+    }),
+  )
+}
+
+/** Shows a run on the terminal while it works; a signal stops it, and the error says how to go on. */
+export async function watchRun<Outcome>(
+  output: Output,
+  run: (watch: Pick<RunOptions, 'stop' | 'onEvent'>) => Promise<Outcome>,
+): Promise<Outcome> {
+  const view = new ProgressView(output)
+  const signals = stopBySignal((line) => {
+    view.end()
+    output.say(line)
+  })
+  try {
+    return await run({ stop: signals.stop, onEvent: view.show })
   } catch (error) {
     if (error instanceof SmolforgeError && error.code === 'interrupted') {
-      const again = `smolforge ${process.argv.slice(2).map(quoted).join(' ')}`
       throw new SmolforgeError('interrupted', error.message, {
         place: error.place,
-        hint: `Go on with: ${again}`,
+        hint: `Go on with: ${thisCommand()}`,
       })
     }
     throw error
@@ -75,6 +91,9 @@ export async function runRecipeFile(
     signals.release()
   }
 }
+
+/** The command as it was typed, for a person to type again. */
+export const thisCommand = () => `smolforge ${process.argv.slice(2).map(quoted).join(' ')}`
 
 /** Names of the plan's steps of some kinds. */
 export function stepsOfKind(steps: readonly Step[], ...kinds: string[]): string[] {

@@ -49,6 +49,14 @@ export {
   scoreThreshold,
   type TextScorer,
 } from './rules/classifier.ts'
+export {
+  codeFilesRule,
+  codeLanguageRule,
+  codeTag,
+  type LicenceOptions,
+  licenceRule,
+  STACK_EDU_LANGUAGES,
+} from './rules/codeFiles.ts'
 export { type CodeQualityOptions, codeQuality } from './rules/codeQuality.ts'
 export {
   type ContaminationReport,
@@ -81,8 +89,9 @@ export {
   ThresholdFinder,
 } from './scoreSurvey.ts'
 export { seedLabels } from './seedLabels.ts'
+export { type Criterion, seedLabelsFor } from './seedSigns.ts'
 export { type DomainSplit, type HeldOutSplit, type SplitOptions, splitHeldOut } from './splitHeldOut.ts'
 export { type Statistics, type StatisticsField, statisticsFields, textStatistics } from './statistics.ts'
 export { type ReadTextsOptions, readTextBatches, type TextBatch, textBatch } from './textBatches.ts'
 export { registeredDomains } from './urlLists.ts'
-export type { DocumentChanges, Drop, Rule, Verdict } from './verdict.ts'
+export { type DocumentChanges, type Drop, keep, type Rule, type Verdict } from './verdict.ts'

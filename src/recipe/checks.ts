@@ -130,7 +130,8 @@ function checkStages(tree: Tree): RecipeIssue[] {
 
 /** `domains` lists of curation steps and the seeds of the classifier name domains and sources that exist. */
 function checkScopes(tree: Tree): RecipeIssue[] {
-  const scopes = ['curate.language', 'curate.classifier', ...tree.entries('curate.quality')]
+  const sections = ['urls', 'language', 'classifier', 'mask'].map((name) => `curate.${name}`)
+  const scopes = [...sections, ...tree.entries('curate.quality'), ...tree.entries('curate.fastText')]
   const lists = [...scopes.map((scope) => `${scope}.domains`), 'refine.saved']
   const issues = lists.flatMap((list) =>
     tree.entries(list).flatMap((at) => unknownDomain(tree, at, tree.text(at))),

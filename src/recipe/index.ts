@@ -22,6 +22,8 @@ export {
 } from './lineage.ts'
 export { nearestName } from './nearest.ts'
 export { loadRecipe, type ParseOptions, parseRecipe } from './parse.ts'
+export { pipelineNames, runPipeline } from './pipelines/index.ts'
+export type { PipelineOptions } from './pipelines/pipeline.ts'
 export { planRecipe } from './plan.ts'
 export { type RunEvent, type RunOptions, type RunOutcome, runRecipe } from './run.ts'
 export { type Recipe, type RecipeInput, recipeSchema } from './schema.ts'

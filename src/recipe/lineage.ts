@@ -13,7 +13,18 @@ import { readStageMixture } from './steps/mixture.ts'
 import { openShardSets } from './steps/shards.ts'
 
 /** Steps that look at every document, in the order of the recipe. */
-const CURATION = ['read', 'language', 'quality', 'dedup', 'classify', 'split', 'decontaminate']
+const CURATION = [
+  'read',
+  'urls',
+  'language',
+  'quality',
+  'fast-text',
+  'dedup',
+  'classify',
+  'mask',
+  'split',
+  'decontaminate',
+]
 
 /** What one curation step did with a document. */
 export interface DocumentVerdict {

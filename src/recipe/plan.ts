@@ -1,15 +1,15 @@
 import { rubricNames } from '../curate/index.ts'
 import { scheduleRate } from '../train/index.ts'
-import { hashJson } from './canonical.ts'
 import { hashCheckouts, hashLocalFiles } from './localFiles.ts'
 import type { Recipe } from './schema.ts'
 import type { Step } from './step.ts'
+import { StepPlan } from './stepPlan.ts'
 import type { AblateConfig } from './steps/ablate.ts'
 import type { EvaluateConfig } from './steps/evaluate.ts'
 import { givenMixture } from './steps/mixture.ts'
 import type { PretrainConfig } from './steps/pretrain.ts'
 import type { RefineConfig } from './steps/refine.ts'
-import { stepKinds } from './steps/registry.ts'
+import type { RuleSpec } from './steps/rules.ts'
 import type { LoadedModel } from './steps/training.ts'
 
 /**
@@ -20,7 +20,7 @@ import type { LoadedModel } from './steps/training.ts'
  * @throws SmolforgeError `input` when a local file that the recipe names is not there.
  */
 export async function planRecipe(recipe: Recipe, baseDir?: string): Promise<Step[]> {
-  const plan = new Plan()
+  const plan = new StepPlan()
   const text = await planCuration(plan, recipe, baseDir)
   const loaded = await loadedModel(recipe, baseDir)
   planTokens(plan, recipe, text, loaded)
@@ -30,27 +30,8 @@ export async function planRecipe(recipe: Recipe, baseDir?: string): Promise<Step
   return plan.steps
 }
 
-/** Steps by name, each keyed by its kind, its code's version, its configuration and its inputs' keys. */
-class Plan {
-  readonly steps: Step[] = []
-  readonly #keys = new Map<string, string>()
-
-  add(name: string, kind: string, inputs: readonly string[], config: unknown): string {
-    const version = stepKinds[kind].version
-    const inputKeys = inputs.map((input) => [input, this.#keys.get(input)])
-    const key = hashJson({ kind, version, config, inputs: inputKeys })
-    this.#keys.set(name, key)
-    this.steps.push({ name, kind, inputs, config, key })
-    return name
-  }
-
-  names(): string[] {
-    return this.steps.map(({ name }) => name)
-  }
-}
-
 /** From sources to clean training documents; a section that the recipe leaves out is no step. */
-async function planCuration(plan: Plan, recipe: Recipe, baseDir?: string): Promise<string> {
+async function planCuration(plan: StepPlan, recipe: Recipe, baseDir?: string): Promise<string> {
   const { seed, curate, evaluation } = recipe
   const files = {
     ...(await hashLocalFiles(
@@ -63,8 +44,18 @@ async function planCuration(plan: Plan, recipe: Recipe, baseDir?: string): Promi
     )),
   }
   let text = plan.add('read', 'read', [], { seed, sources: recipe.sources, files })
-  if (curate.language) text = plan.add('language', 'language', [text], curate.language)
+  const { urls, language, fastText, mask } = curate
+  if (urls) text = await planRules(plan, 'urls', text, [{ use: 'url', ...urls }], urlFilesOf(urls), baseDir)
+  if (language) {
+    const model = language.model ? { files: await hashLocalFiles([language.model], baseDir) } : {}
+    text = plan.add('language', 'language', [text], { ...language, ...model })
+  }
   if (curate.quality) text = plan.add('quality', 'quality', [text], { groups: curate.quality })
+  if (fastText) {
+    const rules = fastText.map((options): RuleSpec => ({ use: 'fastText', ...options }))
+    const models = fastText.map(({ model }) => model)
+    text = await planRules(plan, 'fast-text', text, rules, models, baseDir)
+  }
   text = plan.add('dedup', 'dedup', [text], { seed, ...curate.dedup })
   if (curate.classifier) {
     const { seeds, embeddings } = curate.classifier
@@ -74,10 +65,36 @@ async function planCuration(plan: Plan, recipe: Recipe, baseDir?: string): Promi
     const labels = named.length > 0 ? await hashLocalFiles(named, baseDir) : undefined
     text = plan.add('classify', 'classify', [text], { seed, ...curate.classifier, labels })
   }
+  if (mask) {
+    const { domains, pii, secrets } = mask
+    const rules: RuleSpec[] = [secrets && 'secrets', pii && 'pii'].flatMap((use) =>
+      use === false ? [] : [{ use, domains } as RuleSpec],
+    )
+    text = await planRules(plan, 'mask', text, rules, [], baseDir)
+  }
   const split = plan.add('split', 'split', [text], { seed, ...curate.heldOut })
   const { definitions, arithmetic, passages } = evaluation
   const items = plan.add('eval-items', 'eval-items', [split], { seed, definitions, arithmetic, passages })
   return plan.add('decontaminate', 'decontaminate', [split, items], curate.decontaminate)
+}
+
+async function planRules(
+  plan: StepPlan,
+  name: string,
+  text: string,
+  rules: readonly RuleSpec[],
+  files: readonly string[],
+  baseDir?: string,
+): Promise<string> {
+  return plan.add(name, 'rules', [text], { rules, files: await hashLocalFiles(files, baseDir) })
+}
+
+function urlFilesOf({
+  domainFiles = [],
+  urlFiles = [],
+  onlyDomainFiles = [],
+}: NonNullable<Recipe['curate']['urls']>): string[] {
+  return [...domainFiles, ...urlFiles, ...onlyDomainFiles]
 }
 
 /** The model that a recipe begins from, with a hash of what is in its folder. */
@@ -86,7 +103,7 @@ async function loadedModel({ baseModel }: Recipe, baseDir?: string): Promise<Loa
   return { path: baseModel, files: await hashLocalFiles([baseModel], baseDir) }
 }
 
-function planTokens(plan: Plan, recipe: Recipe, text: string, loaded: LoadedModel | undefined): void {
+function planTokens(plan: StepPlan, recipe: Recipe, text: string, loaded: LoadedModel | undefined): void {
   const { seed } = recipe
   plan.add('tokenizer', 'tokenizer', [text], { seed, ...recipe.tokenizer, ...(loaded && { loaded }) })
   plan.add('shards', 'shards', [text, 'tokenizer'], {})
@@ -99,7 +116,7 @@ function planTokens(plan: Plan, recipe: Recipe, text: string, loaded: LoadedMode
 }
 
 /** The stages with their evaluations and refinements; the answer is the name of the last stage. */
-function planPretraining(plan: Plan, recipe: Recipe, loaded: LoadedModel | undefined): string {
+function planPretraining(plan: StepPlan, recipe: Recipe, loaded: LoadedModel | undefined): string {
   const { seed, engine, evaluation, stages, training, ablation } = recipe
   const { schedule: _, maxEpochs: __, epochCaps: ___, ...settings } = training
   const last = stages.length
@@ -144,7 +161,7 @@ function planPretraining(plan: Plan, recipe: Recipe, loaded: LoadedModel | undef
 }
 
 /** Decides the mixture of `stage` from all evaluations so far. */
-function planRefinement(plan: Plan, recipe: Recipe, stage: number): string {
+function planRefinement(plan: StepPlan, recipe: Recipe, stage: number): string {
   const { stages, refine } = recipe
   const { mixture, reason, tokens } = stages[stage - 1]
   const earlier = Array.from({ length: stage - 1 }, (_, i) => i + 1)
@@ -160,7 +177,7 @@ function planRefinement(plan: Plan, recipe: Recipe, stage: number): string {
   } satisfies RefineConfig)
 }
 
-function planAblation(plan: Plan, recipe: Recipe, stage: number, mixtureFrom?: string): void {
+function planAblation(plan: StepPlan, recipe: Recipe, stage: number, mixtureFrom?: string): void {
   const { seed, engine, ablation, training, stages, evaluation } = recipe
   if (!ablation) return
   const { schedule: _, maxEpochs: __, epochCaps: ___, ...settings } = training
@@ -181,7 +198,7 @@ function planAblation(plan: Plan, recipe: Recipe, stage: number, mixtureFrom?: s
   } satisfies AblateConfig)
 }
 
-function planPostTraining(plan: Plan, recipe: Recipe, base: string): void {
+function planPostTraining(plan: StepPlan, recipe: Recipe, base: string): void {
   const { seed, engine, sft, dpo, evaluation } = recipe
   const evaluate = (name: string, model: string, chat: boolean) => {
     const { samplePrompts, chatPrompts, sampleTokens, sampleTemperature } = evaluation

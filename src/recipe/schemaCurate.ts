@@ -9,8 +9,62 @@ const languageSchema = z
     domains: domains.optional().describe('Only documents of these domains; all if not given.'),
     keep: z.array(z.string()).min(1).default(['eng']).describe('ISO 639-3 codes of the languages that stay.'),
     minScore: share.default(0.5).describe('Least confidence of the identification.'),
+    model: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('A fastText model that names languages, such as lid.176.bin.'),
   })
   .describe('Language identification.')
+
+const words = z.array(z.string().min(1)).optional()
+const listFiles = z.array(z.string().min(1)).min(1).optional()
+
+const urlsSchema = z
+  .strictObject({
+    domains: domains.optional().describe('Only documents of these domains; all if not given.'),
+    extraDomains: words.describe('Internet domains whose pages go, with all their hosts.'),
+    domainFiles: listFiles.describe('Files of such domains, one a line.'),
+    urlFiles: listFiles.describe('Files of addresses that go, one a line.'),
+    allowDomains: words.describe('Internet domains that stay whatever else is said.'),
+    onlyDomainFiles: listFiles.describe('Files of the only internet domains that stay.'),
+    bannedWords: words.describe('An address with one of these words goes.'),
+    bannedSubwords: words.describe('An address goes whose letters and digits, joined, hold one of these.'),
+    softBannedWords: words.describe('An address with softWordThreshold of these goes.'),
+    softWordThreshold: positive
+      .optional()
+      .describe('So many soft words are as bad as a banned one; 2 if not given.'),
+  })
+  .describe("Filter by address, with the parameters of datatrove's URLFilter.")
+
+const labels = z.record(z.string(), share)
+
+const fastTextSchema = z
+  .strictObject({
+    domains: domains.optional().describe('Only documents of these domains; all if not given.'),
+    model: z.string().min(1).describe('A supervised fastText model, .bin or .ftz, relative to the recipe.'),
+    keepLabels: labels
+      .optional()
+      .describe('Documents stay with one of these labels at its probability or more.'),
+    removeLabels: labels
+      .optional()
+      .describe('Documents go with one of these labels at its probability or more.'),
+  })
+  .refine(({ keepLabels, removeLabels }) => keepLabels !== undefined || removeLabels !== undefined, {
+    message: 'write keepLabels, removeLabels or both',
+  })
+  .describe('A quality filter by a fastText classifier.')
+
+const maskSchema = z
+  .strictObject({
+    domains: domains.optional().describe('Only documents of these domains; all if not given.'),
+    pii: z
+      .boolean()
+      .default(true)
+      .describe('Replace mail addresses, public IP addresses and telephone numbers.'),
+    secrets: z.boolean().default(true).describe('Replace keys, tokens and passwords in code by <KEY>.'),
+  })
+  .describe('Something harmless in place of personal data and secrets.')
 
 /** Options of a rule that are numbers, each with the default of its paper when it is not given. */
 const limits = <Name extends string>(...names: readonly Name[]) => {
@@ -236,10 +290,13 @@ const decontaminateSchema = z
 
 export const curateSchema = z
   .strictObject({
+    urls: urlsSchema.optional(),
     language: languageSchema.optional(),
     quality: z.array(qualitySchema).optional().describe('Groups of rules, each for some domains.'),
+    fastText: z.array(fastTextSchema).optional().describe('Filters by fastText classifiers.'),
     dedup: dedupSchema.prefault({}),
     classifier: classifierSchema.optional(),
+    mask: maskSchema.optional(),
     heldOut: heldOutSchema.prefault({}),
     decontaminate: decontaminateSchema.prefault({}),
   })

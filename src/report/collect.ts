@@ -26,7 +26,18 @@ import { collectSources } from './sources.ts'
 import { summarize } from './summary.ts'
 
 /** Steps that cut the corpus, in the order of the recipe: each leaves a funnel. */
-const FUNNEL_STEPS = ['read', 'language', 'quality', 'dedup', 'classify', 'split', 'decontaminate']
+const FUNNEL_STEPS = [
+  'read',
+  'urls',
+  'language',
+  'quality',
+  'fast-text',
+  'dedup',
+  'classify',
+  'mask',
+  'split',
+  'decontaminate',
+]
 const NEEDED_STEPS = ['read', 'tokenizer', 'shards', 'pretrain-1', 'evaluate-base']
 
 const runSchema = z.looseObject({

@@ -16,14 +16,6 @@ interface Part {
 
 const parts: readonly Part[] = [
   {
-    name: 'curate',
-    summary: 'read and clean the text of a recipe',
-    description:
-      'Reads the sources, filters, removes duplicates, splits off held-out text and decontaminates.',
-    until: (steps) => stepsOfKind(steps, 'decontaminate'),
-    result: (runDir) => `The training text is ${join(runDir, 'steps/decontaminate/documents.jsonl.zst')}`,
-  },
-  {
     name: 'pretrain',
     summary: 'train the base model, all stages',
     description:
