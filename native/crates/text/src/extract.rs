@@ -146,7 +146,7 @@ pub fn extract_html(html: &str, limits: Limits) -> Result<Extracted, String> {
     boilerplate::drop_elements(&mut dom, &clock)?;
     let marks = marks(&dom);
     let sizes = measure(&dom, &clock)?;
-    boilerplate::drop_named(&mut dom, &sizes, &marks, limits.comments, &clock)?;
+    let comments = boilerplate::drop_named(&mut dom, &sizes, &marks, &clock)?;
     let sizes = measure(&dom, &clock)?;
     let root = article::find(&dom, &sizes, &marks);
     article::prune(&mut dom, root, &sizes);
@@ -156,6 +156,14 @@ pub fn extract_html(html: &str, limits: Limits) -> Result<Extracted, String> {
         text.push_str("\n\n");
     }
     text.push_str(&serialise::to_text(&dom, root, &clock)?);
+    if limits.comments {
+        let article = root..dom.end(root);
+        for id in comments.into_iter().filter(|id| !article.contains(id)) {
+            dom.keep_node(id);
+            text.push_str("\n\n");
+            text.push_str(&serialise::to_text(&dom, id, &clock)?);
+        }
+    }
     let text = tidy::tidy(&text);
     Ok(Extracted {
         text,

@@ -13,6 +13,9 @@ const MIN_PROSE: u32 = 200;
 pub fn find(dom: &Dom, sizes: &[Size], marks: &[Marks]) -> NodeId {
     let densest = densest(dom, sizes);
     let target = sizes[densest as usize].prose;
+    if let Some(thread) = thread(dom, sizes, marks) {
+        return thread;
+    }
     let mut best = (0.0f32, NONE);
     for id in 1..dom.len() {
         let size = &sizes[id as usize];
@@ -33,6 +36,55 @@ pub fn find(dom: &Dom, sizes: &[Size], marks: &[Marks]) -> NodeId {
         }
     }
     if best.1 == NONE { densest } else { best.1 }
+}
+
+/// The box around all contributions, where most of the prose is in two or more that are called so and none has
+/// nearly all of it.
+fn thread(dom: &Dom, sizes: &[Size], marks: &[Marks]) -> Option<NodeId> {
+    let (mut posts, mut prose, mut largest) = (Vec::new(), 0, 0);
+    let mut walk = dom.descendants(ROOT);
+    while let Some(id) = walk.next() {
+        let text = dom.attribute(id, Name::ItemProp) == Some("text");
+        if (marks[id as usize] & names::POST == 0 && !text)
+            || !(dom.tag(id).is_block() || dom.tag(id) == Tag::Span)
+            || matches!(dom.tag(id), Tag::Body | Tag::Html)
+            || holds_several(dom, id, marks)
+        {
+            continue;
+        }
+        walk.skip_below(id);
+        let size = &sizes[id as usize];
+        let own = size.text - size.link;
+        if own >= 20 {
+            posts.push(id);
+            prose += own;
+            largest = largest.max(own);
+        }
+    }
+    let is_thread = posts.len() >= 2
+        && prose * 2 >= sizes[ROOT as usize].prose.max(1)
+        && (largest as f32) < prose as f32 * 0.98;
+    if !is_thread {
+        return None;
+    }
+    let (first, last) = (posts[0], posts[posts.len() - 1]);
+    dom.ancestors(first).find(|&box_| dom.end(box_) > last)
+}
+
+/// A box that holds two contributions is none itself.
+fn holds_several(dom: &Dom, id: NodeId, marks: &[Marks]) -> bool {
+    let mut found = 0;
+    let mut walk = dom.descendants(id);
+    while let Some(child) = walk.next() {
+        if marks[child as usize] & names::POST != 0 {
+            found += 1;
+            walk.skip_below(child);
+        }
+        if found == 2 {
+            return true;
+        }
+    }
+    false
 }
 
 /// What the article begins with where that stands before its text and not in it, at most two parts.
@@ -113,15 +165,55 @@ fn densest(dom: &Dom, sizes: &[Size]) -> NodeId {
 /// Drops lists and boxes of links within the article.
 pub fn prune(dom: &mut Dom, root: NodeId, sizes: &[Size]) {
     let mut behind = 0;
+    let whole = sizes[root as usize];
     for id in root + 1..dom.end(root) {
         if id < behind || dom.node(id).dropped {
             continue;
         }
-        if is_link_box(dom, id, &sizes[id as usize]) {
+        let size = &sizes[id as usize];
+        if is_link_box(dom, id, size)
+            || is_card_box(dom, id, size, &whole)
+            || is_lone_link(dom, id, sizes)
+        {
             dom.drop_node(id);
             behind = dom.end(id);
         }
     }
+}
+
+/// Boxes that lead to other articles: their headings are links and they hold little of the prose.
+fn is_card_box(dom: &Dom, id: NodeId, size: &Size, whole: &Size) -> bool {
+    use Tag::*;
+    matches!(dom.tag(id), Div | Section | Article | Ul | Ol | Li)
+        && size.link_headings > 0
+        && size.prose * 8 < whole.prose
+        && size.prose < 400 * size.link_headings
+        && !dom
+            .descendants(id)
+            .any(|child| dom.tag(child).is_heading() && is_permalink(dom, child))
+}
+
+/// A heading that links to itself.
+fn is_permalink(dom: &Dom, heading: NodeId) -> bool {
+    dom.descendants(heading).any(|child| {
+        dom.tag(child) == Tag::A
+            && dom
+                .attribute(child, Name::Href)
+                .is_none_or(|href| href.contains('#'))
+    })
+}
+
+/// A link that stands in a box beside paragraphs, not in one of them: back to the list, to the next page.
+fn is_lone_link(dom: &Dom, id: NodeId, sizes: &[Size]) -> bool {
+    if dom.tag(id) != Tag::A {
+        return false;
+    }
+    let parent = dom.node(id).parent;
+    let around = &sizes[parent as usize];
+    dom.tag(parent).is_container()
+        && around.own_link * 10 >= around.own * 9
+        && around.text > around.own
+        && sizes[id as usize].text < 100
 }
 
 fn is_link_box(dom: &Dom, id: NodeId, size: &Size) -> bool {

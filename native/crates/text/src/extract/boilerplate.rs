@@ -2,7 +2,7 @@
 //! only if they do not hold the text of the page.
 
 use super::clock::Clock;
-use super::dom::{Dom, NodeId};
+use super::dom::{Dom, NodeId, ROOT};
 use super::measure::{Size, link_density};
 use super::names::{self, Marks};
 use super::tag::{Name, Tag};
@@ -96,6 +96,13 @@ fn is_marked(dom: &Dom, id: NodeId) -> bool {
 }
 
 fn is_hiding(style: &str) -> bool {
+    let has = |word: &str| memchr::memmem::find(style.as_bytes(), word.as_bytes()).is_some();
+    if !["none", "NONE", "None", "hidden"]
+        .iter()
+        .any(|word| has(word))
+    {
+        return false;
+    }
     let mut letters = style.bytes().filter(|b| !b.is_ascii_whitespace());
     let style: Vec<u8> = letters
         .by_ref()
@@ -107,14 +114,16 @@ fn is_hiding(style: &str) -> bool {
 }
 
 /// Drops what its names call furniture. `sizes` are those before; a part that holds much of the page's prose stays.
+/// Returns what readers wrote below the article, which is dropped too.
 pub fn drop_named(
     dom: &mut Dom,
     sizes: &[Size],
     marks: &[Marks],
-    comments: bool,
     clock: &Clock,
-) -> Result<(), String> {
+) -> Result<Vec<NodeId>, String> {
     let whole = sizes[0];
+    let below = comments_below(dom, sizes, marks, &whole);
+    let mut comments = Vec::new();
     let mut leads: FxHashMap<&str, usize> = FxHashMap::default();
     for id in 1..dom.len() {
         if marks[id as usize] & names::LEAD != 0 {
@@ -139,32 +148,50 @@ pub fn drop_named(
         let is_teaser = marks[id as usize] & names::LEAD != 0
             && marks[id as usize] & names::BODY == 0
             && (leads[dom.class(id)] > 2 || link_density(&sizes[id as usize]) > 0.3);
-        let share = sizes[id as usize].prose as f32 / whole.prose.max(1) as f32;
-        if is_teaser && share < 0.2
-            || is_furniture(
-                dom,
-                id,
-                marks[id as usize],
-                &sizes[id as usize],
-                &whole,
-                comments,
-            )
-        {
+        let size = &sizes[id as usize];
+        let share = size.prose as f32 / whole.prose.max(1) as f32;
+        if marks[id as usize] & names::COMMENTS != 0 {
+            if below && !holds_article(dom, id, marks) {
+                // What is furniture in them goes too, in case they are wanted.
+                dom.drop_node(id);
+                if comments.last().is_none_or(|&last| id >= dom.end(last)) {
+                    comments.push(id);
+                }
+            }
+            continue;
+        }
+        if is_teaser && share < 0.2 || is_furniture(dom, id, marks[id as usize], size, &whole) {
             dom.drop_node(id);
             behind = dom.end(id);
         }
     }
-    Ok(())
+    Ok(comments)
 }
 
-fn is_furniture(
-    dom: &Dom,
-    id: NodeId,
-    marks: Marks,
-    size: &Size,
-    whole: &Size,
-    comments: bool,
-) -> bool {
+/// Whether what is called comments stands below an article, or is all that there is: a thread.
+fn comments_below(dom: &Dom, sizes: &[Size], marks: &[Marks], whole: &Size) -> bool {
+    let mut comments = 0;
+    let mut walk = dom.descendants(ROOT);
+    while let Some(id) = walk.next() {
+        if marks[id as usize] & names::COMMENTS != 0 && !holds_article(dom, id, marks) {
+            comments += sizes[id as usize].prose;
+            walk.skip_below(id);
+        }
+    }
+    let rest = whole.prose.saturating_sub(comments);
+    rest >= 300 && rest * 20 >= whole.prose
+}
+
+/// Whole pages carry such names too, as `comments-open`.
+fn holds_article(dom: &Dom, id: NodeId, marks: &[Marks]) -> bool {
+    matches!(dom.tag(id), Tag::Html | Tag::Body | Tag::Main)
+        || marks[id as usize] & names::BODY != 0
+        || dom.descendants(id).any(|child| {
+            dom.tag(child) == Tag::H1 || dom.attribute(child, Name::ItemProp) == Some("articleBody")
+        })
+}
+
+fn is_furniture(dom: &Dom, id: NodeId, marks: Marks, size: &Size, whole: &Size) -> bool {
     let tag = dom.tag(id);
     // Of the prose of the page, which part would go.
     let share = size.prose as f32 / whole.prose.max(1) as f32;
@@ -177,9 +204,6 @@ fn is_furniture(
     }
     if marks & names::HIDDEN != 0 {
         return share < 0.2;
-    }
-    if marks & names::COMMENTS != 0 && !comments {
-        return !is_large;
     }
     if marks & names::FURNITURE != 0 {
         return !is_large;

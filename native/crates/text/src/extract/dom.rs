@@ -128,6 +128,11 @@ impl<'a> Dom<'a> {
         self.nodes[id as usize].dropped = true;
     }
 
+    /// Takes a part in again.
+    pub fn keep_node(&mut self, id: NodeId) {
+        self.nodes[id as usize].dropped = false;
+    }
+
     /// What a text node says; empty for an element.
     pub fn text(&self, id: NodeId) -> Cow<'_, str> {
         let node = self.node(id);

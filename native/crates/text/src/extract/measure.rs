@@ -16,7 +16,8 @@ pub struct Size {
     /// Bytes of text of the block itself and the inline elements in it.
     pub own: u32,
     pub own_link: u32,
-    pub paragraphs: u32,
+    /// Headings that are a link to another page.
+    pub link_headings: u32,
 }
 
 /// A block with this many bytes outside of links is prose.
@@ -74,7 +75,9 @@ pub fn measure(dom: &Dom, clock: &Clock) -> Result<Vec<Size>, String> {
         let size = &mut sizes[id as usize];
         if node.tag.is_block() && size.own - size.own_link >= PROSE {
             size.prose += size.own - size.own_link;
-            size.paragraphs += 1;
+        }
+        if node.tag.is_heading() && size.own > 0 && size.own_link * 10 >= size.own * 9 {
+            size.link_headings = 1;
         }
         let size = *size;
         let above = &mut sizes[node.parent as usize];
@@ -82,7 +85,7 @@ pub fn measure(dom: &Dom, clock: &Clock) -> Result<Vec<Size>, String> {
         above.link += size.link;
         above.links += size.links;
         above.prose += size.prose;
-        above.paragraphs += size.paragraphs;
+        above.link_headings += size.link_headings;
     }
     Ok(sizes)
 }

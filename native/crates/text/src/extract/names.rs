@@ -146,7 +146,7 @@ fn table() -> &'static FxHashMap<&'static str, (Marks, Marks)> {
     })
 }
 
-const ANYWHERE: [(Marks, &str); 8] = [
+const ANYWHERE: [(Marks, &str); 7] = [
     (
         FURNITURE,
         "cookie cookies cookiebar cookiebanner cookieconsent cookienotice consent gdpr onetrust usercentrics didomi \
@@ -169,7 +169,8 @@ const ANYWHERE: [(Marks, &str); 8] = [
          postedon postdate entrydate viewcount viewsfield legal imprint tooltip carousel slider slideshow \
          ticker marginalia reactions votes nextpost previouspost nextprev prev toc inhaltsverzeichnis \
          tableofcontents kontakt contact callout cta marketing subscription abo jobs weather shop pswp \
-         fotocredit bildnachweis quelle sources linklist links linkbox dossier moreon moreabout weitere mehrzum",
+         fotocredit bildnachweis quelle imagecaption imgcaption figurecaption captiontext wpcaption imagesubtitle imagelegend legend bildunterschrift bildtext \
+         spenden saboxplugin postprofile userinfo usertitle userdetails signature postmenu postactions votecell linklist links linkbox dossier moreon moreabout weitere mehrzum",
     ),
     (
         COMMENTS,
@@ -192,11 +193,6 @@ const ANYWHERE: [(Marks, &str); 8] = [
          contentmain detail news storycontainer page single",
     ),
     (
-        POST,
-        "post postbody postcontent message messagebody messagecontent answer question topicpost forumpost \
-         threadpost topicbody cooked posttext postmessage",
-    ),
-    (
         LEAD,
         "teaser teasers teasertext lead leadtext intro introtext fullintro excerpt abstract standfirst vorspann einleitung chapo \
          dek subheadline summary bajada entradilla copete anrisstext heroteaser lede",
@@ -208,7 +204,7 @@ const ANYWHERE: [(Marks, &str); 8] = [
     ),
 ];
 
-const WHOLE: [(Marks, &str); 4] = [
+const WHOLE: [(Marks, &str); 5] = [
     (
         FURNITURE,
         "nav navi menu ad ads modal overlay dialog search tools print actions metanav servicenav topnav footernav lang languages \
@@ -220,6 +216,11 @@ const WHOLE: [(Marks, &str); 4] = [
          additional extras box sub kicker dachzeile caption",
     ),
     (HIDDEN, "hidden hide"),
+    (
+        POST,
+        "message messagebody messagecontent postmessage bbwrapper postbody postcontainer postcontent answer question \
+         answercell topicpost topicbody crawlerpost forumpost threadpost cooked commtext usertextbody",
+    ),
     (
         FRAME,
         "header head masthead siteheader pageheader footer foot sitefooter pagefooter colophon bottom top topbar bottombar",

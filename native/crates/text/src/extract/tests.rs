@@ -117,7 +117,9 @@ fn a_page_nested_twenty_thousand_deep_gives_its_text() {
 
 #[test]
 fn the_charset_is_found_by_mark_then_header_then_page_then_guess() {
-    let cases: [(&[u8], &str, &str, &str); 9] = [
+    let cases: [(&[u8], &str, &str, &str); 11] = [
+        (b"c\0a\0f\0\xe9\0", "text/plain; charset=utf-16le", "caf\u{e9}", "UTF-16LE"),
+        (b"\xc4\xe3\xba\xc3\x81\x30\x81\x30", "text/plain; charset=gb18030", "\u{4f60}\u{597d}\u{80}", "gb18030"),
         (b"\xef\xbb\xbfcaf\xc3\xa9", "text/plain; charset=iso-8859-1", "caf\u{e9}", "UTF-8"),
         (b"\xff\xfec\0a\0f\0\xe9\0", "text/plain", "caf\u{e9}", "UTF-16LE"),
         (b"caf\xe9 \x93so\x94 - 5 \x80", "text/plain; charset=iso-8859-1", "caf\u{e9} \u{201c}so\u{201d} - 5 \u{20ac}", "windows-1252"),
@@ -277,5 +279,238 @@ fn a_batch_keeps_its_order() {
         .zip(&texts)
     {
         assert_eq!(&result.as_ref().unwrap().text, text);
+    }
+}
+
+#[test]
+fn a_questions_answers_are_kept_in_order_and_the_boxes_around_them_are_not() {
+    let answer = |class: &str, name: &str| {
+        format!(
+            "<div class='{class}'><div class='votecell'>17</div><div class='s-prose' itemprop='text'><p>{name} explains in a \
+             sentence of some length how a loop over pairs is written in this language.</p><pre><code class='lang-rust'>for \
+             pair in v.windows(2) {{\n    use_pair(pair);\n}}</code></pre></div><div class='user-info'>joined \
+             2012</div></div>"
+        )
+    };
+    let page = format!(
+        "<html><body><nav>Tour Help</nav><div id='content'><h1>Pairs in a loop</h1>{}<h2>2 Answers</h2><div id='answers'>{}{}\
+         </div></div><div class='sidebar'>Linked questions</div></body></html>",
+        answer("question", "Asking"),
+        answer("answer", "Anna"),
+        answer("answer", "Berta"),
+    );
+    let text = extract_html(&page, Limits::default()).unwrap().text;
+    let places: Vec<_> = ["Asking", "Anna", "Berta"]
+        .iter()
+        .map(|name| text.find(name).unwrap())
+        .collect();
+    assert!(places.is_sorted(), "{text}");
+    assert_eq!(
+        text.matches("```rust\nfor pair in v.windows(2) {\n    use_pair(pair);\n}\n```")
+            .count(),
+        3
+    );
+    for unwanted in ["17", "joined", "Tour", "Linked"] {
+        assert!(!text.contains(unwanted), "{unwanted}\n{text}");
+    }
+}
+
+#[test]
+fn a_boards_posts_are_kept_even_where_one_is_much_longer() {
+    let post = |text: &str| {
+        format!(
+            "<div class='post bg2'><div class='inner'><div class='postprofile'>Posts: 4711</div><div class='postbody'>\
+                 <div class='content'>{text}</div></div><div class='signature'>my motto</div></div></div>"
+        )
+    };
+    let long = "A long account of what was tried, in what order and with what result. ".repeat(12);
+    let page = format!(
+        "<html><body><div id='page-body'>{}{}{}</div></body></html>",
+        post("Short and first: it does not start at all."),
+        post(&long),
+        post("Thanks, that was it.")
+    );
+    let text = extract_html(&page, Limits::default()).unwrap().text;
+    for wanted in ["Short and first", "A long account", "Thanks, that was it."] {
+        assert!(text.contains(wanted), "{wanted}\n{text}");
+    }
+    assert!(!text.contains("4711") && !text.contains("motto"), "{text}");
+}
+
+#[test]
+fn what_leads_to_other_pages_and_repeats_is_left_out_of_the_article() {
+    let text = text_of(
+        "<div class='box'><h3><a href='/a'>Another story</a></h3><p>Short teaser of it.</p></div>\
+         <ul><li><a href='/b'>Read also this</a></li><li><a href='/c'>And that</a></li></ul>\
+         <p>Advertisement</p><figure><img src=x><figcaption>Photo: Somebody</figcaption></figure>\
+         <p>A para&shy;graph with <a href='/d'>a link</a> &amp; more that belongs here.</p>",
+    );
+    for unwanted in [
+        "Another story",
+        "teaser",
+        "Read also",
+        "And that",
+        "Advertisement",
+        "Photo",
+    ] {
+        assert!(!text.contains(unwanted), "{unwanted}\n{text}");
+    }
+    assert!(
+        text.contains("A paragraph with a link & more that belongs here."),
+        "{text}"
+    );
+    assert_eq!(
+        text.matches("This sentence is here").count(),
+        5,
+        "the second copy of a block goes"
+    );
+}
+
+#[test]
+fn numbers_of_lists_and_entities_are_those_of_the_page() {
+    let text = text_of(
+        "<ol start=4><li>four<li>five<li value=9>nine</ol><p>&#8220;x&#x201d; &Auml;&euml &notin; &nosuch; &#150;</p>",
+    );
+    assert!(text.contains("4. four\n5. five\n9. nine"), "{text}");
+    assert!(
+        text.contains("\u{201c}x\u{201d} \u{c4}\u{eb} \u{2209} &nosuch; \u{2013}"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_page_that_takes_too_long_is_given_back_as_such() {
+    let page = "<p>words</p>".repeat(100_000);
+    let limits = Limits {
+        max_time: Duration::ZERO,
+        ..Limits::default()
+    };
+    assert!(
+        extract_html(&page, limits)
+            .unwrap_err()
+            .starts_with("too long")
+    );
+}
+
+#[test]
+fn pages_made_to_be_slow_take_no_longer_than_their_size_asks_for() {
+    let n = 200_000;
+    let pages = [
+        "<!--".repeat(n),
+        "<b>".repeat(n) + &"<div></b>".repeat(n),
+        "<p><a>".repeat(n),
+        "<table><tr><td>".repeat(n),
+        "<li>".repeat(n),
+        "<h1>".repeat(n),
+        "</div>".repeat(n),
+        "<math><mrow>".repeat(n),
+        "<![CDATA[".repeat(n),
+        "<pre>".repeat(n),
+        "&".repeat(n),
+        "<div class='comment'>".repeat(n),
+        "<div class='message'>x y".repeat(n),
+        "<script>".repeat(n),
+        format!("<div class=\"{}\">x</div>", "cookie ".repeat(n)),
+        format!("<p title='{}'>text</p>", "x".repeat(20 * n)),
+        "<a href=\"".repeat(n),
+    ];
+    for page in pages {
+        let page = format!("<html><body><p>before</p>{page}");
+        let start = std::time::Instant::now();
+        let _ = extract_html(&page, Limits::default()).unwrap();
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "{} took {:?}",
+            &page[30..50],
+            start.elapsed()
+        );
+    }
+}
+
+/// Pieces of pages put together at random, cut anywhere: whatever comes, there is a text or a reason.
+#[test]
+fn no_page_makes_the_extractor_fail() {
+    const PIECES: [&str; 44] = [
+        "<p>",
+        "</p>",
+        "<div class='comment post message'>",
+        "</div>",
+        "<table>",
+        "<tr>",
+        "<td>",
+        "</table>",
+        "<pre>",
+        "</pre>",
+        "<code class=language-x>",
+        "<ul>",
+        "<ol start=-9223372036854775808>",
+        "<li value=9223372036854775807>",
+        "</ul>",
+        "<h2>",
+        "</h3>",
+        "<a href='x'>",
+        "</a>",
+        "<b>",
+        "</b>",
+        "<math>",
+        "<msup>",
+        "<mi>x</mi>",
+        "<mfrac/>",
+        "</math>",
+        "<span class=katex>",
+        "<annotation encoding=tex>",
+        "<script type=math/tex>",
+        "</script>",
+        "<!--",
+        "-->",
+        "<![CDATA[",
+        "]]>",
+        "&amp;",
+        "&#x110000;",
+        "&#",
+        "&notin",
+        "\0",
+        "\u{e9}\u{ad}\u{1f600}",
+        "Words of a sentence, which goes on, and on, until its end. ",
+        "<article itemprop=articleBody>",
+        "<aside hidden style='display: none'>",
+        "<",
+    ];
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let pages: Vec<Vec<u8>> = (0..4000)
+        .map(|_| {
+            let mut page = Vec::new();
+            for _ in 0..next(120) {
+                page.extend_from_slice(PIECES[next(PIECES.len())].as_bytes());
+                if next(20) == 0 {
+                    page.push(next(256) as u8);
+                }
+            }
+            page.truncate(page.len() - next(4).min(page.len()));
+            page
+        })
+        .collect();
+    let inputs: Vec<Page> = pages.iter().map(|bytes| page(bytes, "text/html")).collect();
+    let limits = Limits {
+        comments: true,
+        ..Limits::default()
+    };
+    for (result, bytes) in extract_batch(&inputs, limits, 2).iter().zip(&pages) {
+        let failed = result
+            .as_ref()
+            .err()
+            .is_some_and(|reason| reason.contains("failed") || reason.contains("too long"));
+        assert!(
+            !failed,
+            "{:?}: {}",
+            result.as_ref().err(),
+            String::from_utf8_lossy(bytes)
+        );
     }
 }
