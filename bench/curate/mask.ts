@@ -65,9 +65,13 @@ async function timed(texts: readonly string[], rules: readonly Rule[]) {
   return { seconds: median(times), masked }
 }
 
-const documentOf = (text: string) => ({ id: '', text, source: '', licence: '', scores: {}, meta: {} })
+function documentOf(text: string) {
+  return { id: '', text, source: '', licence: '', scores: {}, meta: {} }
+}
 
-const changedText = (verdict: Verdict) => (verdict.keep ? verdict.changes?.text : undefined)
+function changedText(verdict: Verdict): string | undefined {
+  return verdict.keep ? verdict.changes?.text : undefined
+}
 
 function datatrove(python: string, texts: readonly string[]): { seconds: number; masked: string[] } {
   const folder = mkdtempSync(join(tmpdir(), 'smolforge-bench-'))
