@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { countTargets, LanguageModel, LoraAdapter, mergeAdapter, modelHash } from '../../src/model/index.ts'
-import { engineMemory, inference, step } from '../../src/tensor/index.ts'
+import { Random } from '../../src/random/random.ts'
+import { configure, engineMemory, inference, step } from '../../src/tensor/index.ts'
 import type { ChatMessage, Tokenizer } from '../../src/tokenizer/index.ts'
 import { encodeConversations } from '../../src/train/conversation.ts'
 import { dpoLoss, dpoStep, encodePairs } from '../../src/train/dpo.ts'
@@ -68,6 +69,43 @@ describe('pretraining learns', () => {
       llama.free()
     })
   }
+
+  it('real text with muon in bf16 as in f32: 100 steps of loss stay together', async () => {
+    const text = await readFile(new URL('../../LICENSE', import.meta.url), 'utf8')
+    const stream = (await tinyTokenizer()).encode(text)
+    const [batchSize, sequenceLength] = [8, 32]
+    const curve = async (precision: 'f32' | 'bf16') => {
+      configure({ precision })
+      const random = new Random(3)
+      const llama = tinyLlama({ hiddenSize: 64, intermediateSize: 160, initializerRange: 0.05 })
+      const optimizer = new Optimizer({ kind: 'muon', learningRate: 0.005, matrixLearningRate: 0.01 }, llama)
+      const losses: number[] = []
+      for (let count = 1; count <= 100; count++) {
+        const starts = Array.from({ length: batchSize }, () => random.int(stream.length - sequenceLength - 1))
+        const rows = (shift: number) =>
+          Int32Array.from(
+            starts.flatMap((at) => [...stream.subarray(at + shift, at + shift + sequenceLength)]),
+          )
+        const batch = { batchSize, sequenceLength, tokens: rows(0), targets: rows(1) }
+        const loss = step(() => {
+          const { loss } = llama.loss(batch)
+          loss.backward()
+          return loss.item()
+        })
+        optimizer.update(count, 1)
+        losses.push(loss)
+      }
+      optimizer.free()
+      llama.free()
+      return losses
+    }
+    const exact = await curve('f32')
+    const rounded = await curve('bf16').finally(() => configure({ precision: 'f32' }))
+    expect(rounded).not.toEqual(exact)
+    expect(exact[0]).toBeGreaterThan(5)
+    expect(exact[99]).toBeLessThan(3)
+    for (const [i, loss] of exact.entries()) expect(Math.abs(rounded[i] / loss - 1)).toBeLessThan(0.02)
+  })
 
   it('gradients of batches that are accumulated are those of one large batch', () => {
     const llama = tinyLlama()
