@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { ITEMS_PER_CALL } from '../src/eval/evaluate.ts'
+import { type BenchmarkName, benchmarkTask } from '../src/eval/index.ts'
 import { LanguageModel } from '../src/model/index.ts'
 import { Random } from '../src/random/random.ts'
 import { configure, engineInfo, type Precision } from '../src/tensor/index.ts'
@@ -14,7 +16,7 @@ import { median } from './figures/median.ts'
 import { benchPython } from './python.ts'
 
 const USAGE = `npm run bench -- score --model PATH [--against transformers] [--threads n] [--texts n] [--rounds n]
-  [--python PATH] [--json]
+  [--items hellaswag,arc_easy,piqa --benchmarks FOLDER [--limit n]] [--python PATH] [--json]
 `
 const { values: args } = parseArgs({
   options: {
@@ -22,6 +24,9 @@ const { values: args } = parseArgs({
     against: { type: 'string' },
     threads: { type: 'string' },
     texts: { type: 'string', default: '96' },
+    items: { type: 'string' },
+    benchmarks: { type: 'string' },
+    limit: { type: 'string', default: '32' },
     rounds: { type: 'string', default: '3' },
     python: { type: 'string' },
     json: { type: 'boolean', default: false },
@@ -35,12 +40,64 @@ if (args.help || args.model === undefined || ![undefined, 'transformers'].includ
 configure({ threads: args.threads === undefined ? undefined : Number(args.threads) })
 const { threads, isa, cpu } = engineInfo()
 const model = await LanguageModel.load(args.model)
-const random = new Random(1)
-// As long as the questions and answers of the benchmarks: 20 to 200 tokens.
-const sequences = Array.from({ length: Number(args.texts) }, () =>
-  Uint32Array.from({ length: 20 + random.int(181) }, () => random.int(model.llama.config.vocabSize)),
-)
-const tokens = sequences.reduce((sum, ids) => sum + ids.length - 1, 0)
+const work = args.items === undefined ? randomTexts() : await choiceItems(args.items.split(','))
+
+/** What both sides score: tokens and the first position that is asked for; and how ours does it. */
+interface Work {
+  what: string
+  unit: string
+  count: number
+  sequences: { ids: Uint32Array; from: number }[]
+  score(): number[]
+}
+
+/** Whole texts as long as the questions and answers of the benchmarks: 20 to 200 tokens. */
+function randomTexts(): Work {
+  const random = new Random(1)
+  const texts = Array.from({ length: Number(args.texts) }, () =>
+    Uint32Array.from({ length: 20 + random.int(181) }, () => random.int(model.llama.config.vocabSize)),
+  )
+  const tokens = texts.reduce((sum, ids) => sum + ids.length - 1, 0)
+  return {
+    what: `${texts.length} texts, ${tokens} tokens scored`,
+    unit: 'tokens',
+    count: tokens,
+    sequences: texts.map((ids) => ({ ids, from: 1 })),
+    score: () => model.tokenLogProbs(texts).map((scores) => scores.reduce((sum, score) => sum + score, 0)),
+  }
+}
+
+/** Items of multiple-choice benchmarks: each choice after its question, in batches as `eval` asks for them. */
+async function choiceItems(names: readonly string[]): Promise<Work> {
+  const limit = Number(args.limit)
+  const questions = []
+  for (const name of names) {
+    const path = join(args.benchmarks ?? '../shared/benchmarks', `${name}.jsonl.gz`)
+    const task = await benchmarkTask(name as BenchmarkName, path, { limit })
+    if (task.kind === 'choice') questions.push(...task.items)
+  }
+  const queries = questions.map(({ prompt, choices }) =>
+    choices.map((continuation) => ({ context: prompt, continuation })),
+  )
+  const sequences = queries.flat().map(({ context, continuation }) => ({
+    ids: model.tokenizer.encode(context + continuation),
+    from: model.tokenizer.encode(context.trimEnd()).length,
+  }))
+  return {
+    what: `${questions.length} items of ${names.join(', ')}, ${sequences.length} choices`,
+    unit: 'items',
+    count: questions.length,
+    sequences,
+    score: () => {
+      const sums: number[] = []
+      for (let at = 0; at < queries.length; at += ITEMS_PER_CALL) {
+        const asked = queries.slice(at, at + ITEMS_PER_CALL).flat()
+        sums.push(...model.logLikelihoods(asked).map(({ sum }) => sum))
+      }
+      return sums
+    },
+  }
+}
 
 interface Mode {
   name: string
@@ -71,9 +128,8 @@ function ownMode(precision: Precision): Mode {
     async round() {
       configure({ precision })
       const started = performance.now()
-      const scores = model.tokenLogProbs(sequences)
+      mode.sums = work.score()
       const elapsed = performance.now() - started
-      mode.sums = scores.map((each) => each.reduce((sum, score) => sum + score, 0))
       return elapsed
     },
   }
@@ -84,7 +140,7 @@ async function theirModes(): Promise<Mode[]> {
   const python = await benchPython({ python: args.python, transformers: true })
   await model.llama.save(folder)
   const file = join(folder, 'sequences.json')
-  writeFileSync(file, JSON.stringify(sequences.map((ids) => [...ids])))
+  writeFileSync(file, JSON.stringify(work.sequences.map(({ ids, from }) => [[...ids], from])))
   const script = fileURLToPath(new URL('./transformersScore.py', import.meta.url))
   const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...env } = process.env
   return Promise.all(
@@ -117,23 +173,22 @@ async function theirModes(): Promise<Mode[]> {
 function print(modes: readonly Mode[]): void {
   const rows = modes.map(({ name, times }) => ({
     name,
-    tokensPerSecond: Math.round((tokens / median(times)) * 1000),
+    perSecond: Number(((work.count / median(times)) * 1000).toFixed(work.unit === 'items' ? 2 : 0)),
   }))
   const best = (own: boolean) =>
-    Math.max(
-      0,
-      ...rows.filter(({ name }) => name.startsWith('smolforge') === own).map((r) => r.tokensPerSecond),
-    )
+    Math.max(0, ...rows.filter(({ name }) => name.startsWith('smolforge') === own).map((r) => r.perSecond))
   const ratio = best(false) > 0 ? Number((best(true) / best(false)).toFixed(2)) : undefined
   const reference = modes.find(({ name }) => name.includes('float32'))?.sums
   const largestDifference = reference && Math.max(...reference.map((x, i) => Math.abs(x - own(modes, i))))
   if (args.json) {
-    process.stdout.write(`${JSON.stringify({ rows, ratio, threads, isa, largestDifference })}\n`)
+    process.stdout.write(
+      `${JSON.stringify({ unit: work.unit, rows, ratio, threads, isa, largestDifference })}\n`,
+    )
     return
   }
-  console.log(`${sequences.length} texts, ${tokens} tokens scored; ${cpu}, ${isa}, ${threads} threads`)
+  console.log(`${work.what}; ${cpu}, ${isa}, ${threads} threads`)
   for (const row of rows) {
-    console.log(`${row.name.padEnd(56)} ${String(row.tokensPerSecond).padStart(7)} tokens/s`)
+    console.log(`${row.name.padEnd(56)} ${String(row.perSecond).padStart(7)} ${work.unit}/s`)
   }
   if (ratio !== undefined) console.log(`best of ours to best of theirs: ${ratio}x`)
   if (largestDifference !== undefined) {

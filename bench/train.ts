@@ -15,7 +15,7 @@ import { type Dtype, type Mode, modeName, Side, type SideOptions } from './train
 
 const USAGE = `npm run bench -- train [--config T,S,M] [--threads n] [--isa avx2] [--dtype f32|bf16]
   [--against torch] [--modes f32-eager,f32-compile,bf16-eager,bf16-compile] [--python PATH]
-  [--optimizer adamw|muon] [--steps n] [--profile] [--json]
+  [--optimizer adamw|muon] [--optimizer-state f32|8bit] [--recompute] [--steps n] [--profile] [--json]
 `
 const ROUNDS = 4
 
@@ -40,6 +40,8 @@ const { values: args } = parseArgs({
     modes: { type: 'string', default: 'f32-eager,f32-compile,bf16-eager,bf16-compile' },
     python: { type: 'string' },
     optimizer: { type: 'string', default: 'adamw' },
+    'optimizer-state': { type: 'string', default: 'f32' },
+    recompute: { type: 'boolean', default: false },
     steps: { type: 'string' },
     profile: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -56,6 +58,7 @@ const usable =
   (args.dtype === undefined || args.dtype === 'f32' || args.dtype === 'bf16') &&
   (args.against === undefined || args.against === 'torch') &&
   ['adamw', 'muon'].includes(args.optimizer) &&
+  ['f32', '8bit'].includes(args['optimizer-state']) &&
   (args.steps === undefined || Number(args.steps) > 0) &&
   peers.every((mode) => mode !== undefined)
 if (args.help || !usable) {
@@ -80,7 +83,8 @@ async function bench(config: string, shape: Shape): Promise<void> {
   ) as Dtype[]
   const ours = dtypes.map((dtype): Mode => ({ side: 'smolforge', dtype }))
   const theirs = python === undefined ? [] : peers.filter((mode) => mode !== undefined)
-  const options: SideOptions = { shape, threads, isa: args.isa, optimizer: args.optimizer, python }
+  const { isa, optimizer, 'optimizer-state': optimizerState, recompute } = args
+  const options: SideOptions = { shape, threads, isa, optimizer, optimizerState, recompute, python }
   const steps = Number(args.steps ?? (config === 'M' ? 8 : 24))
   const measured = [...ours, ...theirs].map((mode): Measured => ({ mode, times: [], peakRssBytes: 0 }))
   // All at once where they fit in memory, else PyTorch's modes one after the other, each in turns with ours.
@@ -118,11 +122,23 @@ async function bench(config: string, shape: Shape): Promise<void> {
     }
     const whole =
       args.against === undefined
-        ? { config, ...single, threads, optimizer: args.optimizer, parameters: parameterCount(shape.model) }
-        : { config, threads, parameters: parameterCount(shape.model), modes: rows, ...ratios(rows) }
+        ? { config, ...single, threads, ...ownWay(), parameters: parameterCount(shape.model) }
+        : {
+            config,
+            threads,
+            ...ownWay(),
+            parameters: parameterCount(shape.model),
+            modes: rows,
+            ...ratios(rows),
+          }
     process.stdout.write(`${JSON.stringify(whole)}\n`)
   } else process.stdout.write(table(config, shape, rows, measured))
   for (const text of profiles) (args.json ? process.stderr : process.stdout).write(text)
+}
+
+/** How our side optimises and what it keeps. */
+function ownWay() {
+  return { optimizer: args.optimizer, optimizerState: args['optimizer-state'], recompute: args.recompute }
 }
 
 interface Opened {
@@ -230,11 +246,13 @@ function table(config: string, shape: Shape, rows: readonly Row[], measured: rea
     speedRatio === undefined
       ? ''
       : `our best to PyTorch's best: ${speedRatio}x the tokens/s, ${memoryRatio}x the peak memory\n`
+  const { optimizer, optimizerState, recompute } = ownWay()
+  const way = `smolforge with ${optimizer}, moments in ${optimizerState}${recompute ? ', activations computed again' : ''}\n`
   const isa = args.isa === undefined ? '' : `held to ${args.isa}\n`
   const failures = rows.filter((each) => each.failed).length
   const warning =
     failures > 0 ? `${failures} of ${rows.length} modes failed: the best is of the others\n` : ''
-  return `${head}${titles}\n${lines.join('\n')}\nmeasured matmul peak in GFLOP/s: ${peaks.join(', ')}\n${isa}${warning}${tail}`
+  return `${head}${titles}\n${lines.join('\n')}\nmeasured matmul peak in GFLOP/s: ${peaks.join(', ')}\n${way}${isa}${warning}${tail}`
 }
 
 function peerMode(name: string): Mode | undefined {

@@ -1,6 +1,6 @@
 """Log-probabilities of token sequences with transformers, for bench/score.ts.
 
-Arguments: model folder, file of sequences (JSON), float32 or bfloat16, threads. Each line of standard input is a round:
+Arguments: model folder, file of [tokens, first scored position] (JSON), float32 or bfloat16, threads. Each line of standard input is a round:
 the answer is its time in ms; after the first line also the log-probability of each sequence.
 """
 
@@ -17,7 +17,7 @@ torch.set_num_threads(int(threads))
 transformers.utils.logging.set_verbosity_error()
 model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
 with open(file) as lines:
-    sequences = json.load(lines)
+    sequences, starts = zip(*json.load(lines))
 
 BATCH = 16
 order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
@@ -31,12 +31,16 @@ def score():
         width = max(len(sequences[i]) for i in batch)
         ids = torch.zeros((len(batch), width), dtype=torch.long)
         mask = torch.zeros((len(batch), width), dtype=torch.long)
+        scored = torch.zeros((len(batch), width), dtype=torch.bool)
         for row, i in enumerate(batch):
             ids[row, : len(sequences[i])] = torch.tensor(sequences[i])
             mask[row, : len(sequences[i])] = 1
+            scored[row, starts[i] : len(sequences[i])] = True
         logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1]
-        wanted = ids[:, 1:, None]
-        scores = logits.float().log_softmax(-1).gather(-1, wanted)[..., 0] * mask[:, 1:]
+        scored = scored[:, 1:]
+        # Only what is asked for becomes log-probabilities.
+        found = logits[scored].float().log_softmax(-1).gather(-1, ids[:, 1:][scored][:, None])
+        scores = torch.zeros(scored.shape).masked_scatter_(scored, found[:, 0])
         for i, total in zip(batch, scores.sum(-1).tolist()):
             sums[i] = total
     return sums

@@ -26,6 +26,9 @@ export interface SideOptions {
   isa?: string
   /** How smolforge optimises; PyTorch has AdamW. */
   optimizer?: string
+  /** How smolforge keeps AdamW's moments of matrices, and whether it computes activations again. */
+  optimizerState?: string
+  recompute?: boolean
   curve?: CurveJob
   /** A Python with PyTorch. */
   python?: string
@@ -69,8 +72,8 @@ export class Side {
 
   private constructor(mode: Mode, options: SideOptions) {
     this.mode = mode
-    const { shape, threads, isa, optimizer, curve } = options
-    const job = { ...shape, threads, isa, adamw, ...mode, optimizer, curve }
+    const { shape, threads, isa, optimizer, optimizerState, recompute, curve } = options
+    const job = { ...shape, threads, isa, adamw, ...mode, optimizer, optimizerState, recompute, curve }
     const script = fileURLToPath(
       new URL(mode.side === 'torch' ? '../torchTrain.py' : './smolforge.ts', import.meta.url),
     )

@@ -15,6 +15,8 @@ interface Job extends Shape {
   threads: number
   dtype: Dtype
   optimizer?: 'adamw' | 'muon'
+  optimizerState?: 'f32' | '8bit'
+  recompute?: boolean
   adamw: Omit<Extract<OptimizerInput, { kind: 'adamw' }>, 'kind'>
   curve?: CurveJob
 }
@@ -49,7 +51,9 @@ function train(llama: Llama, optimizer: Optimizer, batch: LossBatch, count: numb
 async function answerSteps(): Promise<void> {
   const random = new Random(1)
   const llama = Llama.create(model, random)
-  const optimizer = new Optimizer({ kind: job.optimizer ?? 'adamw', ...job.adamw }, llama)
+  llama.recomputeActivations = job.recompute ?? false
+  const { optimizer: kind = 'adamw', optimizerState: state } = job
+  const optimizer = new Optimizer({ kind, ...job.adamw, state }, llama)
   const draw = () => Int32Array.from({ length: size }, () => random.int(model.vocabSize))
   const batch = { batchSize, sequenceLength, tokens: draw(), targets: draw() }
   let done = 0

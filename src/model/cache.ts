@@ -76,6 +76,11 @@ export class KeyValueCache {
     this.#length += positions
   }
 
+  /** Forgets the positions from `length` on. */
+  truncate(length: number): void {
+    this.#length = Math.min(this.#length, length)
+  }
+
   free(): void {
     for (const layer of this.#layers) {
       layer?.keys.free()

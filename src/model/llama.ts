@@ -20,6 +20,7 @@ import {
   swigluLinear,
   Tensor,
   tensor,
+  untilBackward,
   writeRows,
 } from '../tensor/index.ts'
 import { adaptedBlock } from './adaptedBlock.ts'
@@ -150,7 +151,7 @@ export class Llama {
     const { rmsNormEps } = this.config
     // The residual stream is f32; what one product hands to the next is stored as the products take it.
     const dtype = activationType()
-    let x = embedding(this.#embedTokens, tokens)
+    let x = untilBackward(embedding(this.#embedTokens, tokens))
     for (const [i, layer] of this.#layers.entries()) {
       const adapters = this.adapter?.layers[i]
       const block = (x: Tensor) => {
@@ -165,16 +166,12 @@ export class Llama {
             cache: caches?.[0],
           })
         }
-        const qkv = normLinears(
-          x,
-          layer.inputNorm,
-          rmsNormEps,
-          [layer.queries, layer.keys, layer.values],
-          dtype,
-        )
-        const h = linear(this.#attend(qkv, i, segments, caches), layer.output, { plus: x })
-        const gateUp = normLinears(h, layer.postAttentionNorm, rmsNormEps, [layer.gate, layer.up], dtype)
-        return swigluLinear(gateUp, layer.down, h)
+        const { inputNorm, queries, keys, values, postAttentionNorm, gate, up } = layer
+        const qkv = untilBackward(normLinears(x, inputNorm, rmsNormEps, [queries, keys, values], dtype))
+        const attended = untilBackward(this.#attend(qkv, i, segments, caches))
+        const h = untilBackward(linear(attended, layer.output, { plus: x }))
+        const gateUp = untilBackward(normLinears(h, postAttentionNorm, rmsNormEps, [gate, up], dtype))
+        return untilBackward(swigluLinear(gateUp, layer.down, h))
       }
       if (!(x.requiresGrad || (adapters && recording()))) {
         // Without a backward pass to come, one block's memory serves all: only the residual stream outlives it.
@@ -183,7 +180,7 @@ export class Llama {
         const trained = adapters
           ? Object.values(adapters).flatMap(({ a, b }) => [a, b])
           : Object.values(layer)
-        x = recompute(x, trained, block)
+        x = untilBackward(recompute(x, trained, block))
       } else x = block(x)
     }
     for (const cache of caches ?? []) cache.advance(tokens.shape[1])

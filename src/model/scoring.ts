@@ -1,43 +1,79 @@
 import { SmolforgeError } from '../errors.ts'
 import { gatherRows, inference, reshape, tensor, tokenLogProbs } from '../tensor/index.ts'
+import type { KeyValueCache } from './cache.ts'
+import { headDim, type LlamaConfig } from './config.ts'
 import type { Llama } from './llama.ts'
-
-/** A text of which the tokens from `from` on are to be scored. */
-export interface ScoredSequence {
-  ids: Uint32Array
-  /** At least 1: the first token has nothing before it. */
-  from: number
-}
+import { readPrefixes, type ScoredSequence, type SharedPrefix, sharedPrefixes } from './sharedPrefix.ts'
 
 /** About this many tokens go through the model at a time, padding included. */
 const BATCH_TOKENS = 8192
+/** And of those that go on after a shared prefix: their lengths differ more. */
+const CONTINUED_TOKENS = 1024
 
 /**
  * log p of each token from `from` on, in nats, given all tokens before it. Texts of about one length share a batch,
- * padded on the right, which changes nothing for the tokens before the padding.
+ * padded on the right, which changes nothing for the tokens before the padding. What neighbours have in common before
+ * the first scored token, as the choices of one question do, goes through the model once.
  *
  * @throws SmolforgeError `input` for a text longer than the model's positions, or a token that it does not have.
  */
 export function scoreSequences(llama: Llama, sequences: readonly ScoredSequence[]): Float32Array[] {
   for (const { ids } of sequences) checkIds(llama, ids)
-  const results = sequences.map(({ ids, from }) => new Float32Array(Math.max(0, ids.length - from)))
-  const order = sequences
-    .map((_, index) => index)
-    .filter((index) => results[index].length > 0)
-    .sort((a, b) => sequences[a].ids.length - sequences[b].ids.length || a - b)
-  for (const batch of batches(order, (index) => sequences[index].ids.length - 1)) {
-    const scores = scoreBatch(
-      llama,
-      batch.map((index) => sequences[index]),
-    )
-    let at = 0
-    for (const index of batch) {
-      const result = results[index]
-      result.set(scores.subarray(at, at + result.length))
-      at += result.length
-    }
+  const rows = sequences.map(
+    ({ ids, from }): Row => ({
+      ids,
+      from,
+      start: 0,
+      scores: new Float32Array(Math.max(0, ids.length - from)),
+    }),
+  )
+  const scored = rows.filter(({ scores }) => scores.length > 0)
+  // An adapted block takes one cache for all rows.
+  const groups = llama.adapter ? scored.map((row) => ({ length: 0, members: [row] })) : sharedPrefixes(scored)
+  const whole = groups.flatMap(({ length, members }) => (length === 0 ? members : []))
+  for (const batch of batches(whole, rest, BATCH_TOKENS)) scoreBatch(llama, batch)
+  const shared = groups.filter(({ length }) => length > 0)
+  for (const batch of batches(shared, ({ length }) => length, cachedTokens(llama.config))) {
+    scoreAfterPrefixes(llama, batch)
   }
-  return results
+  return rows.map(({ scores }) => scores)
+}
+
+interface Row extends ScoredSequence {
+  /** Tokens that are not read: they are in the cache. */
+  start: number
+  cache?: KeyValueCache
+  scores: Float32Array
+}
+
+/** Tokens that go through the model. */
+function rest({ ids, start }: Row): number {
+  return ids.length - 1 - start
+}
+
+function scoreAfterPrefixes(llama: Llama, groups: readonly SharedPrefix<Row>[]): void {
+  const longest = Math.max(
+    ...groups.flatMap(({ length, members }) => members.map(({ ids }) => ids.length - 1 - length)),
+  )
+  const prefixes = groups.map(({ length, members }) => members[0].ids.subarray(0, length))
+  const caches = readPrefixes(llama, prefixes, longest)
+  try {
+    const rows = groups.flatMap(({ length, members }, i) =>
+      members.map((row): Row => ({ ...row, start: length, cache: caches[i] })),
+    )
+    for (const batch of batches(rows, rest, CONTINUED_TOKENS)) {
+      scoreBatch(llama, batch)
+      for (const { cache, start } of batch) cache?.truncate(start)
+    }
+  } finally {
+    for (const cache of caches) cache.free()
+  }
+}
+
+/** Tokens whose keys and values take about 256 MB. */
+function cachedTokens(config: LlamaConfig): number {
+  const each = 8 * config.numHiddenLayers * config.numKeyValueHeads * headDim(config)
+  return Math.min(BATCH_TOKENS, Math.floor(2 ** 28 / each))
 }
 
 /** Refuses what the model cannot take: too long, or ids outside of its vocabulary. */
@@ -59,35 +95,48 @@ export function checkIds(llama: Llama, ids: Uint32Array, room = 0): void {
   }
 }
 
-function* batches(order: readonly number[], lengthOf: (index: number) => number): Generator<number[]> {
-  let batch: number[] = []
-  for (const index of order) {
-    if ((batch.length + 1) * lengthOf(index) > BATCH_TOKENS && batch.length > 0) {
+/** From short to long, so many at a time that they have at most `most` tokens, padding included. */
+function* batches<T>(items: readonly T[], lengthOf: (item: T) => number, most: number): Generator<T[]> {
+  let batch: T[] = []
+  for (const item of items.toSorted((a, b) => lengthOf(a) - lengthOf(b))) {
+    if ((batch.length + 1) * lengthOf(item) > most && batch.length > 0) {
       yield batch
       batch = []
     }
-    batch.push(index)
+    batch.push(item)
   }
   if (batch.length > 0) yield batch
 }
 
-/** The scores of all sequences one after the other. */
-function scoreBatch(llama: Llama, batch: readonly ScoredSequence[]): Float32Array {
-  const width = Math.max(...batch.map(({ ids }) => ids.length)) - 1
+/**
+ * Fills in the scores of all rows. Those with the same cache write over each other's positions, each after the one
+ * before has read them.
+ */
+function scoreBatch(llama: Llama, batch: readonly Row[]): void {
+  const width = Math.max(...batch.map(rest))
   const tokens = new Int32Array(batch.length * width)
-  const wanted = batch.reduce((sum, { ids, from }) => sum + ids.length - from, 0)
+  const wanted = batch.reduce((sum, { scores }) => sum + scores.length, 0)
   const places = new Int32Array(wanted)
   const targets = new Int32Array(wanted)
   let at = 0
-  for (const [row, { ids, from }] of batch.entries()) {
-    tokens.set(ids.subarray(0, -1), row * width)
+  for (const [row, { ids, from, start }] of batch.entries()) {
+    tokens.set(ids.subarray(start, -1), row * width)
     targets.set(ids.subarray(from), at)
-    for (let position = from; position < ids.length; position++) places[at++] = row * width + position - 1
+    for (let position = from; position < ids.length; position++) {
+      places[at++] = row * width + position - 1 - start
+    }
   }
-  return inference(() => {
-    const hidden = llama.hidden(tensor(tokens, [batch.length, width]))
+  const cached = batch.flatMap(({ cache }) => (cache === undefined ? [] : [cache]))
+  const caches = cached.length > 0 ? cached : undefined
+  const all = inference(() => {
+    const hidden = llama.hidden(tensor(tokens, [batch.length, width]), { caches })
     const rows = reshape(hidden, [batch.length * width, llama.config.hiddenSize])
     const x = wanted === rows.shape[0] ? rows : gatherRows(rows, places)
     return tokenLogProbs(x, llama.headWeight, tensor(targets, [wanted])).read() as Float32Array
   })
+  at = 0
+  for (const { scores } of batch) {
+    scores.set(all.subarray(at, at + scores.length))
+    at += scores.length
+  }
 }

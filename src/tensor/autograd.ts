@@ -18,7 +18,9 @@ export class GraphNode {
   readonly inputs: readonly GraphNode[]
   rule: BackwardRule | undefined
   gradient: SharedGradient | undefined
-  /** A leaf's buffer after zeroGrad: its memory is kept, what it holds counts for nothing. */
+  /** What goes back once the rule has run. */
+  output: Buffer | undefined
+  /** Where the gradient is to be written. */
   spare: Buffer | undefined
 
   constructor(size: number, dtype: DType, inputs: readonly GraphNode[], rule?: BackwardRule) {
@@ -51,6 +53,7 @@ export function runBackward(root: GraphNode, seed?: Buffer): void {
   for (const node of reachable(root)) {
     if (node.gradient !== undefined && node.rule !== undefined) node.rule(node.gradient.buffer, node)
     node.rule = undefined
+    node.output?.free()
     // The rule may have put another buffer in its place.
     const gradient: SharedGradient | undefined = node.gradient
     node.gradient = undefined
@@ -88,7 +91,7 @@ export function accumulateAll<Nodes extends readonly (GraphNode | undefined)[]>(
       const { buffer, add } = prepareGradient(node)
       return { handle: buffer.handle, add }
     }
-    const buffer = new Buffer(node.size, node.dtype, false)
+    const buffer = new Buffer(node.size, node.dtype, 'step')
     extra.push({ node, buffer })
     return { handle: buffer.handle, add: false }
   })
@@ -123,11 +126,12 @@ export function passGradient(from: GraphNode, to: GraphNode | undefined): void {
 }
 
 /**
- * A buffer for a gradient that an operation computes ahead of `backward`; `offerGradient` hands it over then. A
- * parameter gives the memory in which its gradient is to stay, so that nothing is copied.
+ * A buffer for a gradient that an operation computes ahead of `backward`; `offerGradient` hands it over then. That of
+ * a parameter outlives the step, but lies in the arena: backward lets go of a layer's activations as it makes the
+ * gradients of its weights, which need less.
  */
 export function claimGradient(node: GraphNode): Buffer {
-  const buffer = node.spare ?? new Buffer(node.size, node.dtype, isLeaf(node))
+  const buffer = node.spare ?? new Buffer(node.size, node.dtype, isLeaf(node) ? 'kept' : 'step')
   node.spare = undefined
   return buffer
 }
@@ -145,7 +149,7 @@ export function offerGradient(node: GraphNode, buffer: Buffer): void {
 export function ownGradient(node: GraphNode): Buffer | undefined {
   const held = node.gradient
   if (held === undefined || held.holders === 1) return held?.buffer
-  const buffer = new Buffer(node.size, node.dtype, false)
+  const buffer = new Buffer(node.size, node.dtype, 'step')
   backend().copy(held.buffer.handle, 0, buffer.handle, 0, node.size, false)
   held.holders--
   node.gradient = { buffer, holders: 1 }

@@ -4,8 +4,8 @@
  * A handle is a small integer that names a buffer of the backend; buffers are flat, and every call carries the
  * sizes it needs, so shapes are known before a launch. A call may return before its work is done, as long as calls
  * take effect in the order they were made: only `read`, `sumOfSquares` and `profile` wait. Nothing here could not
- * be put on an asynchronous stream of a GPU. Buffers made between `openScope` and `closeScope` are gone after it
- * unless they are persistent; `release` gives one back early, and work already launched may still read it.
+ * be put on an asynchronous stream of a GPU. Buffers for a step, made between `openScope` and `closeScope`, are gone
+ * after it, the others when they are released; `release` gives one back early, and work already launched may still read it.
  * Floats are f32 unless a call says "f32 or bf16".
  * `add` says: add to what the output holds instead of replacing it. An output is never an input of the same
  * call. Sizes are checked against the buffers: a backend
@@ -17,7 +17,7 @@ export interface Backend {
   info(): EngineInfo
   profile(reset: boolean): ProfileEntry[]
 
-  allocate(length: number, dtype: DType, persistent: boolean): Handle
+  allocate(length: number, dtype: DType, lifetime: Lifetime): Handle
   release(handle: Handle): void
   openScope(): void
   closeScope(): void
@@ -408,6 +408,12 @@ export interface ProfileEntry {
   calls: number
   milliseconds: number
 }
+
+/**
+ * `step`: until its scope is closed, or `persistent` where none is open. `kept`: in the memory of steps until it is
+ * released, for what comes and goes once a step or so, as gradients do. `persistent`: memory of its own.
+ */
+export type Lifetime = 'step' | 'kept' | 'persistent'
 
 export interface MemoryUse {
   /** Bytes that the step arena holds from the system. */

@@ -27,7 +27,7 @@ export function mapBlocks({ path, format, shape, start, rows }: StoredBlocks): T
   const size = sizeOf(shape)
   try {
     const handle = backend().mapBlocks(path, start, format, outputs, inputs, rows)
-    return new Tensor([...shape], 'blocks', new Buffer(size, 'blocks', true, handle))
+    return new Tensor([...shape], 'blocks', new Buffer(size, 'blocks', 'persistent', handle))
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause)
     throw new SmolforgeError('input', `The weight cannot be mapped: ${what}`, {

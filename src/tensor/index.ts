@@ -47,4 +47,4 @@ export {
   zeroGrad,
 } from './optimizers.ts'
 export { inference, recording, step } from './scope.ts'
-export { full, parameter, Tensor, tensor, zeros } from './tensor.ts'
+export { full, parameter, Tensor, tensor, untilBackward, zeros } from './tensor.ts'

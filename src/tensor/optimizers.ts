@@ -26,11 +26,11 @@ export function gradientNorm(parameters: Iterable<Tensor>): number {
   return Math.sqrt(backend().sumOfSquares(Int32Array.from(handles)))
 }
 
-/** Forgets the gradients; their memory is kept for the next ones. */
+/** Forgets the gradients; the next step has their memory. */
 export function zeroGrad(parameters: Iterable<Tensor>): void {
   for (const { node } of parameters) {
     if (node?.gradient === undefined) continue
-    node.spare = node.gradient.buffer
+    node.gradient.buffer.free()
     node.gradient = undefined
   }
 }

@@ -1,5 +1,5 @@
 import { SmolforgeError } from '../errors.ts'
-import type { DType, Handle } from './backend.ts'
+import type { DType, Handle, Lifetime } from './backend.ts'
 import { backend } from './engine.ts'
 
 /**
@@ -18,21 +18,21 @@ export function inference<T>(body: () => T): T {
 /** The memory of a tensor; views of a tensor share it. */
 export class Buffer {
   readonly handle: Handle
-  readonly persistent: boolean
+  readonly #lifetime: Lifetime
   state: 'live' | 'freed' | 'step over' = 'live'
 
-  constructor(length: number, dtype: DType, persistent: boolean, handle?: Handle) {
-    this.handle = handle ?? backend().allocate(length, dtype, persistent)
-    this.persistent = persistent
-    if (persistent) forgotten.register(this, this.handle, this)
-    else current?.buffers.push(this)
+  constructor(length: number, dtype: DType, lifetime: Lifetime, handle?: Handle) {
+    this.handle = handle ?? backend().allocate(length, dtype, lifetime)
+    this.#lifetime = lifetime
+    if (lifetime === 'step') current?.buffers.push(this)
+    else forgotten.register(this, this.handle, this)
   }
 
   /** Gives the memory back before the end of its step, or of the program. */
   free(): void {
     if (this.state !== 'live') return
     this.state = 'freed'
-    if (this.persistent) forgotten.unregister(this)
+    if (this.#lifetime !== 'step') forgotten.unregister(this)
     backend().release(this.handle)
   }
 }
@@ -74,5 +74,5 @@ function runScope<T>(body: () => T, records: boolean): T {
   }
 }
 
-// A persistent tensor that was dropped without free() gives its memory back when it is collected.
+// A tensor outside of steps that was dropped without free() gives its memory back when it is collected.
 const forgotten = new FinalizationRegistry<Handle>((handle) => backend().release(handle))

@@ -92,7 +92,7 @@ export class Tensor {
   /** Gives the memory back now. Views of the same memory are gone with it. */
   free(): void {
     this.#buffer.free()
-    for (const held of [this.node?.gradient?.buffer, this.node?.spare]) held?.free()
+    this.node?.gradient?.buffer.free()
   }
 }
 
@@ -124,7 +124,7 @@ export function parameter(data: Float32Array, shape: readonly number[]): Tensor 
   const made = new Tensor(
     [...shape],
     'f32',
-    new Buffer(sizeOf(shape), 'f32', true),
+    new Buffer(sizeOf(shape), 'f32', 'persistent'),
     new GraphNode(sizeOf(shape), 'f32', []),
   )
   made.write(data)
@@ -133,12 +133,25 @@ export function parameter(data: Float32Array, shape: readonly number[]): Tensor 
 
 /** A tensor whose values are not set yet, for an operation to write into. */
 export function empty(shape: readonly number[], dtype: DType = 'f32'): Tensor {
-  return new Tensor([...shape], dtype, new Buffer(sizeOf(shape), dtype, outsideSteps()))
+  return new Tensor(
+    [...shape],
+    dtype,
+    new Buffer(sizeOf(shape), dtype, outsideSteps() ? 'persistent' : 'step'),
+  )
 }
 
 /** Whether a gradient will flow to one of these, so that what its backward rule needs must be kept. */
 export function needsGradient(...inputs: readonly (Tensor | undefined)[]): boolean {
   return recording() && inputs.some((input) => input?.node !== undefined)
+}
+
+/**
+ * The same tensor, to be read by nobody after backward has passed it: its memory goes back then, not at the end of the
+ * step. For what an operation made, not for views of it.
+ */
+export function untilBackward(made: Tensor): Tensor {
+  if (made.node) made.node.output = made.buffer
+  return made
 }
 
 /** The output with its place in the graph: `rule` runs in backward when one of the inputs wants a gradient. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { KeyValueCache, LanguageModel } from '../../src/model/index.ts'
 import { sampleToken, topIds } from '../../src/model/sampling.ts'
+import { sharedPrefixes } from '../../src/model/sharedPrefix.ts'
 import { Random } from '../../src/random/random.ts'
 import { inference, tensor } from '../../src/tensor/index.ts'
 import { logSoftmax, slowLogits } from './slowLlama.ts'
@@ -50,6 +51,40 @@ describe('scores do not depend on what else is in the batch', () => {
       withStart.reduce((a, b) => a + b, 0),
       4,
     )
+  })
+
+  it('choices after one context, which goes through the model once, get what they get alone', () => {
+    const contexts = [
+      'the river and the sea are water, the water is wet. What is a sea?',
+      'the sea and the river 7 are water',
+      'a',
+    ]
+    const choices = [' the water', ' wet', '', ' a river and a sea is what the water is', ' sea']
+    const items = contexts.flatMap((context) => choices.map((continuation) => ({ context, continuation })))
+    items.splice(7, 0, { context: 'is a', continuation: ' sea' })
+    const together = model.logLikelihoods(items)
+    for (const [i, item] of items.entries()) {
+      const [alone] = model.logLikelihoods([item])
+      expect(together[i].tokens).toBe(alone.tokens)
+      expect(Math.abs(together[i].sum - alone.sum)).toBeLessThan(1e-4)
+    }
+  })
+
+  it('neighbours share what comes before their first scored token, and no more', () => {
+    const row = (from: number, ...ids: number[]) => ({ ids: Uint32Array.from(ids), from })
+    const context = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+    const groups = sharedPrefixes([
+      row(10, ...context, 11, 12),
+      row(10, ...context, 13),
+      row(10, ...context.slice(0, 8), 99, 10, 13),
+      row(3, 1, 2, 3, 4),
+      row(1, ...context, 11),
+    ])
+    expect(groups.map(({ length, members }) => [length, members.length])).toEqual([
+      [8, 3],
+      [0, 1],
+      [0, 1],
+    ])
   })
 
   it('a text longer than the positions is refused; of a long context the end is kept', () => {

@@ -257,6 +257,24 @@ describe('memory', () => {
     expect(() => kept?.read()).toThrow('step that is over')
   })
 
+  it('what is kept until backward alone is gone after it, and gradients stay until zeroGrad', () => {
+    const p = t.parameter(Float32Array.of(3), [1])
+    const { buffers } = t.engineMemory()
+    t.step(() => {
+      const square = t.untilBackward(t.mul(p, p))
+      const fourth = t.mul(square, square)
+      expect(square.item()).toBe(9)
+      fourth.backward()
+      expect(() => square.read()).toThrow('freed')
+      expect(fourth.item()).toBe(81)
+    })
+    expect(p.grad?.item()).toBe(108)
+    expect(t.engineMemory().buffers).toBe(buffers + 1)
+    t.zeroGrad([p])
+    expect(t.engineMemory().buffers).toBe(buffers)
+    p.free()
+  })
+
   it('inference inside a step gives its memory back and leaves the step alone', () => {
     const p = t.parameter(Float32Array.of(3), [1])
     t.step(() => {

@@ -7,6 +7,7 @@ import type {
   EngineSettings,
   Handle,
   Isa,
+  Lifetime,
   Precision,
   ProfileEntry,
 } from '../backend.ts'
@@ -27,7 +28,8 @@ export function openNativeBackend(): Backend {
     configure,
     info: () => kernels.tensorInfo() as EngineInfo,
     profile: kernels.tensorProfile,
-    allocate: (length, dtype, persistent) => kernels.tensorAllocate(length, dtypeCodes[dtype], persistent),
+    allocate: (length, dtype, lifetime) =>
+      kernels.tensorAllocate(length, dtypeCodes[dtype], lifetimeCodes[lifetime]),
     release: kernels.tensorRelease,
     openScope: kernels.tensorOpenScope,
     closeScope: kernels.tensorCloseScope,
@@ -86,6 +88,8 @@ export function openNativeBackend(): Backend {
 // Blocks are never allocated: the addon knows no type 3.
 const dtypeCodes: Record<DType, number> = { f32: 0, i32: 1, bf16: 2, blocks: 3 }
 
+const lifetimeCodes: Record<Lifetime, number> = { step: 0, kept: 1, persistent: 2 }
+
 /** What the addon calls these functions: the backend's own, with a prefix, except where a type differs. */
 type TensorKernels = {
   [Name in Same as `tensor${Capitalize<Name>}`]: Backend[Name]
@@ -93,7 +97,7 @@ type TensorKernels = {
   tensorConfigure(threads?: number, precision?: string, isa?: string): object
   tensorInfo(): object
   tensorProfile(reset: boolean): ProfileEntry[]
-  tensorAllocate(length: number, dtype: number, persistent: boolean): Handle
+  tensorAllocate(length: number, dtype: number, lifetime: number): Handle
   tensorReadInts(handle: Handle, into: Int32Array): void
   tensorReadFloats(handle: Handle, into: Float32Array): void
   tensorWriteInts(handle: Handle, data: Int32Array): void

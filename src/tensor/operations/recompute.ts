@@ -19,7 +19,7 @@ export function recompute(x: Tensor, parameters: readonly Tensor[], body: (x: Te
     // The input of the second run is a leaf whose gradient is written where that of x belongs.
     const place = x.node && prepareGradient(x.node)
     const leaf = new GraphNode(x.size, x.dtype, [])
-    const own = place && !place.add ? place.buffer : new Buffer(x.size, x.dtype, false)
+    const own = place && !place.add ? place.buffer : new Buffer(x.size, x.dtype, 'step')
     leaf.spare = own
     step(() => {
       const again = body(new Tensor(x.shape, x.dtype, x.buffer, leaf))

@@ -33,6 +33,7 @@ struct Engine {
 
 enum Slot {
     Vacant,
+    /// In the arena: until its step is over, or until it is released.
     Step {
         piece: Piece,
         length: usize,
@@ -417,11 +418,13 @@ pub fn tensor_profile(reset: bool) -> Result<Vec<TensorProfileEntry>> {
 }
 
 #[napi]
-pub fn tensor_allocate(length: u32, dtype: u32, persistent: bool) -> Result<i32> {
+pub fn tensor_allocate(length: u32, dtype: u32, lifetime: u32) -> Result<i32> {
+    // The numbers are those of the binding: 0 for the step, 1 in the arena until it is released, 2 a block of its own.
+    let (kept, own) = (lifetime == 1, lifetime == 2);
     call("allocate", |engine| {
         let (length, dtype) = (length as usize, DType::of(dtype)?);
         let words = dtype.words(length);
-        let slot = if persistent || engine.scopes.is_empty() {
+        let slot = if own || (!kept && engine.scopes.is_empty()) {
             let block = Block::new(words);
             engine.persistent_bytes += block.bytes();
             Slot::Persistent {
@@ -438,7 +441,10 @@ pub fn tensor_allocate(length: u32, dtype: u32, persistent: bool) -> Result<i32>
         };
         let in_step = matches!(slot, Slot::Step { .. });
         let handle = engine.take(slot);
-        if in_step && let Some(scope) = engine.scopes.last_mut() {
+        if in_step
+            && !kept
+            && let Some(scope) = engine.scopes.last_mut()
+        {
             scope.push(handle);
         }
         Ok(handle as i32)
@@ -457,7 +463,11 @@ pub fn tensor_release(handle: i32) -> Result<()> {
                 }
             }
         }
-        engine.release(handle)
+        engine.release(handle)?;
+        if engine.scopes.is_empty() {
+            engine.arena.settle();
+        }
+        Ok(())
     })
 }
 

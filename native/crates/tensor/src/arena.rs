@@ -1,6 +1,9 @@
 //! The memory of tensors: a step arena that is used again step after step, and blocks of their own for what lives on.
 
 const HUGE_PAGE: usize = 2 << 20;
+/// No page of a system is larger, huge ones aside. A block ends with small pages: a rest of 2 MB that nobody needs is
+/// a seventh of a matrix of SmolLM2-135M.
+const PAGE: usize = 64 << 10;
 const LINE: usize = 16;
 
 /// Memory for `len` f32 (or as many bytes of something else), aligned to 64 bytes; a large one to 2 MB, in huge pages
@@ -16,7 +19,8 @@ unsafe impl Send for Block {}
 impl Block {
     /// Zeroed memory. The system gives the pages of a large block when they are first touched.
     pub fn new(length: usize) -> Self {
-        let bytes = (length * 4).max(64).next_multiple_of(alignment(length * 4));
+        let unit = if is_large(length * 4) { PAGE } else { 64 };
+        let bytes = (length * 4).max(64).next_multiple_of(unit);
         let layout = layout(bytes);
         let pointer = if is_large(bytes) {
             map(layout)
@@ -63,7 +67,7 @@ fn layout(bytes: usize) -> std::alloc::Layout {
         .expect("a tensor is far smaller than the address space")
 }
 
-/// Zeroed pages of a multiple of 2 MB, straight from the system; null where it has none.
+/// Zeroed pages, from a multiple of 2 MB on, straight from the system; null where it has none.
 #[cfg(unix)]
 fn map(layout: std::alloc::Layout) -> *mut u8 {
     let (bytes, align) = (layout.size(), layout.align());

@@ -450,7 +450,6 @@ macro_rules! pair_kernels {
 mod tests {
     use super::{Simd, exp2_near, sigmoid_near};
     use crate::isa::TESTED;
-    use crate::{kernels, vectors};
 
     kernels! {
         fn near(x: &[f32], powers: &mut [f32], sigmoids: &mut [f32]) = near_body;
