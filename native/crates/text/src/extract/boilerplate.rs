@@ -152,9 +152,9 @@ pub fn drop_named(
         let share = size.prose as f32 / whole.prose.max(1) as f32;
         if marks[id as usize] & names::COMMENTS != 0 {
             if below && !holds_article(dom, id, marks) {
-                // What is furniture in them goes too, in case they are wanted.
-                dom.drop_node(id);
+                // The outermost goes, and what is furniture in it, in case it is wanted.
                 if comments.last().is_none_or(|&last| id >= dom.end(last)) {
+                    dom.drop_node(id);
                     comments.push(id);
                 }
             }
