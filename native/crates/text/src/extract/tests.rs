@@ -358,6 +358,23 @@ fn comments_below_an_article_come_only_when_they_are_asked_for() {
 }
 
 #[test]
+fn a_thread_that_calls_its_posts_comments_is_kept_beside_a_foot_with_prose() {
+    let foot =
+        "The company that runs this site says here who it is, and that it loves you. ".repeat(5);
+    let more = "<div class='comment'><p>And another reader has this to say about the matter, for what it is worth today.</p></div>".repeat(9);
+    let page = format!(
+        "<html><body><h1>No signal</h1><div class='comment'><p>Since the update the phone finds no network in the tunnel and \
+         none at home either, which is new.</p></div><div class='comment'><p>Mine does the same.</p></div>{more}<footer><p>{foot}\
+         </p></footer></body></html>"
+    );
+    let text = extract_html(&page, Limits::default()).unwrap().text;
+    for wanted in ["Since the update", "Mine does the same."] {
+        assert!(text.contains(wanted), "{text}");
+    }
+    assert!(!text.contains("The company"), "{text}");
+}
+
+#[test]
 fn what_leads_to_other_pages_and_repeats_is_left_out_of_the_article() {
     let text = text_of(
         "<div class='box'><h3><a href='/a'>Another story</a></h3><p>Short teaser of it.</p></div>\
