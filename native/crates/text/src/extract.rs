@@ -137,6 +137,9 @@ pub fn extract(page: &Page, limits: Limits) -> Result<Extracted, String> {
     Ok(page)
 }
 
+/// Less is no article where comments are there too.
+const MIN_TEXT: usize = 250;
+
 /// The text of an HTML document; an error when it takes too long.
 pub fn extract_html(html: &str, limits: Limits) -> Result<Extracted, String> {
     let clock = Clock::new(limits.max_time);
@@ -156,7 +159,8 @@ pub fn extract_html(html: &str, limits: Limits) -> Result<Extracted, String> {
         text.push_str("\n\n");
     }
     text.push_str(&serialise::to_text(&dom, root, &clock)?);
-    if limits.comments {
+    // Little text and many contributions: the page is a thread that calls its posts comments.
+    if limits.comments || text.trim().len() < MIN_TEXT {
         let article = root..dom.end(root);
         for id in comments.into_iter().filter(|id| !article.contains(id)) {
             dom.keep_node(id);

@@ -152,9 +152,9 @@ pub fn drop_named(
         let share = size.prose as f32 / whole.prose.max(1) as f32;
         if marks[id as usize] & names::COMMENTS != 0 {
             if below && !holds_article(dom, id, marks) {
-                // What is furniture in them goes too, in case they are wanted.
-                dom.drop_node(id);
+                // The outermost goes, and what is furniture in it, in case it is wanted.
                 if comments.last().is_none_or(|&last| id >= dom.end(last)) {
+                    dom.drop_node(id);
                     comments.push(id);
                 }
             }
@@ -170,15 +170,21 @@ pub fn drop_named(
 
 /// Whether what is called comments stands below an article, or is all that there is: a thread.
 fn comments_below(dom: &Dom, sizes: &[Size], marks: &[Marks], whole: &Size) -> bool {
-    let mut comments = 0;
+    let (mut comments, mut frame) = (0, 0);
     let mut walk = dom.descendants(ROOT);
     while let Some(id) = walk.next() {
         if marks[id as usize] & names::COMMENTS != 0 && !holds_article(dom, id, marks) {
             comments += sizes[id as usize].prose;
             walk.skip_below(id);
+        } else if matches!(dom.tag(id), Tag::Aside | Tag::Footer)
+            || marks[id as usize] & (names::FURNITURE | names::FRAME | names::SIDE) != 0
+                && !holds_article(dom, id, marks)
+        {
+            frame += sizes[id as usize].prose;
+            walk.skip_below(id);
         }
     }
-    let rest = whole.prose.saturating_sub(comments);
+    let rest = whole.prose.saturating_sub(comments + frame);
     rest >= 300 && rest * 20 >= whole.prose
 }
 

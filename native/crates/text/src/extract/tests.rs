@@ -338,6 +338,43 @@ fn a_boards_posts_are_kept_even_where_one_is_much_longer() {
 }
 
 #[test]
+fn comments_below_an_article_come_only_when_they_are_asked_for() {
+    let article =
+        "<p>The article says what it has to say in sentences that are long enough to count as prose, and then some more.</p>"
+            .repeat(8);
+    let page = format!(
+        "<html><body><article><h1>Title</h1>{article}</article><div id='comments'><ol class='comment-list'><li class='comment'>\
+         <p>A reader disagrees at some length, politely, and gives three reasons for it in all.</p></li></ol></div></body></html>"
+    );
+    for comments in [false, true] {
+        let limits = Limits {
+            comments,
+            ..Limits::default()
+        };
+        let text = extract_html(&page, limits).unwrap().text;
+        assert_eq!(text.contains("A reader disagrees"), comments);
+        assert!(text.contains("what it has to say"));
+    }
+}
+
+#[test]
+fn a_thread_that_calls_its_posts_comments_is_kept_beside_a_foot_with_prose() {
+    let foot =
+        "The company that runs this site says here who it is, and that it loves you. ".repeat(5);
+    let more = "<div class='comment'><p>And another reader has this to say about the matter, for what it is worth today.</p></div>".repeat(9);
+    let page = format!(
+        "<html><body><h1>No signal</h1><div class='comment'><p>Since the update the phone finds no network in the tunnel and \
+         none at home either, which is new.</p></div><div class='comment'><p>Mine does the same.</p></div>{more}<footer><p>{foot}\
+         </p></footer></body></html>"
+    );
+    let text = extract_html(&page, Limits::default()).unwrap().text;
+    for wanted in ["Since the update", "Mine does the same."] {
+        assert!(text.contains(wanted), "{text}");
+    }
+    assert!(!text.contains("The company"), "{text}");
+}
+
+#[test]
 fn what_leads_to_other_pages_and_repeats_is_left_out_of_the_article() {
     let text = text_of(
         "<div class='box'><h3><a href='/a'>Another story</a></h3><p>Short teaser of it.</p></div>\
