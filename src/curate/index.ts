@@ -12,6 +12,7 @@ export {
   type ThresholdRow,
 } from './classifierEvaluation.ts'
 export type { ClassifierHeader, EncoderReference } from './classifierFile.ts'
+export { CURATION_STEPS } from './curationSteps.ts'
 export { type BenchmarkItem, readBenchmarkItems } from './decontaminate/benchmarkItems.ts'
 export type { Contamination, ContaminationFileReport } from './decontaminate/contaminationReport.ts'
 export { type DecontaminateFileOptions, decontaminateFile } from './decontaminate/decontaminateFile.ts'

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { Document } from '../corpus/index.ts'
 import { readDocuments, readLines } from '../corpus/index.ts'
+import { CURATION_STEPS } from '../curate/index.ts'
 import { SmolforgeError } from '../errors.ts'
 import { Sampler } from '../shards/index.ts'
 import { readRun } from './inspect.ts'
@@ -11,20 +12,6 @@ import { finishedFolder } from './stepFolder.ts'
 import { DOCUMENTS, DROPPED, HELD_OUT } from './steps/curation.ts'
 import { readStageMixture } from './steps/mixture.ts'
 import { openShardSets } from './steps/shards.ts'
-
-/** Steps that look at every document, in the order of the recipe. */
-const CURATION = [
-  'read',
-  'urls',
-  'language',
-  'quality',
-  'fast-text',
-  'dedup',
-  'classify',
-  'mask',
-  'split',
-  'decontaminate',
-]
 
 /** What one curation step did with a document. */
 export interface DocumentVerdict {
@@ -174,7 +161,7 @@ const recipeSlice = z.looseObject({
 
 async function curationSteps(runDir: string): Promise<string[]> {
   const planned = new Set((await readRun(runDir)).steps.map(({ name }) => name))
-  return CURATION.filter((step) => planned.has(step) && existsSync(finishedFolder(runDir, step)))
+  return CURATION_STEPS.filter((step) => planned.has(step) && existsSync(finishedFolder(runDir, step)))
 }
 
 async function* documentsIn(path: string): AsyncGenerator<Document> {

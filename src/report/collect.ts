@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { CURATION_STEPS } from '../curate/index.ts'
 import { fileError, SmolforgeError } from '../errors.ts'
 import { joinCurves, medianSpeed, thinCurve } from './curve.ts'
 import {
@@ -25,19 +26,6 @@ import { RunReader } from './reading.ts'
 import { collectSources } from './sources.ts'
 import { summarize } from './summary.ts'
 
-/** Steps that cut the corpus, in the order of the recipe: each leaves a funnel. */
-const FUNNEL_STEPS = [
-  'read',
-  'urls',
-  'language',
-  'quality',
-  'fast-text',
-  'dedup',
-  'classify',
-  'mask',
-  'split',
-  'decontaminate',
-]
 const NEEDED_STEPS = ['read', 'tokenizer', 'shards', 'pretrain-1', 'evaluate-base']
 
 const runSchema = z.looseObject({
@@ -151,7 +139,7 @@ async function readSteps(reader: RunReader, names: readonly string[]): Promise<R
 
 async function readFunnel(reader: RunReader): Promise<ReportFunnel[]> {
   const funnel: ReportFunnel[] = []
-  for (const name of FUNNEL_STEPS) {
+  for (const name of CURATION_STEPS) {
     const part = await reader.json(
       `steps/${name}/funnel.json`,
       z.union([funnelSchema, z.array(funnelSchema)]),
