@@ -2,7 +2,8 @@
 //! `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`.
 //! Qwen's differs in `\p{N}`, one number at a time.
 
-use super::classes::{ASCII, Class, classify};
+use super::classes::Class;
+use super::splitter;
 
 /// Where the word that begins at `at` ends; `NUMBERS` is the most numbers in one word.
 #[inline(always)]
@@ -43,25 +44,15 @@ pub fn word_end<const NUMBERS: usize>(text: &[u8], at: usize) -> usize {
     }
 }
 
-/// The end of the run of one class, `at` being behind its first character.
+/// As GPT-2's splitter sees them where digits are not cut out before.
 #[inline(always)]
-fn run(text: &[u8], mut at: usize, class: Class) -> usize {
-    while at < text.len() {
-        let byte = text[at];
-        if byte < 0x80 {
-            if ASCII[byte as usize] != class {
-                break;
-            }
-            at += 1;
-        } else {
-            let (next, length) = class_at(text, at);
-            if next != class {
-                break;
-            }
-            at += length;
-        }
-    }
-    at
+fn run(text: &[u8], at: usize, class: Class) -> usize {
+    splitter::run::<false>(text, at, class)
+}
+
+#[inline(always)]
+fn class_at(text: &[u8], at: usize) -> (Class, usize) {
+    splitter::class_at::<false>(text, at)
 }
 
 fn numbers<const MOST: usize>(text: &[u8], mut at: usize) -> usize {
@@ -119,17 +110,6 @@ fn contraction(rest: &[u8]) -> usize {
         (0xc5, Some(0xbf)) => 2,
         _ => 0,
     }
-}
-
-#[inline(always)]
-fn class_at(text: &[u8], at: usize) -> (Class, usize) {
-    let (class, length) = classify(text, at);
-    let class = if class == Class::LateNumber {
-        Class::Other
-    } else {
-        class
-    };
-    (class, length)
 }
 
 #[cfg(test)]

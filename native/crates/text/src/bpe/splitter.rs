@@ -34,7 +34,7 @@ pub fn word_end<const DIGITS: bool>(text: &[u8], at: usize) -> usize {
 
 /// The end of the run of one class, `at` being behind its first character.
 #[inline(always)]
-fn run<const DIGITS: bool>(text: &[u8], mut at: usize, class: Class) -> usize {
+pub fn run<const DIGITS: bool>(text: &[u8], mut at: usize, class: Class) -> usize {
     if DIGITS && class == Class::Number {
         return at;
     }
@@ -85,8 +85,9 @@ fn contraction(rest: &[u8]) -> usize {
     }
 }
 
+/// The class of a character and its length; a late number is a number only where digits are cut out.
 #[inline(always)]
-fn class_at<const DIGITS: bool>(text: &[u8], at: usize) -> (Class, usize) {
+pub fn class_at<const DIGITS: bool>(text: &[u8], at: usize) -> (Class, usize) {
     let (class, length) = classify(text, at);
     if class == Class::LateNumber {
         return (if DIGITS { Class::Number } else { Class::Other }, length);
