@@ -147,6 +147,21 @@ impl<Out: Element> Place<Out> {
         }
     }
 
+    /// Asks for the lines that `store` will want: they arrive while the product is made.
+    #[inline(always)]
+    unsafe fn fetch<S: Simd, const ROWS: usize>(self) {
+        for i in 0..ROWS {
+            let to = self.to.add(i * self.stride);
+            S::fetch(to as *const u8);
+            S::fetch(to.add(S::LANES) as *const u8);
+            if !self.plus.is_null() && !std::ptr::eq(self.plus, self.to) {
+                let plus = self.plus.add(i * self.stride);
+                S::fetch(plus as *const u8);
+                S::fetch(plus.add(S::LANES) as *const u8);
+            }
+        }
+    }
+
     /// The last columns, by way of memory.
     #[inline(always)]
     unsafe fn store_part<S: Simd, const ROWS: usize>(self, sums: [[S::V; 2]; ROWS]) {
@@ -180,6 +195,7 @@ unsafe fn pair_rows<S: Pairs, Out: Element, const ROWS: usize>(
     b: *const f32,
     c: Place<Out>,
 ) {
+    c.fetch::<S, ROWS>();
     c.store::<S, ROWS>(S::rows::<ROWS>(pairs, a, stride, b));
 }
 
