@@ -147,18 +147,16 @@ impl<Out: Element> Place<Out> {
         }
     }
 
-    /// Asks for the lines that `store` will want: they arrive while the product is made.
+    /// Asks for what `store` will add to the product: it arrives while that is made.
     #[inline(always)]
     unsafe fn fetch<S: Simd, const ROWS: usize>(self) {
+        if self.plus.is_null() {
+            return;
+        }
         for i in 0..ROWS {
-            let to = self.to.add(i * self.stride);
-            S::fetch(to as *const u8);
-            S::fetch(to.add(S::LANES) as *const u8);
-            if !self.plus.is_null() && !std::ptr::eq(self.plus, self.to) {
-                let plus = self.plus.add(i * self.stride);
-                S::fetch(plus as *const u8);
-                S::fetch(plus.add(S::LANES) as *const u8);
-            }
+            let plus = self.plus.add(i * self.stride);
+            S::fetch(plus as *const u8);
+            S::fetch(plus.add(S::LANES) as *const u8);
         }
     }
 
