@@ -1,14 +1,14 @@
-import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import {
   chooseRules,
   filterFile,
+  inputBytes,
   optionNames,
   recutFile,
   ruleCatalogue,
   snakeCase,
 } from '../../curate/index.ts'
-import { fileError, SmolforgeError } from '../../errors.ts'
+import { SmolforgeError } from '../../errors.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
 import { collect, positiveInteger } from '../runRecipeFile.ts'
@@ -37,7 +37,10 @@ export function addFilter(program: Command): void {
       '--rules <names>',
       `by commas, in this order: ${ruleCatalogue.map(({ command }) => command).join(', ')}`,
     )
-    .option('--input <file>', 'JSON lines {"id","text","url"?}, plain, .gz or .zst; or Parquet')
+    .option(
+      '--input <file>',
+      'JSON lines {"id","text","url"?}, plain, .gz or .zst; Parquet; or a folder of them',
+    )
     .requiredOption(
       '--output <file>',
       'JSON lines {"id","keep","rule","value"}: the first rule that drops, and at what',
@@ -74,7 +77,7 @@ export function addFilter(program: Command): void {
       if (read === undefined || (recut !== undefined && input !== undefined)) {
         throw new SmolforgeError('usage', 'Give --input FILE, or --recut FILE of an earlier --values')
       }
-      const bytes = (await stat(read).catch((error) => Promise.reject(fileError(error, read)))).size
+      const bytes = await inputBytes(read)
       const counts =
         recut !== undefined
           ? await recutFile({ values: recut, output, rules })

@@ -1,7 +1,6 @@
-import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { readTextBatches } from '../../curate/index.ts'
-import { fileError, SmolforgeError } from '../../errors.ts'
+import { inputBytes, readTextBatches } from '../../curate/index.ts'
+import { SmolforgeError } from '../../errors.ts'
 import {
   type PackedDocuments,
   type PackingFigures,
@@ -36,7 +35,10 @@ function addWrite(shards: Command): void {
   shards
     .command('write')
     .requiredOption('--tokenizer <path>', 'a folder with tokenizer.json, the file, or a .gguf file')
-    .requiredOption('--input <file>', 'JSON lines {"id", "text"}, plain, gzip or zstd')
+    .requiredOption(
+      '--input <file>',
+      'JSON lines {"id", "text"} (plain, gzip, zstd), Parquet, or a folder of them',
+    )
     .requiredOption('--output <dir>', 'a new folder for the shards')
     .option('--domain <name>', 'the domain that the documents are of', 'text')
     .option('--shard-tokens <n>', 'a shard is closed at so many tokens (default 67108864)', positiveInteger)
@@ -49,13 +51,11 @@ function addWrite(shards: Command): void {
     )
     .addHelpText(
       'after',
-      `\nExample:\n  smolforge shards write --tokenizer my-tokenizer --input docs.jsonl.zst --output shards/prose --domain prose\n${exitCodesHelp}`,
+      `\nExamples:\n  smolforge shards write --tokenizer my-tokenizer --input docs.jsonl.zst --output shards/prose --domain prose\n  smolforge shards write --tokenizer my-tokenizer --input runs/fineweb-edu/dataset --output shards/edu --domain edu\n${exitCodesHelp}`,
     )
     .action(async (options: WriteOptions) => {
       const start = performance.now()
-      const { size } = await stat(options.input).catch((error) => {
-        throw fileError(error, options.input)
-      })
+      const bytes = await inputBytes(options.input)
       const { threads, domain, shardTokens } = options
       const tokenizer = await Tokenizer.load(options.tokenizer)
       const { vocabSize, endOfTextId } = tokenizer
@@ -63,8 +63,9 @@ function addWrite(shards: Command): void {
       async function* packed(): AsyncGenerator<PackedDocuments> {
         const batches = readTextBatches(options.input, {
           threads,
-          onDamage: ({ byteOffset, reason }) => {
-            if (damaged++ < SHOWN_DAMAGES) process.stderr.write(`damaged: byte ${byteOffset}, ${reason}\n`)
+          onDamage: ({ file, byteOffset, reason }) => {
+            if (damaged++ < SHOWN_DAMAGES)
+              process.stderr.write(`damaged: ${file}, byte ${byteOffset}: ${reason}\n`)
           },
         })
         for await (const batch of batches) {
@@ -89,7 +90,7 @@ function addWrite(shards: Command): void {
         )
         output.emit({ output: options.output, domain, documents, tokens, dtype, damaged })
         const seconds = (performance.now() - start) / 1000
-        writeStatisticsLine({ documents, bytes: size, seconds, dropped: {}, damaged })
+        writeStatisticsLine({ documents, bytes, seconds, dropped: {}, damaged })
       } finally {
         signal.release()
       }

@@ -1,8 +1,8 @@
-import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import { readTextBatches } from '../../curate/index.ts'
-import { fileError, SmolforgeError } from '../../errors.ts'
+import type { Damage } from '../../corpus/index.ts'
+import { inputBytes, readTextBatches } from '../../curate/index.ts'
+import { SmolforgeError } from '../../errors.ts'
 import {
   type PreTokenizerName,
   preTokenizers,
@@ -36,11 +36,11 @@ export function addTokenizerTrain(tokenizer: Command): void {
   withRecipeOptions(tokenizer.command('train'), '[recipe]')
     .summary('train the tokenizer of a recipe, or one on texts')
     .description(
-      'Everything of a recipe up to its tokenizer. With --input instead: byte-level BPE on a file of JSON lines ' +
-        '{"text"}, plain, gzip or zstd; the merges are those of Hugging Face\'s BpeTrainer. The last line on standard ' +
+      'Everything of a recipe up to its tokenizer. With --input instead: byte-level BPE on texts: JSON lines ' +
+        '{"text"} (plain, gzip, zstd), Parquet, or a folder of them. The merges are those of Hugging Face\'s BpeTrainer. The last line on standard ' +
         'error has statistics.',
     )
-    .option('--input <file>', 'JSON lines {"text"} in place of a recipe')
+    .option('--input <file>', 'texts in place of a recipe')
     .option('--output <dir>', 'folder for the tokenizer trained on --input')
     .option('--vocab <n>', 'size of its vocabulary, special tokens and 256 bytes included', positiveInteger)
     .addOption(new Option('--vocab-size <n>', 'the same').argParser(positiveInteger).hideHelp())
@@ -80,13 +80,12 @@ async function trainOnFile(input: string, options: TrainOptions, output: Output)
   const folder = options.output
   if (!folder) throw new SmolforgeError('usage', 'Say with --output where the tokenizer should go')
   const start = performance.now()
-  const file = await stat(input).catch((error) => {
-    throw fileError(error, input)
-  })
+  const bytes = await inputBytes(input)
   const { threads, preTokenizer } = options
   const counts = { documents: 0, damaged: 0 }
-  const onDamage = ({ reason, byteOffset }: { reason: string; byteOffset: number }) => {
-    if (counts.damaged++ < SHOWN_DAMAGES) process.stderr.write(`damaged: byte ${byteOffset}, ${reason}\n`)
+  const onDamage = ({ file, reason, byteOffset }: Damage) => {
+    if (counts.damaged++ < SHOWN_DAMAGES)
+      process.stderr.write(`damaged: ${file}, byte ${byteOffset}: ${reason}\n`)
   }
   async function* batches() {
     for await (const batch of readTextBatches(input, { threads, onDamage })) {
@@ -110,7 +109,7 @@ async function trainOnFile(input: string, options: TrainOptions, output: Output)
     signal.release()
   }
   const seconds = (performance.now() - start) / 1000
-  writeStatisticsLine({ ...counts, bytes: file.size, seconds, dropped: {} })
+  writeStatisticsLine({ ...counts, bytes, seconds, dropped: {} })
 }
 
 const DEFAULT_VOCABULARY = 8192

@@ -4,7 +4,7 @@ import { SmolforgeError } from '../../errors.ts'
 import { writeChunksAtomic } from '../../files/atomic.ts'
 import { systemError } from '../../native/systemError.ts'
 import { neverStop, noProgress, type Progress, type StopSignal } from '../../progress/progress.ts'
-import { readTextBatches } from '../textBatches.ts'
+import { readTextBatches } from '../readTextBatches.ts'
 import { type DedupIndex, openDedupIndex } from './dedupIndex.ts'
 import { type DuplicateCounts, definedOnly, type Likeness, makeDeduplicator } from './deduplicator.ts'
 

@@ -26,10 +26,28 @@ impl TextBatch {
 
 #[napi]
 impl TextBatch {
-    /// A batch of strings that are no file's.
+    /// A batch of strings from elsewhere than JSON lines. Without ids, which are JSON literals, they are numbered.
     #[napi(constructor)]
-    pub fn new(texts: Vec<String>) -> Self {
-        Self::around(jsonl::Texts::from_strings(&texts))
+    pub fn new(
+        texts: Vec<String>,
+        ids_json: Option<Vec<String>>,
+        urls: Option<Vec<Option<String>>>,
+    ) -> Result<Self> {
+        let Some(ids) = ids_json else {
+            return Ok(Self::around(jsonl::Texts::from_strings(&texts)));
+        };
+        let urls = urls.unwrap_or_else(|| vec![None; texts.len()]);
+        if ids.len() != texts.len() || urls.len() != texts.len() {
+            return Err(Error::new(
+                Status::InvalidArg,
+                "each text has an id and an address",
+            ));
+        }
+        let mut all = jsonl::Texts::default();
+        for ((text, id), url) in texts.iter().zip(&ids).zip(&urls) {
+            all.push(text, id, url.as_deref());
+        }
+        Ok(Self::around(all))
     }
 
     #[napi(getter)]
