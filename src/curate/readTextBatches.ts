@@ -53,7 +53,7 @@ async function* readParquetBatches(path: string, { onDamage }: ReadTextsOptions)
   for await (const batch of documents) {
     yield textBatch(
       batch.map(({ text }) => text),
-      batch.map(({ id }) => id),
+      batch.map(({ id }) => JSON.stringify(id)),
       batch.map(({ url }) => url),
     )
   }

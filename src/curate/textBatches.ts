@@ -20,6 +20,8 @@ export interface TextBatch {
   urls(): (string | null)[]
   /** A line `{"id":ID` + `rest` for each document from `from` up to `to`. */
   lines(from: number, to: number, rest: string): string
+  /** A line `{"id","text"}` for each document that `keep` has a 1 for. */
+  keptLines(keep: Uint8Array, threads?: number): Promise<Buffer>
   /** Gives the memory back at once; a batch that nobody holds is given back some time later. */
   release(): void
 }
@@ -69,13 +71,12 @@ export async function* readJsonLinesBatches(
   }
 }
 
-/** A batch of strings from elsewhere than JSON lines, numbered from 0 on where no ids are given. */
+/** A batch of strings from elsewhere than JSON lines, with their ids as JSON literals: numbers from 0 on where there are none. */
 export function textBatch(
   texts: readonly string[],
-  ids?: readonly string[],
+  idsJson?: readonly string[],
   urls?: readonly (string | undefined)[],
 ): TextBatch {
-  const idsJson = ids?.map((id) => JSON.stringify(id))
   return new (loadAddon<TextKernels>().TextBatch)(texts, idsJson, urls)
 }
 

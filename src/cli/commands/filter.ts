@@ -9,6 +9,8 @@ import {
   snakeCase,
 } from '../../curate/index.ts'
 import { SmolforgeError } from '../../errors.ts'
+import { DamageCount } from '../damageCount.ts'
+import { refuseSameFile } from '../differentFiles.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
 import { collect, positiveInteger } from '../runRecipeFile.ts'
@@ -77,11 +79,16 @@ export function addFilter(program: Command): void {
       if (read === undefined || (recut !== undefined && input !== undefined)) {
         throw new SmolforgeError('usage', 'Give --input FILE, or --recut FILE of an earlier --values')
       }
+      if (recut !== undefined && options.texts !== undefined) {
+        throw new SmolforgeError('usage', '--texts does not go with --recut, which reads no texts')
+      }
+      const { texts, values, domains } = options
+      refuseSameFile({ '--output': output, '--texts': texts, '--values': values, '--domains': domains })
       const bytes = await inputBytes(read)
       const counts =
         recut !== undefined
           ? await recutFile({ values: recut, output, rules })
-          : await filterFile({ ...options, input: read, rules, onDamage: report })
+          : await filterFile({ ...options, input: read, rules, onDamage: new DamageCount().add })
       const { documents, kept, dropped, damaged, replaced } = counts
       out.say(`${formatCount(kept)} of ${formatCount(documents)} documents kept: ${output}`)
       if (replaced > 0) out.say(`${formatCount(replaced)} characters could not be read and became U+FFFD`)
@@ -89,11 +96,6 @@ export function addFilter(program: Command): void {
       const seconds = (performance.now() - started) / 1000
       writeStatisticsLine({ documents, bytes, seconds, dropped, damaged })
     })
-}
-
-function report(damage: { file: string; byteOffset: number; bytesLost: number; reason: string }): void {
-  const { file, byteOffset, bytesLost, reason } = damage
-  process.stderr.write(`${file}, byte ${byteOffset}: ${bytesLost} bytes lost, ${reason}\n`)
 }
 
 function parametersHelp(): string {

@@ -9,6 +9,7 @@ import {
   writeShards,
 } from '../../shards/index.ts'
 import { Tokenizer } from '../../tokenizer/index.ts'
+import { DamageCount } from '../damageCount.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
 import { positiveInteger } from '../runRecipeFile.ts'
@@ -59,15 +60,9 @@ function addWrite(shards: Command): void {
       const { threads, domain, shardTokens } = options
       const tokenizer = await Tokenizer.load(options.tokenizer)
       const { vocabSize, endOfTextId } = tokenizer
-      let damaged = 0
+      const damages = new DamageCount()
       async function* packed(): AsyncGenerator<PackedDocuments> {
-        const batches = readTextBatches(options.input, {
-          threads,
-          onDamage: ({ file, byteOffset, reason }) => {
-            if (damaged++ < SHOWN_DAMAGES)
-              process.stderr.write(`damaged: ${file}, byte ${byteOffset}: ${reason}\n`)
-          },
-        })
+        const batches = readTextBatches(options.input, { threads, onDamage: damages.add })
         for await (const batch of batches) {
           const ids = batch.idsJson().map((id) => String(JSON.parse(id)))
           yield { ids, ...(await tokenizer.packTexts(batch, vocabSize <= 65536 ? 2 : 4, threads)) }
@@ -88,16 +83,14 @@ function addWrite(shards: Command): void {
         output.say(
           `${options.output}: ${formatCount(tokens)} tokens of ${formatCount(documents)} documents, ${dtype}`,
         )
-        output.emit({ output: options.output, domain, documents, tokens, dtype, damaged })
+        output.emit({ output: options.output, domain, documents, tokens, dtype, damaged: damages.count })
         const seconds = (performance.now() - start) / 1000
-        writeStatisticsLine({ documents, bytes, seconds, dropped: {}, damaged })
+        writeStatisticsLine({ documents, bytes, seconds, dropped: {}, damaged: damages.count })
       } finally {
         signal.release()
       }
     })
 }
-
-const SHOWN_DAMAGES = 20
 
 interface InspectOptions {
   token?: number

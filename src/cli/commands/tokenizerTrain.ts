@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import type { Damage } from '../../corpus/index.ts'
 import { inputBytes, readTextBatches } from '../../curate/index.ts'
 import { SmolforgeError } from '../../errors.ts'
 import {
@@ -9,6 +8,7 @@ import {
   smolSpecialTokens,
   trainTokenizer,
 } from '../../tokenizer/index.ts'
+import { DamageCount } from '../damageCount.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
 import {
@@ -82,14 +82,11 @@ async function trainOnFile(input: string, options: TrainOptions, output: Output)
   const start = performance.now()
   const bytes = await inputBytes(input)
   const { threads, preTokenizer } = options
-  const counts = { documents: 0, damaged: 0 }
-  const onDamage = ({ file, reason, byteOffset }: Damage) => {
-    if (counts.damaged++ < SHOWN_DAMAGES)
-      process.stderr.write(`damaged: ${file}, byte ${byteOffset}: ${reason}\n`)
-  }
+  let documents = 0
+  const damages = new DamageCount()
   async function* batches() {
-    for await (const batch of readTextBatches(input, { threads, onDamage })) {
-      counts.documents += batch.length
+    for await (const batch of readTextBatches(input, { threads, onDamage: damages.add })) {
+      documents += batch.length
       yield batch
     }
   }
@@ -104,13 +101,12 @@ async function trainOnFile(input: string, options: TrainOptions, output: Output)
     })
     await trained.save(folder)
     output.say(`${formatCount(trained.vocabSize)} tokens: ${folder}`)
-    output.emit({ output: folder, vocabSize: trained.vocabSize, ...counts })
+    output.emit({ output: folder, vocabSize: trained.vocabSize, documents, damaged: damages.count })
   } finally {
     signal.release()
   }
   const seconds = (performance.now() - start) / 1000
-  writeStatisticsLine({ ...counts, bytes, seconds, dropped: {} })
+  writeStatisticsLine({ documents, bytes, seconds, dropped: {}, damaged: damages.count })
 }
 
 const DEFAULT_VOCABULARY = 8192
-const SHOWN_DAMAGES = 20

@@ -8,7 +8,6 @@ import { type TextBatch, textBatch } from '../textBatches.ts'
 /** Texts in the addon with what an output says of them. */
 export interface InputBatch {
   native: TextBatch
-  idsJson: readonly string[]
   /** Each document's words, where somebody else found them. */
   words?: readonly (readonly string[])[]
   /** Each document's address. */
@@ -25,7 +24,7 @@ export async function* readBatches(
     return
   }
   for await (const native of readTextBatches(path, options)) {
-    yield { native, idsJson: native.idsJson(), origins: () => native.urls() }
+    yield { native, origins: () => native.urls() }
   }
 }
 
@@ -38,8 +37,10 @@ async function* readWithWords(path: string, field: string): AsyncGenerator<Input
     const documents = batch
     batch = []
     return {
-      native: textBatch(documents.map(({ text }) => text)),
-      idsJson: documents.map(({ id }) => JSON.stringify(id)),
+      native: textBatch(
+        documents.map(({ text }) => text),
+        documents.map(({ id }) => JSON.stringify(id)),
+      ),
       words: documents.map(({ words }) => words),
       origins: () => documents.map(({ origin }) => origin),
     }

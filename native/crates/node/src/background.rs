@@ -7,9 +7,7 @@ type Work<T> = Box<dyn FnOnce() -> Result<T> + Send>;
 pub struct Background<T>(Option<Work<T>>);
 
 /// A promise of what `work` gives.
-pub fn background<T>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> AsyncTask<Background<T>>
+pub fn background<T>(work: impl FnOnce() -> Result<T> + Send + 'static) -> AsyncTask<Background<T>>
 where
     T: ToNapiValue + TypeName + Send + 'static,
 {

@@ -297,7 +297,9 @@ impl BpeTrainer {
         let special_tokens = slices(special_bytes, special_ends)?;
         training.begun = true;
         let trainer = &mut training.trainer;
-        on(threads, || trainer.begin(vocab_size as usize, &special_tokens));
+        on(threads, || {
+            trainer.begin(vocab_size as usize, &special_tokens)
+        });
         Ok(())
     }
 

@@ -91,6 +91,31 @@ impl Texts {
         self.documents[document].line
     }
 
+    /// A line `{"id","text"}` for each document that `keep` names, in order, made on the threads of the pool that this runs
+    /// in.
+    pub fn lines_of(&self, keep: impl Fn(usize) -> bool + Sync) -> Vec<u8> {
+        let parts: Vec<Vec<u8>> = (0..self.len().div_ceil(DOCUMENTS_AT_ONCE))
+            .into_par_iter()
+            .map(|part| {
+                let from = part * DOCUMENTS_AT_ONCE;
+                let kept: Vec<usize> = (from..self.len().min(from + DOCUMENTS_AT_ONCE))
+                    .filter(|&document| keep(document))
+                    .collect();
+                let bytes = kept.iter().map(|&document| self.text(document).len());
+                let mut lines = Vec::with_capacity(bytes.sum::<usize>() * 9 / 8 + 64 * kept.len());
+                for document in kept {
+                    lines.extend_from_slice(b"{\"id\":");
+                    lines.extend_from_slice(self.id_json(document).as_bytes());
+                    lines.extend_from_slice(b",\"text\":");
+                    push_json_string(self.text(document), &mut lines);
+                    lines.extend_from_slice(b"}\n");
+                }
+                lines
+            })
+            .collect();
+        parts.concat()
+    }
+
     /// Texts of no file of JSON lines: ids are numbers from 0 on.
     pub fn from_strings(texts: &[String]) -> Self {
         let mut all = Self::default();
@@ -136,6 +161,7 @@ impl Texts {
 }
 
 const ARENA_BYTES: usize = 1 << 30;
+const DOCUMENTS_AT_ONCE: usize = 64;
 
 /// Reads a plain, gzip or zstd file of JSON lines; its first bytes say which it is.
 pub struct Reader {
