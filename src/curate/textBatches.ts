@@ -20,6 +20,8 @@ export interface TextBatch {
   urls(): (string | null)[]
   /** A line `{"id":ID` + `rest` for each document from `from` up to `to`. */
   lines(from: number, to: number, rest: string): string
+  /** A line `{"id","text"}` for each document that `keep` has a 1 for. */
+  keptLines(keep: Uint8Array, threads?: number): Promise<Buffer>
   /** Gives the memory back at once; a batch that nobody holds is given back some time later. */
   release(): void
 }
@@ -75,9 +77,9 @@ export async function* readTextBatches(
   }
 }
 
-/** A batch of strings that come from no file. */
-export function textBatch(texts: readonly string[]): TextBatch {
-  return new (loadAddon<TextKernels>().TextBatch)(texts)
+/** A batch of strings that come from no file, with their ids as JSON literals: numbers from 0 on where there are none. */
+export function textBatch(texts: readonly string[], idsJson?: readonly string[]): TextBatch {
+  return new (loadAddon<TextKernels>().TextBatch)(texts, idsJson)
 }
 
 function openReader(path: string, maxLineBytes: number): TextReader {
@@ -89,7 +91,7 @@ function openReader(path: string, maxLineBytes: number): TextReader {
 }
 
 interface TextKernels {
-  TextBatch: new (texts: readonly string[]) => TextBatch
+  TextBatch: new (texts: readonly string[], idsJson?: readonly string[]) => TextBatch
   TextReader: new (path: string, maxLineBytes: number) => TextReader
 }
 

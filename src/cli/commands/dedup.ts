@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import type { Damage } from '../../corpus/index.ts'
 import { dedupFile, dedupUnits } from '../../curate/index.ts'
 import { SmolforgeError } from '../../errors.ts'
+import { refuseSameFile } from '../differentFiles.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
 import { number, positiveInteger } from '../runRecipeFile.ts'
@@ -12,6 +13,7 @@ import { writeStatisticsLine } from '../statisticsLine.ts'
 interface DedupCommandOptions {
   input: string
   output: string
+  texts?: string
   units?: 'lines' | 'paragraphs'
   occurrences: number
   minWords: number
@@ -33,6 +35,7 @@ export function addDedup(program: Command): void {
     .command('dedup')
     .requiredOption('--input <file>', 'JSON lines {"id","text"}; plain, gzip or zstd')
     .requiredOption('--output <file>', 'JSON lines {"id","keep","cluster"} in the same order')
+    .option('--texts <file>', 'also write the documents that stay {"id","text"}; reads the input once more')
     .option('--exact', 'only documents with the same words')
     .option(
       '--bands <n>',
@@ -45,7 +48,7 @@ export function addDedup(program: Command): void {
     .option('--seed <n>', 'of the hashes', positiveInteger, 1)
     .option(
       '--verify <jaccard>',
-      'and only if their shingles are so similar, 0 to 1; reads the input twice',
+      'and only if their shingles are so similar, 0 to 1; reads the input once more',
       share,
     )
     .option('--index <dir>', 'documents of earlier runs, which win; those of this run are added')
@@ -71,7 +74,7 @@ export function addDedup(program: Command): void {
       `
 Examples:
   smolforge dedup --input docs.jsonl --output verdicts.jsonl --bands 14 --rows 8 --ngram 5
-  smolforge dedup --input docs.jsonl.zst --output verdicts.jsonl --verify 0.8
+  smolforge dedup --input docs.jsonl.zst --output verdicts.jsonl --verify 0.8 --texts kept.jsonl
   smolforge dedup --input docs.jsonl --output clean.jsonl --units paragraphs --occurrences 3
   smolforge dedup --input january.jsonl --output january.verdicts.jsonl --index seen/
   smolforge dedup --input february.jsonl --output february.verdicts.jsonl --index seen/
@@ -79,6 +82,10 @@ ${exitCodesHelp}`,
     )
     .action(async (options: DedupCommandOptions) => {
       const { memory, json: _, units, occurrences, minWords, ...rest } = options
+      if (units && options.texts !== undefined) {
+        throw new SmolforgeError('usage', '--texts does not go with --units, whose output has the texts')
+      }
+      refuseSameFile({ '--output': options.output, '--texts': options.texts })
       const output = new Output(options)
       const start = performance.now()
       const signal = stopBySignal((line) => process.stderr.write(`${line}\n`))

@@ -9,6 +9,7 @@ import {
   snakeCase,
 } from '../../curate/index.ts'
 import { fileError, SmolforgeError } from '../../errors.ts'
+import { refuseSameFile } from '../differentFiles.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
 import { collect, positiveInteger } from '../runRecipeFile.ts'
@@ -74,6 +75,11 @@ export function addFilter(program: Command): void {
       if (read === undefined || (recut !== undefined && input !== undefined)) {
         throw new SmolforgeError('usage', 'Give --input FILE, or --recut FILE of an earlier --values')
       }
+      if (recut !== undefined && options.texts !== undefined) {
+        throw new SmolforgeError('usage', '--texts does not go with --recut, which reads no texts')
+      }
+      const { texts, values, domains } = options
+      refuseSameFile({ '--output': output, '--texts': texts, '--values': values, '--domains': domains })
       const bytes = (await stat(read).catch((error) => Promise.reject(fileError(error, read)))).size
       const counts =
         recut !== undefined

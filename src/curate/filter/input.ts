@@ -9,7 +9,6 @@ import { readTextBatches, type TextBatch, textBatch } from '../textBatches.ts'
 /** Texts in the addon with what an output says of them. */
 export interface InputBatch {
   native: TextBatch
-  idsJson: readonly string[]
   /** Each document's words, where somebody else found them. */
   words?: readonly (readonly string[])[]
   /** Each document's address, or its source where it has none. */
@@ -27,7 +26,7 @@ export async function* readBatches(
   }
   if (!(await isParquet(path))) {
     for await (const native of readTextBatches(path, options)) {
-      yield { native, idsJson: native.idsJson(), origins: () => native.urls() }
+      yield { native, origins: () => native.urls() }
     }
     return
   }
@@ -42,8 +41,10 @@ export async function* readBatches(
   })
   for await (const batch of documents) {
     yield {
-      native: textBatch(batch.map(({ text }) => text)),
-      idsJson: batch.map(({ id }) => JSON.stringify(id)),
+      native: textBatch(
+        batch.map(({ text }) => text),
+        batch.map(({ id }) => JSON.stringify(id)),
+      ),
       origins: () => batch.map(({ url, source }) => url ?? source),
     }
   }
@@ -58,8 +59,10 @@ async function* readWithWords(path: string, field: string): AsyncGenerator<Input
     const documents = batch
     batch = []
     return {
-      native: textBatch(documents.map(({ text }) => text)),
-      idsJson: documents.map(({ id }) => JSON.stringify(id)),
+      native: textBatch(
+        documents.map(({ text }) => text),
+        documents.map(({ id }) => JSON.stringify(id)),
+      ),
       words: documents.map(({ words }) => words),
       origins: () => documents.map(({ origin }) => origin),
     }

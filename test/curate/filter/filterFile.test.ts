@@ -113,6 +113,29 @@ describe('smolforge filter', () => {
     )
   })
 
+  it('writes kept texts as they came in where no rule edits them, whatever form the input has', async () => {
+    const documents = [
+      { id: 'a"b', text: `${prose(6)}\t"é\\日😀\b\f\u0001` },
+      { id: 17, text: 'Too short.' },
+      { id: 18, text: prose(7, 'rambler') },
+    ]
+    const worded = documents.map((line) => ({ ...line, words: line.text.split(' ') }))
+    const plain = write('whole.jsonl', worded)
+    const texts = join(folder, 'whole.texts')
+    const kept = documents.filter((_, i) => i !== 1)
+    for (const options of [{}, { threads: 1 }, { words: 'words' }]) {
+      await verdicts(plain, rules('gopher-quality'), { texts, ...options })
+      expect(readFileSync(texts, 'utf8')).toBe(kept.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    }
+    const strings = documents.map(({ id, text }) => ({ id: `${id}`, text }))
+    write('whole-ids.jsonl', strings)
+    const parquet = join(folder, 'whole.parquet')
+    const source = { name: 'test', domain: 'text', licence: 'CC0-1.0', path: 'whole-ids.jsonl' }
+    await convertCorpus(source, { cacheDir: folder, baseDir: folder, output: parquet })
+    await verdicts(parquet, rules('gopher-quality'), { texts })
+    expect(jsonLines(texts)).toEqual(strings.filter((_, i) => i !== 1))
+  })
+
   it('judges anew from the numbers that it wrote, as if it had read the texts', async () => {
     const random = new Random(7)
     const documents = Array.from({ length: 200 }, (_, i) => ({

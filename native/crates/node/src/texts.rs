@@ -26,10 +26,20 @@ impl TextBatch {
 
 #[napi]
 impl TextBatch {
-    /// A batch of strings that are no file's.
+    /// A batch of strings that are no file's, with their ids as JSON literals: numbers from 0 on where there are none.
     #[napi(constructor)]
-    pub fn new(texts: Vec<String>) -> Self {
-        Self::around(jsonl::Texts::from_strings(&texts))
+    pub fn new(texts: Vec<String>, ids: Option<Vec<String>>) -> Result<Self> {
+        let Some(ids) = ids else {
+            return Ok(Self::around(jsonl::Texts::from_strings(&texts)));
+        };
+        if ids.len() != texts.len() {
+            return Err(Error::new(
+                Status::InvalidArg,
+                "an id for each text is needed",
+            ));
+        }
+        let texts = jsonl::Texts::with_ids(&texts, |number| ids[number].clone());
+        Ok(Self::around(texts))
     }
 
     #[napi(getter)]
@@ -91,10 +101,53 @@ impl TextBatch {
         Ok(lines)
     }
 
+    /// A line `{"id","text"}` for each document that `keep` has a 1 for.
+    #[napi]
+    pub fn kept_lines(
+        &self,
+        keep: Uint8Array,
+        threads: Option<u32>,
+    ) -> Result<AsyncTask<KeptLines>> {
+        let texts = self.shared()?;
+        if keep.len() != texts.len() {
+            return Err(Error::new(
+                Status::InvalidArg,
+                "a mark for each document is needed",
+            ));
+        }
+        Ok(AsyncTask::new(KeptLines {
+            texts,
+            keep: keep.to_vec(),
+            threads: threads.unwrap_or(0) as usize,
+        }))
+    }
+
     /// Gives the memory back now; the batch is of no use afterwards.
     #[napi]
     pub fn release(&self) {
         guard(&self.0).take();
+    }
+}
+
+pub struct KeptLines {
+    texts: Arc<jsonl::Texts>,
+    keep: Vec<u8>,
+    threads: usize,
+}
+
+impl Task for KeptLines {
+    type Output = Vec<u8>;
+    type JsValue = Buffer;
+
+    fn compute(&mut self) -> Result<Vec<u8>> {
+        let (texts, keep) = (&self.texts, &self.keep);
+        Ok(with_threads(self.threads, || {
+            texts.lines_of(|document| keep[document] == 1)
+        }))
+    }
+
+    fn resolve(&mut self, _env: Env, lines: Vec<u8>) -> Result<Buffer> {
+        Ok(lines.into())
     }
 }
 

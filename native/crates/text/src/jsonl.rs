@@ -91,8 +91,38 @@ impl Texts {
         self.documents[document].line
     }
 
+    /// A line `{"id","text"}` for each document that `keep` names, in order, made on the threads of the pool that this runs
+    /// in.
+    pub fn lines_of(&self, keep: impl Fn(usize) -> bool + Sync) -> Vec<u8> {
+        let parts: Vec<Vec<u8>> = (0..self.len().div_ceil(DOCUMENTS_AT_ONCE))
+            .into_par_iter()
+            .map(|part| {
+                let from = part * DOCUMENTS_AT_ONCE;
+                let kept: Vec<usize> = (from..self.len().min(from + DOCUMENTS_AT_ONCE))
+                    .filter(|&document| keep(document))
+                    .collect();
+                let bytes = kept.iter().map(|&document| self.text(document).len());
+                let mut lines = Vec::with_capacity(bytes.sum::<usize>() * 9 / 8 + 64 * kept.len());
+                for document in kept {
+                    lines.extend_from_slice(b"{\"id\":");
+                    lines.extend_from_slice(self.id_json(document).as_bytes());
+                    lines.extend_from_slice(b",\"text\":");
+                    push_json_string(self.text(document), &mut lines);
+                    lines.extend_from_slice(b"}\n");
+                }
+                lines
+            })
+            .collect();
+        parts.concat()
+    }
+
     /// Texts that are no file's: ids are numbers from 0 on.
     pub fn from_strings(texts: &[String]) -> Self {
+        Self::with_ids(texts, |number| number.to_string())
+    }
+
+    /// Texts that are no file's with their ids as JSON literals.
+    pub fn with_ids(texts: &[String], id_json: impl Fn(usize) -> String) -> Self {
         let mut all = Self::default();
         for (number, text) in texts.iter().enumerate() {
             // An arena is addressed by 32 bits.
@@ -108,7 +138,7 @@ impl Texts {
             let start = arena.len() as u32;
             arena.extend_from_slice(text.as_bytes());
             let end = arena.len() as u32;
-            arena.extend_from_slice(number.to_string().as_bytes());
+            arena.extend_from_slice(id_json(number).as_bytes());
             all.documents.push(Document {
                 arena: at as u32,
                 text: start..end,
@@ -129,6 +159,7 @@ impl Texts {
 }
 
 const ARENA_BYTES: usize = 1 << 30;
+const DOCUMENTS_AT_ONCE: usize = 64;
 
 /// Reads a plain, gzip or zstd file of JSON lines; its first bytes say which it is.
 pub struct Reader {
