@@ -58,6 +58,7 @@ export class DomainStream implements RowStream {
 
   draw(into: RowTarget, at: number, limit: number) {
     const length = this.#sequenceLength
+    const continues = this.#at.offset > 0
     const drawn = new Int32Array(length + 1).fill(this.#set.endOfTextId)
     const row = this.#read(length + 1, limit, drawn)
     into.tokens.set(drawn.subarray(0, length), at)
@@ -74,7 +75,9 @@ export class DomainStream implements RowStream {
     if (from < length) into.segments.fill(segment, at + from, at + length)
     if (from < row.length && row.length < length)
       into.segments.fill(segment + 1, at + row.length, at + length)
-    return { start: row.start, end: row.end, pieces: row.pieces, share: 1 }
+    const { start, end, pieces } = row
+    const continued = continues ? Math.min(length, pieces[0].end - pieces[0].start) : 0
+    return { start, end, pieces, padding: Math.max(0, length - row.length), continued, share: 1 }
   }
 
   /**

@@ -79,18 +79,20 @@ export class PackedStream implements RowStream {
       start,
       end: start + used,
       pieces: pieces.map(({ start, end }) => ({ start, end })),
+      padding: this.#sequenceLength - used,
+      continued: pieces.reduce((sum, piece) => sum + (piece.continues ? piece.end - piece.start : 0), 0),
       share: used / this.#sequenceLength,
     }
   }
 
-  #piecesOfRow(): { start: number; end: number; endsDocument: boolean }[] {
+  #piecesOfRow(): { start: number; end: number; continues: boolean; endsDocument: boolean }[] {
     const { documents, offsets, rowStarts, rowPieces } = this.#pack(this.#at.epoch)
     const row = this.#rows[this.#at.place]
     return [...rowPieces.subarray(rowStarts[row], rowStarts[row + 1])].map((piece) => {
       const span = this.#set.span(documents[piece])
       const start = span.start + offsets[piece]
       const end = Math.min(span.end, start + this.#sequenceLength)
-      return { start, end, endsDocument: end === span.end }
+      return { start, end, continues: start > span.start, endsDocument: end === span.end }
     })
   }
 
