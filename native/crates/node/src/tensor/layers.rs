@@ -8,7 +8,7 @@ use smolforge_tensor::context::Shared;
 use smolforge_tensor::element::{Floats, FloatsMut};
 use smolforge_tensor::elementwise::Gates;
 use smolforge_tensor::gather::Columns;
-use smolforge_tensor::quantised::{self, product};
+use smolforge_tensor::quantised::{self, unpack};
 use smolforge_tensor::{attention, elementwise, gather, head, normalise, rope};
 
 #[napi]
@@ -70,7 +70,7 @@ pub fn tensor_gather_rows(
         }
         let out = engine.output(y, size(&[count, columns])?, &[table, ids])?;
         if let Some(blocks) = engine.blocks(table, table_rows, columns)? {
-            product::gather_rows(&engine.context, blocks, list, out);
+            unpack::gather_rows(&engine.context, blocks, list, out);
             return Ok(());
         }
         let rows = engine.input(table, size(&[table_rows, columns])?)?;
