@@ -47,30 +47,28 @@ function Packing({ stages }: { stages: RunReport['stages'] }) {
   return (
     <>
       <h3>How documents filled the batches</h3>
-      <div class="panel">
-        <Table label="How documents filled the batches, by stage">
-          <thead>
-            <tr>
-              <th>Stage</th>
-              <th>Packing</th>
-              <th class="number">Places for tokens</th>
-              <th class="number">Padding</th>
-              <th class="number">Cut off from the document’s beginning</th>
+      <Table label="How documents filled the batches, by stage">
+        <thead>
+          <tr>
+            <th>Stage</th>
+            <th>Packing</th>
+            <th class="number">Places for tokens</th>
+            <th class="number">Padding</th>
+            <th class="number">Cut off from the document’s beginning</th>
+          </tr>
+        </thead>
+        <tbody>
+          {packed.map(({ stage, packing, places, padding, continued }) => (
+            <tr key={stage}>
+              <td>{stage}</td>
+              <td>{packing === 'best-fit' ? 'best fit' : 'end to end'}</td>
+              <td class="number">{whole(places)}</td>
+              <Share part={padding} of={places} />
+              <Share part={continued} of={places} />
             </tr>
-          </thead>
-          <tbody>
-            {packed.map(({ stage, packing, places, padding, continued }) => (
-              <tr key={stage}>
-                <td>{stage}</td>
-                <td>{packing === 'best-fit' ? 'best fit' : 'end to end'}</td>
-                <td class="number">{whole(places)}</td>
-                <Share part={padding} of={places} />
-                <Share part={continued} of={places} />
-              </tr>
-            ))}
-          </tbody>
-        </Table>
-      </div>
+          ))}
+        </tbody>
+      </Table>
     </>
   )
 }
