@@ -22,7 +22,11 @@ export interface CurateKernels {
     threads?: number,
     words?: readonly (readonly string[])[],
   ): Promise<StatisticsTable>
-  detectLanguages(texts: readonly string[], maxCharacters: number, threads?: number): DetectedLanguages
+  detectLanguages(
+    texts: readonly string[],
+    maxCharacters: number,
+    threads?: number,
+  ): Promise<DetectedLanguages>
   /** Two 64-bit words for each text: the XXH3 128-bit hash of its normalised words. */
   textHashes(texts: readonly string[], threads?: number): BigUint64Array
   /** How many words each text has, as shingles and n-grams count them. */

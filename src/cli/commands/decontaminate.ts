@@ -1,6 +1,6 @@
-import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { decontaminateFile } from '../../curate/index.ts'
+import { decontaminateFile, inputBytes } from '../../curate/index.ts'
+import { DamageCount } from '../damageCount.ts'
 import { refuseSameFile } from '../differentFiles.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
@@ -27,7 +27,10 @@ interface DecontaminateCommandOptions {
 export function addDecontaminate(program: Command): void {
   program
     .command('decontaminate')
-    .requiredOption('--input <file>', 'JSON lines {"id","text"}; plain, gzip or zstd')
+    .requiredOption(
+      '--input <file>',
+      'JSON lines {"id","text"} (plain, gzip, zstd), Parquet, or a folder of them',
+    )
     .requiredOption(
       '--against <file>',
       'JSON lines of a benchmark, of any form (may be repeated)',
@@ -73,17 +76,14 @@ ${exitCodesHelp}`,
       const output = new Output(options)
       const start = performance.now()
       const signal = stopBySignal((line) => process.stderr.write(`${line}\n`))
-      let damaged = 0
+      const damages = new DamageCount()
       try {
         const report = await decontaminateFile({
           ...rest,
           fields: fields?.split(',').map((field) => field.trim()),
           minSubsequence: minLcs,
           stop: signal.stop,
-          onDamage: ({ reason, byteOffset }) => {
-            damaged++
-            if (damaged <= SHOWN_DAMAGES) process.stderr.write(`damaged: byte ${byteOffset}, ${reason}\n`)
-          },
+          onDamage: damages.add,
         })
         const { documents, dropped, items, tooShort } = report
         output.say(
@@ -97,19 +97,17 @@ ${exitCodesHelp}`,
           dropped,
           contaminatedItems,
           tooShort: tooShort.length,
-          damaged,
+          damaged: damages.count,
         })
         writeStatisticsLine({
           documents,
-          bytes: (await stat(options.input)).size,
+          bytes: await inputBytes(options.input),
           seconds: (performance.now() - start) / 1000,
           dropped: { decontamination: dropped },
-          damaged,
+          damaged: damages.count,
         })
       } finally {
         signal.release()
       }
     })
 }
-
-const SHOWN_DAMAGES = 20

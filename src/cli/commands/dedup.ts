@@ -1,8 +1,7 @@
-import { stat } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
-import type { Damage } from '../../corpus/index.ts'
-import { dedupFile, dedupUnits } from '../../curate/index.ts'
+import { dedupFile, dedupUnits, inputBytes } from '../../curate/index.ts'
 import { SmolforgeError } from '../../errors.ts'
+import { DamageCount } from '../damageCount.ts'
 import { refuseSameFile } from '../differentFiles.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
@@ -33,7 +32,10 @@ interface DedupCommandOptions {
 export function addDedup(program: Command): void {
   program
     .command('dedup')
-    .requiredOption('--input <file>', 'JSON lines {"id","text"}; plain, gzip or zstd')
+    .requiredOption(
+      '--input <file>',
+      'JSON lines {"id","text"} (plain, gzip, zstd), Parquet, or a folder of them',
+    )
     .requiredOption('--output <file>', 'JSON lines {"id","keep","cluster"} in the same order')
     .option('--texts <file>', 'also write the documents that stay {"id","text"}; reads the input once more')
     .option('--exact', 'only documents with the same words')
@@ -89,23 +91,20 @@ ${exitCodesHelp}`,
       const output = new Output(options)
       const start = performance.now()
       const signal = stopBySignal((line) => process.stderr.write(`${line}\n`))
-      let damaged = 0
+      const damages = new DamageCount()
       try {
         const shared = {
           memoryBytes: memory * 2 ** 20,
           stop: signal.stop,
-          onDamage: ({ reason, byteOffset }: Damage) => {
-            damaged++
-            if (damaged <= SHOWN_DAMAGES) process.stderr.write(`damaged: byte ${byteOffset}, ${reason}\n`)
-          },
+          onDamage: damages.add,
         }
         const conclude = async (documents: number, dropped: Record<string, number>) =>
           writeStatisticsLine({
             documents,
-            bytes: (await stat(options.input)).size,
+            bytes: await inputBytes(options.input),
             seconds: (performance.now() - start) / 1000,
             dropped,
-            damaged,
+            damaged: damages.count,
           })
         if (units) {
           const { input, output: to, threads } = rest
@@ -122,7 +121,7 @@ ${exitCodesHelp}`,
             `${to}: ${formatCount(counts.removed)} of ${formatCount(counts.units)} ${units} removed, ` +
               `${formatCount(counts.removedBytes)} bytes; ${formatCount(counts.emptied)} documents are empty now`,
           )
-          output.emit({ output: to, ...counts, damaged })
+          output.emit({ output: to, ...counts, damaged: damages.count })
           await conclude(counts.documents, { emptied: counts.emptied })
           return
         }
@@ -140,7 +139,7 @@ ${exitCodesHelp}`,
           clusters,
           wordless,
           scratchBytes: spilled,
-          damaged,
+          damaged: damages.count,
         })
         await conclude(documents, { [rule]: documents - kept })
       } finally {
@@ -148,8 +147,6 @@ ${exitCodesHelp}`,
       }
     })
 }
-
-const SHOWN_DAMAGES = 20
 
 /** A number from 0 to 1. */
 export function share(text: string): number {

@@ -1,14 +1,15 @@
-import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import {
   chooseRules,
   filterFile,
+  inputBytes,
   optionNames,
   recutFile,
   ruleCatalogue,
   snakeCase,
 } from '../../curate/index.ts'
-import { fileError, SmolforgeError } from '../../errors.ts'
+import { SmolforgeError } from '../../errors.ts'
+import { DamageCount } from '../damageCount.ts'
 import { refuseSameFile } from '../differentFiles.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
@@ -38,7 +39,10 @@ export function addFilter(program: Command): void {
       '--rules <names>',
       `by commas, in this order: ${ruleCatalogue.map(({ command }) => command).join(', ')}`,
     )
-    .option('--input <file>', 'JSON lines {"id","text","url"?}, plain, .gz or .zst; or Parquet')
+    .option(
+      '--input <file>',
+      'JSON lines {"id","text","url"?}, plain, .gz or .zst; Parquet; or a folder of them',
+    )
     .requiredOption(
       '--output <file>',
       'JSON lines {"id","keep","rule","value"}: the first rule that drops, and at what',
@@ -80,11 +84,11 @@ export function addFilter(program: Command): void {
       }
       const { texts, values, domains } = options
       refuseSameFile({ '--output': output, '--texts': texts, '--values': values, '--domains': domains })
-      const bytes = (await stat(read).catch((error) => Promise.reject(fileError(error, read)))).size
+      const bytes = await inputBytes(read)
       const counts =
         recut !== undefined
           ? await recutFile({ values: recut, output, rules })
-          : await filterFile({ ...options, input: read, rules, onDamage: report })
+          : await filterFile({ ...options, input: read, rules, onDamage: new DamageCount().add })
       const { documents, kept, dropped, damaged, replaced } = counts
       out.say(`${formatCount(kept)} of ${formatCount(documents)} documents kept: ${output}`)
       if (replaced > 0) out.say(`${formatCount(replaced)} characters could not be read and became U+FFFD`)
@@ -92,11 +96,6 @@ export function addFilter(program: Command): void {
       const seconds = (performance.now() - started) / 1000
       writeStatisticsLine({ documents, bytes, seconds, dropped, damaged })
     })
-}
-
-function report(damage: { file: string; byteOffset: number; bytesLost: number; reason: string }): void {
-  const { file, byteOffset, bytesLost, reason } = damage
-  process.stderr.write(`${file}, byte ${byteOffset}: ${bytesLost} bytes lost, ${reason}\n`)
 }
 
 function parametersHelp(): string {

@@ -4,7 +4,8 @@ import { writeFileAtomic, writeOptionalOutput, writeOutputAtomic } from '../../f
 import { systemError } from '../../native/systemError.ts'
 import { neverStop, type StopSignal } from '../../progress/progress.ts'
 import type { BatchHits } from '../kernels.ts'
-import { readTextBatches, type TextBatch } from '../textBatches.ts'
+import { readTextBatches } from '../readTextBatches.ts'
+import type { TextBatch } from '../textBatches.ts'
 import { type BenchmarkItem, readBenchmarkItems } from './benchmarkItems.ts'
 import {
   type ContaminationFileReport,

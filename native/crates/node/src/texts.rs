@@ -26,20 +26,28 @@ impl TextBatch {
 
 #[napi]
 impl TextBatch {
-    /// A batch of strings that are no file's, with their ids as JSON literals: numbers from 0 on where there are none.
+    /// A batch of strings from elsewhere than JSON lines. Without ids, which are JSON literals, they are numbered.
     #[napi(constructor)]
-    pub fn new(texts: Vec<String>, ids: Option<Vec<String>>) -> Result<Self> {
-        let Some(ids) = ids else {
+    pub fn new(
+        texts: Vec<String>,
+        ids_json: Option<Vec<String>>,
+        urls: Option<Vec<Option<String>>>,
+    ) -> Result<Self> {
+        let Some(ids) = ids_json else {
             return Ok(Self::around(jsonl::Texts::from_strings(&texts)));
         };
-        if ids.len() != texts.len() {
+        let urls = urls.unwrap_or_else(|| vec![None; texts.len()]);
+        if ids.len() != texts.len() || urls.len() != texts.len() {
             return Err(Error::new(
                 Status::InvalidArg,
-                "an id for each text is needed",
+                "each text has an id and an address",
             ));
         }
-        let texts = jsonl::Texts::with_ids(&texts, |number| ids[number].clone());
-        Ok(Self::around(texts))
+        let mut all = jsonl::Texts::default();
+        for ((text, id), url) in texts.iter().zip(&ids).zip(&urls) {
+            all.push(text, id, url.as_deref());
+        }
+        Ok(Self::around(all))
     }
 
     #[napi(getter)]
