@@ -227,6 +227,7 @@ function row(
     `${seconds.toFixed(2)} s`.padStart(9),
     `${(bytes / 1e6 / seconds).toFixed(1)} MB/s`.padStart(11),
     `${(documents / seconds).toFixed(0)} documents/s`.padStart(19),
+    `processor ${median(runs.map(({ cpu }) => cpu)).toFixed(2)} s`.padStart(18),
     `${kept} kept`.padStart(12),
     `${Math.max(...runs.map(({ peakMegabytes }) => peakMegabytes))} MB`.padStart(9),
   ]
