@@ -49,8 +49,20 @@ export interface StatisticsPlan extends CountingOptions {
   columns: readonly number[]
   /** The same, of what C4 leaves of each text. */
   afterC4: readonly number[]
-  /** Give C4's texts back. */
+  /** Give C4's texts back; empty where a stop ended the row. */
   keepTexts: boolean
+  /** In order: at the first number out of its limits a row ends, and what it has no number for yet is NaN. */
+  stops?: readonly StatisticsStop[]
+}
+
+/** Limits on a number that is the last one wanted of a text that breaks them. Columns without a stop always have theirs. */
+export interface StatisticsStop {
+  /** Place in the row; those of C4's text come last in `stops`. */
+  place: number
+  min?: number
+  max?: number
+  /** 0 never ends a row. */
+  exceptZero: boolean
 }
 
 /** What changes how numbers are counted, as opposed to the limits they are compared to. */

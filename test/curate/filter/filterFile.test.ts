@@ -136,6 +136,39 @@ describe('smolforge filter', () => {
     expect(jsonLines(texts)).toEqual(strings.filter((_, i) => i !== 1))
   })
 
+  it('decides the same whether it stops at the first broken limit or gets every number', async () => {
+    const random = new Random(9)
+    const pieces = [
+      'menu - \n',
+      '# ',
+      'lorem ipsum ',
+      '{',
+      '… \n',
+      '- point\n',
+      '\n\n',
+      'the same words again and again ',
+    ]
+    const documents = Array.from({ length: 400 }, (_, id) => {
+      const piece = () => (pieces[random.int(pieces.length)] ?? '').repeat(random.int(9))
+      return {
+        id,
+        text: `${piece()}${prose(random.int(12))}\n${piece()}${random.int(3) ? '' : prose(8)}${piece()}`,
+      }
+    })
+    const input = write('stops.jsonl', documents)
+    const [texts, values, domains] = ['texts', 'values', 'domains'].map((name) =>
+      join(folder, `stops.${name}`),
+    )
+    for (const names of [ALL, 'c4,fineweb,gopher-quality', 'fineweb,gopher-repetition,c4']) {
+      const every = await verdicts(input, rules(names), { texts, values, domains })
+      const written = [texts, domains].map((path) => readFileSync(path, 'utf8'))
+      expect(await verdicts(input, rules(names), { texts, domains })).toEqual(every)
+      expect([texts, domains].map((path) => readFileSync(path, 'utf8'))).toEqual(written)
+      expect(new Set(every.map(({ rule }) => rule)).size).toBeGreaterThan(4)
+      expect(every.filter(({ keep }) => keep).length).toBeGreaterThan(4)
+    }
+  })
+
   it('judges anew from the numbers that it wrote, as if it had read the texts', async () => {
     const random = new Random(7)
     const documents = Array.from({ length: 200 }, (_, i) => ({
