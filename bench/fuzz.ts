@@ -1,5 +1,5 @@
 /**
- * Damaged checkpoint files by the million against their readers; whatever is neither accepted as sound nor refused by
+ * Damaged files of checkpoints and corpora by the million against their readers; whatever is neither accepted as sound nor refused by
  * a clear error is written to a file: `npm run bench -- fuzz [--reader gguf] [--iterations 3000000] [--seed 1]`.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { fuzz, fuzzedReaders } from './fuzz/readers.ts'
 
 const { values: options } = parseArgs({
   options: {
-    reader: { type: 'string', default: 'safetensors,gguf,model' },
+    reader: { type: 'string', default: fuzzedReaders.map(({ name }) => name).join() },
     iterations: { type: 'string', default: '300000' },
     seed: { type: 'string', default: '1' },
     output: { type: 'string', default: join(tmpdir(), 'smolforge-fuzz') },

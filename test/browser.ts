@@ -1,7 +1,10 @@
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll } from 'vitest'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const cache = join(root, 'node_modules/.cache/smolforge')
@@ -25,6 +28,32 @@ export async function openBrowser(): Promise<Browser> {
       HOME: folder,
     },
   })
+}
+
+/**
+ * The pages as they are now and a browser, for all tests of a file, where it runs; with a folder that is gone after
+ * them, and one for screenshots: SMOLFORGE_SCREENSHOTS, or the same.
+ */
+export function browserForTests(prefix: string): { folder: string; shots: string; browser: () => Browser } {
+  const folder = mkdtempSync(join(tmpdir(), `smolforge-${prefix}-`))
+  let browser: Browser | undefined
+  beforeAll(async () => {
+    if (!browserRuns) return
+    execFileSync(process.execPath, ['scripts/build.mjs', 'web'], { cwd: root, stdio: 'ignore' })
+    browser = await openBrowser()
+  })
+  afterAll(async () => {
+    await browser?.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  return {
+    folder,
+    shots: process.env.SMOLFORGE_SCREENSHOTS ?? folder,
+    browser: () => {
+      if (browser === undefined) throw new Error('There is no browser before the tests begin')
+      return browser
+    },
+  }
 }
 
 /** What a page says when something is wrong, from the moment it is made: to be empty at the end of a test. */

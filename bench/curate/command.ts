@@ -1,18 +1,23 @@
-// One run of a whole smolforge command on files, as a user has it: wall time with the start of Node, the command's own
-// seconds, and the most resident memory.
+// One run of a whole program on files, as a user has it: wall time with its start, the most resident memory, and of a
+// smolforge command its own seconds.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-export interface CommandRun {
-  /** Start of Node included. */
+/** One run of a program, whoever's it is. */
+export interface ProgramRun {
+  /** Of the whole process. */
   wall: number
-  /** By the command's statistics line. */
-  seconds: number
   /** Processor time of all threads. */
   cpu: number
   peakMegabytes: number
+  stderr: string
+}
+
+export interface CommandRun extends Omit<ProgramRun, 'stderr'> {
+  /** By the command's statistics line. */
+  seconds: number
   documents: number
   dropped: Record<string, number>
 }
@@ -21,10 +26,21 @@ const root = join(import.meta.dirname, '../..')
 const built = join(root, 'dist/cli/main.js')
 
 /** The built command line where it is there, else the sources through tsx, which take a second to start. */
-export async function runCommand(args: readonly string[]): Promise<CommandRun> {
+export function smolforge(args: readonly string[]): string[] {
   const main = existsSync(built) ? [built] : ['--import', 'tsx', join(root, 'src/cli/main.ts')]
+  return [process.execPath, ...main, ...args]
+}
+
+/**
+ * Runs a program and looks at its memory and processor time on the way.
+ *
+ * @throws Error with the last of its standard error where it fails.
+ */
+export async function runProgram(command: readonly string[]): Promise<ProgramRun> {
+  const [program, ...args] = command
+  if (program === undefined) throw new Error('no program')
   const started = performance.now()
-  const child = spawn(process.execPath, [...main, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   let stderr = ''
   child.stderr.on('data', (data) => {
     stderr += data
@@ -43,9 +59,15 @@ export async function runCommand(args: readonly string[]): Promise<CommandRun> {
   const [code] = await once(child, 'close')
   clearInterval(watch)
   const wall = (performance.now() - started) / 1000
-  if (code !== 0) throw new Error(stderr)
+  if (code !== 0) throw new Error(`${program} failed: ${stderr.slice(-3000)}`)
+  return { wall, cpu, peakMegabytes: Math.round(peakMegabytes), stderr }
+}
+
+/** A run of our command line. */
+export async function runCommand(args: readonly string[]): Promise<CommandRun> {
+  const { stderr, ...run } = await runProgram(smolforge(args))
   const { seconds, documents, dropped } = JSON.parse(stderr.trimEnd().split('\n').at(-1) ?? '')
-  return { wall, seconds, cpu, peakMegabytes: Math.round(peakMegabytes), documents, dropped }
+  return { ...run, seconds, documents, dropped }
 }
 
 /** The run whose own seconds are the median. */

@@ -56,7 +56,7 @@ for (const threads of values.threads.split(',').map(Number)) {
 if (values.python !== undefined) peers(values.python)
 print(rows)
 
-const found = whatlangDetector(all.map(({ text }) => text))
+const found = await whatlangDetector(all.map(({ text }) => text))
 say(`\nAll ${all.length} texts, short ones too:`)
 say(
   mistakes(

@@ -1,5 +1,6 @@
-// npm run bench -- curate --stage memory [--input PAGES.warc.gz]: peak memory of reading and converting a WARC file and a
-// JSON-lines file at 1x and 10x, each in a process of its own. It should not grow with the input.
+// npm run bench -- curate --stage memory [--input PAGES.warc.gz] [--scales 1,10,100]: peak memory of reading and converting
+// a WARC file and a JSON-lines file of so many times the size, each in a process of its own. It should not grow with the
+// input once all buffers and V8's heap have their size, which takes some hundred megabytes of input.
 import { spawnSync } from 'node:child_process'
 import {
   appendFileSync,
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     convert: { type: 'string' },
     output: { type: 'string' },
     threads: { type: 'string', default: '2' },
+    scales: { type: 'string', default: '1,10,100' },
   },
 })
 if (values.convert !== undefined && values.output !== undefined) {
@@ -62,11 +64,11 @@ try {
     ['JSON lines to Parquet', lines, 20, 'out.parquet'],
     ['JSON lines to .jsonl.gz', lines, 20, 'out.jsonl.gz'],
   ] as const) {
-    const measured = [1, 10].map((scale) => {
-      const repeated = join(folder, `input${/\.warc\.gz$/.test(input) ? '.warc.gz' : '.jsonl'}`)
-      const bytes = readFileSync(input)
-      writeFileSync(repeated, bytes)
-      for (let n = 1; n < times * scale; n++) appendFileSync(repeated, bytes)
+    const bytes = readFileSync(input)
+    const repeated = join(folder, `input${/\.warc\.gz$/.test(input) ? '.warc.gz' : '.jsonl'}`)
+    const measured = values.scales.split(',').map((scale) => {
+      writeFileSync(repeated, '')
+      for (let n = 0; n < times * Number(scale); n++) appendFileSync(repeated, bytes)
       const peak = peakOf(repeated, join(folder, output))
       return `${scale}x: ${(peak / 1e6).toFixed(0).padStart(4)} (${(statSync(repeated).size / 1e6).toFixed(0)})`
     })

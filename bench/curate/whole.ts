@@ -1,8 +1,8 @@
 // npm run bench -- curate --against datatrove [--python PYTHON] [--megabytes 8] [--rounds 3] [--stages filters,dedup]
 //   [--threads 1,4]
 // The stages of a curation, files in and files out, each side with the program that its users run: ours the command
-// line, theirs datatrove's local executor with its defaults. Every stage has the same input on both sides, on one core
-// and on all; seconds are what each side says of itself, without the start of Node and Python and their imports.
+// line, theirs datatrove's local executor with its defaults. Every stage has the same input on both sides, on one core,
+// to which both are held, and on all; seconds are what each side says of itself, without the start of Node and Python and their imports.
 import { spawnSync } from 'node:child_process'
 import {
   createReadStream,
@@ -21,6 +21,7 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { median } from '../figures/median.ts'
+import { onCores } from './oneCore.ts'
 
 const root = join(import.meta.dirname, '../..')
 const shared = join(root, '../shared')
@@ -185,7 +186,7 @@ function runOurs(
     tokens: ['tokenizer', 'encode', '--tokenizer', tokenizer, ...files],
   }
   const threaded = stage === 'tokens' ? [] : ['--threads', `${threads}`]
-  const { seconds, peakBytes } = command([...options[stage], ...threaded, ...more], stage)
+  const { seconds, peakBytes } = command([...options[stage], ...threaded, ...more], stage, threads)
   if (stage === 'tokens') return { seconds, peakBytes }
   const ids = new Set<string>()
   const clusters = new Map<unknown, string[]>()
@@ -198,14 +199,21 @@ function runOurs(
 }
 
 /** Runs a command of ours; its seconds are those of its line of statistics. */
-function command(args: readonly string[], what: string): { seconds: number; peakBytes: number } {
+function command(
+  args: readonly string[],
+  what: string,
+  threads = availableParallelism(),
+): { seconds: number; peakBytes: number } {
   const peak = join(work, 'peak.txt')
   const started = performance.now()
-  const { status, stderr } = spawnSync(
-    process.execPath,
-    ['--import', `data:text/javascript,${encodeURIComponent(PEAK)}`, join(root, 'dist/cli/main.js'), ...args],
-    { encoding: 'utf8', maxBuffer: 1 << 28, env: { ...process.env, SMOLFORGE_BENCH_PEAK: peak } },
-  )
+  const preload = `data:text/javascript,${encodeURIComponent(PEAK)}`
+  const main = [process.execPath, '--import', preload, join(root, 'dist/cli/main.js')]
+  const [program = '', ...rest] = onCores(threads, [...main, ...args])
+  const { status, stderr } = spawnSync(program, rest, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    env: { ...process.env, SMOLFORGE_BENCH_PEAK: peak },
+  })
   if (status !== 0) throw new Error(`${what} failed: ${stderr.slice(-2000)}`)
   const wall = (performance.now() - started) / 1000
   const last = stderr.trim().split('\n').at(-1) ?? ''
@@ -225,14 +233,10 @@ function runTheirs(
 }
 
 function datatrove(python: string, job: Record<string, unknown>): Measured {
-  const { status, stdout, stderr } = spawnSync(
-    python,
-    [
-      join(import.meta.dirname, 'whole.py'),
-      JSON.stringify({ ...job, work: join(work, `${job.stage}-theirs`) }),
-    ],
-    { encoding: 'utf8', maxBuffer: 1 << 28 },
-  )
+  const argument = JSON.stringify({ ...job, work: join(work, `${job.stage}-theirs`) })
+  const script = [python, join(import.meta.dirname, 'whole.py'), argument]
+  const [program = '', ...rest] = onCores(Number(job.workers), script)
+  const { status, stdout, stderr } = spawnSync(program, rest, { encoding: 'utf8', maxBuffer: 1 << 28 })
   if (status !== 0) throw new Error(`datatrove's ${job.stage} failed: ${stderr.slice(-2000)}`)
   const { seconds, ids, peakBytes } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
   return { seconds, peakBytes, ids: job.stage === 'tokens' ? undefined : new Set(ids) }

@@ -9,6 +9,7 @@ import { openCheckpoint } from '../../src/model/checkpoints/checkpoint.ts'
 import { elementBytes, headerLength, parseHeader } from '../../src/model/checkpoints/safetensorsHeader.ts'
 import { parameterShapes } from '../../src/model/parameters.ts'
 import type { Random } from '../../src/random/random.ts'
+import { corpusReaders } from './corpora.ts'
 import { mutate } from './mutate.ts'
 import { ggufSeeds, modelSeed, safetensorsSeeds } from './seeds.ts'
 
@@ -18,8 +19,12 @@ export interface FuzzedReader {
   seeds: readonly Uint8Array[]
   /** Makes what surrounds the damage right again, so that it is met deeper in. */
   mend?(bytes: Uint8Array): void
-  /** Reads the file whole. @throws Error for what it accepts and must not, beside what the reader itself throws. */
-  read(bytes: Uint8Array): void | Promise<void>
+  /**
+   * Reads the file whole; `false` when nothing in it could be read, which is a refusal too.
+   *
+   * @throws Error for what it accepts and must not, beside what the reader itself throws.
+   */
+  read(bytes: Uint8Array): unknown
   /** What the files are called in the reader's errors. */
   file: string
 }
@@ -27,6 +32,7 @@ export interface FuzzedReader {
 const FILE = 'fuzzed'
 const MODEL_FILE = join(tmpdir(), `smolforge-fuzz-${process.pid}.gguf`)
 
+/** Readers of checkpoints, and of corpora. */
 export const fuzzedReaders: readonly FuzzedReader[] = [
   {
     name: 'safetensors',
@@ -37,6 +43,7 @@ export const fuzzedReaders: readonly FuzzedReader[] = [
   },
   { name: 'gguf', seeds: ggufSeeds(), read: readGguf, file: FILE },
   { name: 'model', seeds: [modelSeed()], read: readModel, file: MODEL_FILE },
+  ...corpusReaders(),
 ]
 
 export interface FuzzResult {
@@ -61,7 +68,10 @@ export async function fuzz(reader: FuzzedReader, iterations: number, random: Ran
     if (random.int(2) === 0) reader.mend?.(input)
     const start = performance.now()
     try {
-      await reader.read(input)
+      if ((await reader.read(input)) === false) {
+        result.refused++
+        continue
+      }
       result.accepted++
       if (corpus.length < MAX_CORPUS && input.length <= MAX_INPUT_BYTES) corpus.push(input)
     } catch (error) {

@@ -6,7 +6,7 @@ import { syncFolder } from '../files/atomic.ts'
 import type { Document, DocumentStream } from './document.ts'
 import { readLines } from './lines.ts'
 import type { ParquetCodec } from './parquet/codecs.ts'
-import { readParquet } from './parquet/read.ts'
+import { readParquet } from './parquet/guard.ts'
 import { parquetSink } from './parquet/write.ts'
 import { type DocumentSink, jsonLinesSink } from './sink.ts'
 

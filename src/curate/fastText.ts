@@ -64,11 +64,11 @@ export class FastTextModel {
   }
 
   /** The likeliest labels of each text, likeliest first. Line breaks count as spaces. */
-  predict(
+  async predict(
     texts: readonly string[],
     { k = 1, threshold = 0, threads }: PredictOptions = {},
-  ): LabelProbability[][] {
-    const { counts, labels, probabilities } = this.#native.predict(texts, k, threshold, threads)
+  ): Promise<LabelProbability[][]> {
+    const { counts, labels, probabilities } = await this.#native.predict(texts, k, threshold, threads)
     let next = 0
     return Array.from(counts, (count) =>
       Array.from({ length: count }, () => {

@@ -14,7 +14,7 @@ export interface NativeFastText {
     most: number,
     threshold: number,
     threads?: number,
-  ): { counts: Uint32Array; labels: Uint32Array; probabilities: Float32Array }
+  ): Promise<{ counts: Uint32Array; labels: Uint32Array; probabilities: Float32Array }>
 }
 
 export const fastTextKernels = (): FastTextKernels => loadAddon<FastTextKernels>()

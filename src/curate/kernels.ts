@@ -22,7 +22,11 @@ export interface CurateKernels {
     threads?: number,
     words?: readonly (readonly string[])[],
   ): Promise<StatisticsTable>
-  detectLanguages(texts: readonly string[], maxCharacters: number, threads?: number): DetectedLanguages
+  detectLanguages(
+    texts: readonly string[],
+    maxCharacters: number,
+    threads?: number,
+  ): Promise<DetectedLanguages>
   /** Two 64-bit words for each text: the XXH3 128-bit hash of its normalised words. */
   textHashes(texts: readonly string[], threads?: number): BigUint64Array
   /** How many words each text has, as shingles and n-grams count them. */
@@ -45,8 +49,20 @@ export interface StatisticsPlan extends CountingOptions {
   columns: readonly number[]
   /** The same, of what C4 leaves of each text. */
   afterC4: readonly number[]
-  /** Give C4's texts back. */
+  /** Give C4's texts back; empty where a stop ended the row. */
   keepTexts: boolean
+  /** In order: at the first number out of its limits a row ends, and what it has no number for yet is NaN. */
+  stops?: readonly StatisticsStop[]
+}
+
+/** Limits on a number that is the last one wanted of a text that breaks them. Columns without a stop always have theirs. */
+export interface StatisticsStop {
+  /** Place in the row; those of C4's text come last in `stops`. */
+  place: number
+  min?: number
+  max?: number
+  /** 0 never ends a row. */
+  exceptZero: boolean
 }
 
 /** What changes how numbers are counted, as opposed to the limits they are compared to. */

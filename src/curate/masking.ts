@@ -18,7 +18,7 @@ interface MaskKernels {
     texts: readonly string[],
     replacements: MaskReplacements,
     threads?: number,
-  ): { changed: Uint32Array; texts: string[]; counts: Uint32Array }
+  ): Promise<{ changed: Uint32Array; texts: string[]; counts: Uint32Array }>
 }
 
 /** The text that is left of one, and how many of each kind were replaced; both absent where nothing was found. */
@@ -28,14 +28,14 @@ export interface MaskedText {
 }
 
 /** Replaces what is found in each text, natively on all threads. */
-export function maskTexts(
+export async function maskTexts(
   texts: readonly string[],
   replacements: MaskReplacements,
   threads?: number,
-): MaskedText[] {
+): Promise<MaskedText[]> {
   const native = loadAddon<MaskKernels>()
   const kinds = native.maskKinds()
-  const found = native.maskTexts(texts, replacements, threads)
+  const found = await native.maskTexts(texts, replacements, threads)
   const masked: MaskedText[] = texts.map(() => ({}))
   found.changed.forEach((at, i) => {
     const counts: Partial<Record<MaskKind, number>> = {}

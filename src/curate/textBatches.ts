@@ -20,6 +20,8 @@ export interface TextBatch {
   urls(): (string | null)[]
   /** A line `{"id":ID` + `rest` for each document from `from` up to `to`. */
   lines(from: number, to: number, rest: string): string
+  /** A line `{"id","text"}` for each document that `keep` has a 1 for. */
+  keptLines(keep: Uint8Array, threads?: number): Promise<Buffer>
   /** Gives the memory back at once; a batch that nobody holds is given back some time later. */
   release(): void
 }
@@ -31,22 +33,17 @@ export interface ReadTextsOptions {
   maxLineBytes?: number
   threads?: number
   onDamage?: (damage: Damage) => void
-  /** Bytes of the file (as it lies on the disk) taken so far. */
-  onBytes?: (consumed: number) => void
 }
 
 /**
- * Reads documents from a file of JSON lines `{"id","text","url"?}`, plain, gzip or zstd as its first bytes say, some 16
- * MiB at a time; the next batch is read while the last is worked on. A line that is no such object is a damage, and so
- * is the rest of a file whose compression is broken. A batch is released when the next is asked for.
- *
- * @throws SmolforgeError when the file cannot be opened or read.
+ * Reads the documents of a file of JSON lines, plain, gzip or zstd as its first bytes say, some 16 MiB at a time; the next
+ * batch is read while the last is worked on. A batch is released when the next is asked for.
  */
-export async function* readTextBatches(
+export async function* readJsonLinesBatches(
   path: string,
   options: ReadTextsOptions = {},
 ): AsyncGenerator<TextBatch> {
-  const { batchBytes = 16 << 20, maxLineBytes = 256 << 20, threads, onDamage, onBytes } = options
+  const { batchBytes = 16 << 20, maxLineBytes = 256 << 20, threads, onDamage } = options
   const guard = (error: unknown) => {
     throw systemError(error, path)
   }
@@ -59,12 +56,11 @@ export async function* readTextBatches(
   }
   let ahead = start()
   while (true) {
-    const { batch, damages, consumed } = await ahead.catch(guard)
+    const { batch, damages } = await ahead.catch(guard)
     for (const { offset, length, line, reason } of damages) {
       const where = line > 0 ? `line ${line}: ${reason}` : reason
       onDamage?.({ file: path, byteOffset: offset, bytesLost: length, reason: where })
     }
-    onBytes?.(consumed)
     if (!batch) return
     ahead = start()
     try {
@@ -75,9 +71,13 @@ export async function* readTextBatches(
   }
 }
 
-/** A batch of strings that come from no file. */
-export function textBatch(texts: readonly string[]): TextBatch {
-  return new (loadAddon<TextKernels>().TextBatch)(texts)
+/** A batch of strings from elsewhere than JSON lines, with their ids as JSON literals: numbers from 0 on where there are none. */
+export function textBatch(
+  texts: readonly string[],
+  idsJson?: readonly string[],
+  urls?: readonly (string | undefined)[],
+): TextBatch {
+  return new (loadAddon<TextKernels>().TextBatch)(texts, idsJson, urls)
 }
 
 function openReader(path: string, maxLineBytes: number): TextReader {
@@ -89,7 +89,11 @@ function openReader(path: string, maxLineBytes: number): TextReader {
 }
 
 interface TextKernels {
-  TextBatch: new (texts: readonly string[]) => TextBatch
+  TextBatch: new (
+    texts: readonly string[],
+    idsJson?: readonly string[],
+    urls?: readonly (string | undefined)[],
+  ) => TextBatch
   TextReader: new (path: string, maxLineBytes: number) => TextReader
 }
 
@@ -100,5 +104,4 @@ interface TextReader {
 interface ReadTexts {
   batch?: TextBatch | null
   damages: { offset: number; length: number; line: number; reason: string }[]
-  consumed: number
 }

@@ -47,7 +47,8 @@ const WINDOWS_PER_CALL = 16
 
 /**
  * Bits that the model needs for each byte of the documents: the sum of -log2 p over all tokens, divided by the
- * UTF-8 bytes. The first token is predicted from `<|endoftext|>`, as in training; documents longer than the context
+ * UTF-8 bytes. The first token is predicted from the tokenizer's begin token, or where it
+ * puts none from `<|endoftext|>`, as in training; documents longer than the context
  * are read in windows that overlap by half, so that each token is scored once and with at least half a window
  * before it. The number compares with any other code for the same bytes, whatever its tokenizer.
  *
@@ -69,8 +70,10 @@ export async function bitsPerByte(
     bytes: Buffer.byteLength(document.text),
     tokens: encoded[i].length,
   }))
+  const { beginIds, endOfTextId } = model.tokenizer
+  const before = beginIds.length > 0 ? beginIds : [endOfTextId]
   const windows = encoded.flatMap((ids, document) =>
-    documentWindows(ids, model.tokenizer.endOfTextId, contextTokens).map((window) => ({
+    documentWindows(ids, before, contextTokens).map((window) => ({
       document,
       ...window,
     })),
@@ -111,20 +114,20 @@ export async function heldOutScores(
 }
 
 /**
- * Cuts `<|endoftext|> + ids` into windows of at most `contextTokens` that overlap by half; `from` is the first of
+ * Cuts `before + ids` into windows of at most `contextTokens` that overlap by half; `from` is the first of
  * a window's log-probabilities (which start at its second token) that no earlier window gave.
  */
 function documentWindows(
   ids: Uint32Array,
-  endOfTextId: number,
+  before: readonly number[],
   contextTokens: number,
 ): { ids: Uint32Array; from: number }[] {
-  const sequence = new Uint32Array(ids.length + 1)
-  sequence[0] = endOfTextId
-  sequence.set(ids, 1)
+  const sequence = new Uint32Array(before.length + ids.length)
+  sequence.set(before)
+  sequence.set(ids, before.length)
   const stride = Math.floor(contextTokens / 2)
   const windows: { ids: Uint32Array; from: number }[] = []
-  for (let start = 0, scored = 1; scored < sequence.length; start += stride) {
+  for (let start = 0, scored = before.length; scored < sequence.length; start += stride) {
     const end = Math.min(start + contextTokens, sequence.length)
     windows.push({ ids: sequence.subarray(start, end), from: scored - start - 1 })
     scored = end

@@ -8,6 +8,8 @@ export interface CompleteOptions {
   temperature?: number
   topP?: number
   seed?: number
+  /** The prompt is a conversation in the words of the chat template, which has its own begin token if it needs one. */
+  chat?: boolean
 }
 
 /** Continues a prompt until a stop text, the end of the text or of the turn, or `maxTokens`. */
@@ -17,10 +19,11 @@ export function complete(
   options: CompleteOptions,
 ): { completion: string; tokens: number } {
   const { tokenizer } = model
-  const room = model.llama.config.maxPositionEmbeddings - options.maxTokens
+  const begin = options.chat ? [] : tokenizer.beginIds
+  const room = Math.max(1, model.llama.config.maxPositionEmbeddings - options.maxTokens - begin.length)
   const promptIds = tokenizer.encode(prompt)
   // A prompt that leaves no room loses its beginning: the question stands at the end.
-  const kept = promptIds.length > room ? promptIds.slice(promptIds.length - Math.max(1, room)) : promptIds
+  const kept = Uint32Array.from([...begin, ...promptIds.slice(-room)])
   const endOfTurn = tokenizer.specialTokens.get('<|im_end|>')
   const stopIds = endOfTurn === undefined ? [tokenizer.endOfTextId] : [tokenizer.endOfTextId, endOfTurn]
   const ids: number[] = []

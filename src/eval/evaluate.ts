@@ -76,7 +76,7 @@ async function scoreChoices(
 function itemQueries(model: EvaluatedModel, task: ChoiceTask, item: ChoiceItem, chat: boolean) {
   const after = (asked: { prompt: string; question?: string }) => {
     const context = contextOf(model, task, asked, chat)
-    return item.choices.map((choice) => ({ context, continuation: chat ? choice.trimStart() : choice }))
+    return item.choices.map((choice) => ({ context, continuation: chat ? choice.trimStart() : choice, chat }))
   }
   if (task.normalisation !== 'pmi') return after(item)
   if (item.neutral === undefined) {
@@ -114,7 +114,7 @@ async function scoreCompletions(
   const outcomes: number[] = []
   for (const item of task.items) {
     const prompt = contextOf(model, task, item, chat)
-    const { completion } = complete(model, prompt, { maxTokens: task.maxTokens, stop: task.stop })
+    const { completion } = complete(model, prompt, { maxTokens: task.maxTokens, stop: task.stop, chat })
     outcomes.push(task.isRight(completion, item.gold) ? 1 : 0)
     report(outcomes.length)
     await new Promise((resolve) => setImmediate(resolve))

@@ -2,6 +2,8 @@
 export interface LikelihoodQuery {
   context: string
   continuation: string
+  /** The context is a conversation in the words of the chat template: it has its own begin token if it needs one. */
+  chat?: boolean
 }
 
 export interface ChatTurn {
@@ -31,6 +33,8 @@ export interface EvaluatedModel {
 
 export interface EvaluatedTokenizer {
   readonly endOfTextId: number
+  /** What stands before every text that is no conversation, if anything. */
+  readonly beginIds: readonly number[]
   readonly specialTokens: ReadonlyMap<string, number>
   encode(text: string): Uint32Array
   encodeBatch(texts: readonly string[]): Uint32Array[]

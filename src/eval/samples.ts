@@ -22,12 +22,11 @@ export function samples(
   options: SampleOptions = {},
 ): Sample[] {
   const { maxTokens = 64, temperature = 0, topP, seed } = options
+  const sampling = { maxTokens, temperature, topP, seed }
   return prompts.map((prompt) => {
-    const text =
-      typeof prompt === 'string'
-        ? prompt
-        : model.tokenizer.applyChatTemplate(prompt.messages, { addGenerationPrompt: true })
-    const shown = typeof prompt === 'string' ? prompt : (prompt.messages.at(-1)?.content ?? '')
-    return { prompt: shown, ...complete(model, text, { maxTokens, temperature, topP, seed }) }
+    if (typeof prompt === 'string') return { prompt, ...complete(model, prompt, sampling) }
+    const text = model.tokenizer.applyChatTemplate(prompt.messages, { addGenerationPrompt: true })
+    const shown = prompt.messages.at(-1)?.content ?? ''
+    return { prompt: shown, ...complete(model, text, { ...sampling, chat: true }) }
   })
 }

@@ -42,6 +42,14 @@ export function writeOutputAtomic(
   return replaceFile(path, (handle) => body((chunk) => writeWhole(handle, chunk)))
 }
 
+/** As `writeOutputAtomic` where there is a path; else `body` runs without a file. */
+export function writeOptionalOutput(
+  path: string | undefined,
+  body: (write?: (chunk: Uint8Array) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  return path === undefined ? body() : writeOutputAtomic(path, body)
+}
+
 async function replaceFile(path: string, fill: (handle: FileHandle) => Promise<void>): Promise<void> {
   const temporary = temporaryName(path)
   try {

@@ -59,11 +59,12 @@ export class LanguageModel {
   /**
    * The summed log-likelihood of each continuation given its context, and its number of tokens. Both are encoded
    * together, as lm-evaluation-harness does: the continuation's tokens are those past the context's own; spaces at
-   * the end of the context count to the continuation; an empty context is `<|endoftext|>`. Of a context that is too
+   * the end of the context count to the continuation. A begin token of the tokenizer's stands before a context that is
+   * no conversation; where nothing would stand before the continuation, `<|endoftext|>` does. Of a context that is too
    * long for the model the end is kept.
    */
   logLikelihoods(
-    items: readonly { context: string; continuation: string }[],
+    items: readonly { context: string; continuation: string; chat?: boolean }[],
   ): { sum: number; tokens: number }[] {
     const { maxPositionEmbeddings } = this.llama.config
     const sequences = this.#encodePairs(items).map(({ ids, from }) => {
@@ -153,7 +154,7 @@ export class LanguageModel {
     yield { text: watch.push(decoder.end()) + watch.end() }
   }
 
-  #encodePairs(items: readonly { context: string; continuation: string }[]) {
+  #encodePairs(items: readonly { context: string; continuation: string; chat?: boolean }[]) {
     const split = items.map(({ context, continuation }) => {
       const start = context.trimEnd()
       return { start, whole: context + continuation }
@@ -161,9 +162,10 @@ export class LanguageModel {
     const wholes = this.tokenizer.encodeBatch(split.map(({ whole }) => whole))
     const starts = this.tokenizer.encodeBatch(split.map(({ start }) => start))
     return wholes.map((ids, i) => {
-      const from = starts[i].length
-      if (from > 0) return { ids, from }
-      return { ids: Uint32Array.from([this.tokenizer.endOfTextId, ...ids]), from: 1 }
+      const begin = items[i].chat ? [] : this.tokenizer.beginIds
+      const from = begin.length + starts[i].length
+      if (from === 0) return { ids: Uint32Array.from([this.tokenizer.endOfTextId, ...ids]), from: 1 }
+      return { ids: begin.length === 0 ? ids : Uint32Array.from([...begin, ...ids]), from }
     })
   }
 }

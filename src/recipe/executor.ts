@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
-import { type ErrorCode, type ErrorPlace, SmolforgeError } from '../errors.ts'
+import { SmolforgeError } from '../errors.ts'
+import { type PlainError, reviveError } from '../files/threads.ts'
 import { type Progress, type ProgressEvent, SharedStop, type StopSignal } from '../progress/progress.ts'
 import type { StepExecutor, StepJob, StepResult } from './step.ts'
 import { stepKinds } from './steps/registry.ts'
@@ -23,13 +24,6 @@ export type WorkerReply =
   | { type: 'result'; result: StepResult }
   | { type: 'error'; error: PlainError }
 
-/** An error as plain data: classes do not survive the way between threads. */
-export interface PlainError {
-  message: string
-  stack?: string
-  ours?: { code: ErrorCode; place: ErrorPlace; hint?: string }
-}
-
 /**
  * Does steps one after the other in one worker thread, so that a training step that holds its thread leaves the
  * terminal, the signals and the dashboard alive.
@@ -47,9 +41,6 @@ export class StepWorker {
     this.#worker = undefined
   }
 }
-
-/** Compiled code can run in a worker on every Node; TypeScript sources (tests, tsx) run steps in the same thread. */
-export const workersAvailable = import.meta.url.endsWith('.js')
 
 function startWorker(): Worker {
   return new Worker(new URL('./worker.js', import.meta.url))
@@ -90,20 +81,4 @@ function converse(
     worker.on('exit', onExit)
     worker.postMessage({ job, stopMemory: shared.memory } satisfies WorkerRequest)
   })
-}
-
-/** The error as data for the way to another thread. */
-export function flattenError(error: unknown): PlainError {
-  if (!(error instanceof Error)) return { message: String(error) }
-  const plain: PlainError = { message: error.message, stack: error.stack }
-  if (error instanceof SmolforgeError) plain.ours = { code: error.code, place: error.place, hint: error.hint }
-  return plain
-}
-
-function reviveError(plain: PlainError): Error {
-  const error = plain.ours
-    ? new SmolforgeError(plain.ours.code, plain.message, { place: plain.ours.place, hint: plain.ours.hint })
-    : new Error(plain.message)
-  if (plain.stack) error.stack = plain.stack
-  return error
 }

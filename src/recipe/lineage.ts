@@ -5,7 +5,7 @@ import type { Document } from '../corpus/index.ts'
 import { readDocuments, readLines } from '../corpus/index.ts'
 import { CURATION_STEPS } from '../curate/index.ts'
 import { SmolforgeError } from '../errors.ts'
-import { Sampler } from '../shards/index.ts'
+import { packings, Sampler } from '../shards/index.ts'
 import { readRun } from './inspect.ts'
 import { readJson } from './readJson.ts'
 import { finishedFolder } from './stepFolder.ts'
@@ -119,6 +119,7 @@ export async function batchDocuments(
       weights: mixture.weights,
       batchSize: micro,
       sequenceLength: training.sequenceLength,
+      packing: training.packing,
       seed,
       epochCaps: Object.fromEntries(Object.keys(sets).map((domain) => [domain, caps[domain]])),
     })
@@ -154,6 +155,7 @@ const recipeSlice = z.looseObject({
     batchSize: z.number(),
     microBatchSize: z.number().optional(),
     sequenceLength: z.number(),
+    packing: z.enum(packings).default('concatenate'),
     maxEpochs: z.number(),
     epochCaps: z.record(z.string(), z.number()),
   }),

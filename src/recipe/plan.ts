@@ -10,7 +10,7 @@ import { givenMixture } from './steps/mixture.ts'
 import type { PretrainConfig } from './steps/pretrain.ts'
 import type { RefineConfig } from './steps/refine.ts'
 import type { RuleSpec } from './steps/rules.ts'
-import type { LoadedModel } from './steps/training.ts'
+import type { LoadedModel, TrainingSettings } from './steps/training.ts'
 
 /**
  * What a recipe means: its steps in order, each with the part of the recipe it looks at, its inputs and its key.
@@ -117,8 +117,7 @@ function planTokens(plan: StepPlan, recipe: Recipe, text: string, loaded: Loaded
 
 /** The stages with their evaluations and refinements; the answer is the name of the last stage. */
 function planPretraining(plan: StepPlan, recipe: Recipe, loaded: LoadedModel | undefined): string {
-  const { seed, engine, evaluation, stages, training, ablation } = recipe
-  const { schedule: _, maxEpochs: __, epochCaps: ___, ...settings } = training
+  const { seed, engine, evaluation, stages, ablation } = recipe
   const last = stages.length
   for (let stage = 1; stage <= last; stage++) {
     const isLast = stage === last
@@ -138,7 +137,7 @@ function planPretraining(plan: StepPlan, recipe: Recipe, loaded: LoadedModel | u
       mixture: stage === 1 ? givenMixture(stages[0]) : undefined,
       mixtureFrom,
       ...(loaded ? { loaded } : { model: recipe.model }),
-      training: settings,
+      training: trainingSettings(recipe),
       caps: capsOf(recipe),
       ...stageSteps(recipe, stage),
     } satisfies PretrainConfig)
@@ -178,9 +177,8 @@ function planRefinement(plan: StepPlan, recipe: Recipe, stage: number): string {
 }
 
 function planAblation(plan: StepPlan, recipe: Recipe, stage: number, mixtureFrom?: string): void {
-  const { seed, engine, ablation, training, stages, evaluation } = recipe
+  const { seed, engine, ablation, stages, evaluation } = recipe
   if (!ablation) return
-  const { schedule: _, maxEpochs: __, epochCaps: ___, ...settings } = training
   const from = `pretrain-${stage}`
   const { schedule, endStep, totalSteps = endStep } = stageSteps(recipe, stage)
   const mixtureInput = mixtureFrom ? [mixtureFrom] : []
@@ -192,7 +190,7 @@ function planAblation(plan: StepPlan, recipe: Recipe, stage: number, mixtureFrom
     mixtureFrom,
     mixture: mixtureFrom ? undefined : givenMixture(stages[0]),
     heldOutBytes: evaluation.heldOutBytes,
-    training: settings,
+    training: trainingSettings(recipe),
     // The only stage of a recipe has decayed to 0 at its end: its arms begin at the peak again.
     startRate: stage < stages.length ? scheduleRate(schedule, endStep, totalSteps) : 1,
   } satisfies AblateConfig)
@@ -226,6 +224,12 @@ function planPostTraining(plan: StepPlan, recipe: Recipe, base: string): void {
   evaluate('evaluate-base', base, false)
   if (sft) evaluate('evaluate-sft', 'sft', true)
   if (sft && dpo) evaluate('evaluate-dpo', 'dpo', true)
+}
+
+/** `concatenate` goes unsaid, so that what was trained before there was a choice keeps its key. */
+function trainingSettings({ training }: Recipe): TrainingSettings {
+  const { schedule: _, maxEpochs: __, epochCaps: ___, packing, ...settings } = training
+  return packing === 'concatenate' ? settings : { ...settings, packing }
 }
 
 /** Where a stage lies in the run. One that ends before the decay does not know how long the run is: it may grow. */

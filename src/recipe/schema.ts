@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { sourceSchema } from '../corpus/index.ts'
+import { packings } from '../shards/index.ts'
 import { curateSchema } from './schemaCurate.ts'
 import { dpoSchema, evaluationSchema, sftSchema } from './schemaPost.ts'
 import { tokenCount } from './tokenCount.ts'
@@ -91,6 +92,12 @@ const trainingSchema = z
     batchSize: positive.default(8).describe('Sequences in one step of the optimizer.'),
     microBatchSize: positive.optional().describe('Sequences computed at once; they divide batchSize.'),
     sequenceLength: z.int().min(8).default(256).describe('Tokens in one sequence.'),
+    packing: z
+      .enum(packings)
+      .default('concatenate')
+      .describe(
+        'How documents fill sequences: end to end, or by best fit, which cuts only those longer than a sequence and pads.',
+      ),
     schedule: scheduleSchema.prefault({}),
     checkpointEverySteps: positive.default(200).describe('Steps between checkpoints inside a stage.'),
     checkpointEverySeconds: z

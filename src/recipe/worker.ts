@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads'
+import { flattenError } from '../files/threads.ts'
 import { SharedStop } from '../progress/progress.ts'
-import { executeHere, flattenError, type WorkerReply, type WorkerRequest } from './executor.ts'
+import { executeHere, type WorkerReply, type WorkerRequest } from './executor.ts'
 
 // The body of the thread that does steps: one request at a time, progress on the way, one answer.
 const port = parentPort

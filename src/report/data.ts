@@ -116,6 +116,14 @@ export const curveSchema = z.object({
   heldOut: z.array(heldOutPointSchema),
 })
 
+const rowFillSchema = z.object({
+  packing: z.enum(['concatenate', 'best-fit']),
+  /** Rows times their length; of them without a token, and with tokens of a document that began in another row. */
+  places: count,
+  padding: count,
+  continued: count,
+})
+
 export const stageSchema = z.object({
   stage: z.number(),
   weights: perDomain,
@@ -123,6 +131,8 @@ export const stageSchema = z.object({
   tokensEnd: count,
   reason: z.string().optional(),
   by: z.string().optional(),
+  /** How documents were laid into the rows of its batches. */
+  rows: rowFillSchema.optional(),
 })
 
 export const evidenceSchema = z.object({

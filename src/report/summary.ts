@@ -9,6 +9,7 @@ export function summarize(report: Omit<RunReport, 'summary'>): string[] {
   return [
     corpusSentence(report),
     trainingSentence(report),
+    packingSentence(report),
     ...learnedSentences(report),
     ...endSentences(report),
   ]
@@ -74,6 +75,18 @@ function trainingSentence(report: Omit<RunReport, 'summary'>): string | undefine
   return (
     `A model of ${millions(model.parameters)} parameters read ${millions(tokensTrained)} tokens in ` +
     `${countWords(stages.length || 1, 'stage')}${after ? `, then went through ${after}` : ''}.`
+  )
+}
+
+function packingSentence({ stages }: Omit<RunReport, 'summary'>): string | undefined {
+  const rows = stages.flatMap((stage) => stage.rows ?? [])
+  const total = (name: 'places' | 'padding' | 'continued') => rows.reduce((sum, one) => sum + one[name], 0)
+  const places = total('places')
+  if (places === 0) return undefined
+  const how = new Set(rows.map(({ packing }) => (packing === 'best-fit' ? 'by best fit' : 'end to end')))
+  return (
+    `Documents were packed ${[...how].join(' and ')}: ${percent(total('padding') / places)} of the places in its ` +
+    `batches were padding, ${percent(total('continued') / places)} held tokens cut off from their document’s beginning.`
   )
 }
 

@@ -9,7 +9,8 @@ export interface ChatModel {
   readonly llama: { readonly config: { readonly maxPositionEmbeddings: number } }
   readonly tokenizer: {
     readonly endOfTextId: number
-    encode(text: string): Uint32Array
+    /** With `addSpecialTokens` also what stands before a text that is no conversation. */
+    encode(text: string, options?: { addSpecialTokens?: boolean }): Uint32Array
     /** Needed for log-probabilities. */
     decode?(ids: readonly number[]): string
     streamDecoder(): { push(id: number): string; end(): string }

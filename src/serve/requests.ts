@@ -79,7 +79,7 @@ export function parseChat(model: ChatModel, body: unknown): ParsedRequest {
 /** What a body of `/v1/completions` asks for. @throws ApiError 400 in OpenAI's words. */
 export function parseCompletion(model: ChatModel, body: unknown): ParsedRequest {
   const request = check(completionSchema, body)
-  const encoded = model.tokenizer.encode(request.prompt)
+  const encoded = model.tokenizer.encode(request.prompt, { addSpecialTokens: true })
   const promptIds = encoded.length > 0 ? encoded : Uint32Array.of(model.tokenizer.endOfTextId)
   return {
     ...complete(model, request, promptIds, [model.tokenizer.endOfTextId], COMPLETION_TOKENS),

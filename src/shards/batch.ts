@@ -6,6 +6,18 @@ export interface BatchRow {
   end: number
   /** The same as positions in the shard set, one piece for each document: `ShardSet.documentAt(piece.start)`. */
   pieces: readonly { start: number; end: number }[]
+  /** Places of the row without a token. */
+  padding: number
+  /** Places with tokens of a document that began in another row: they are read without its beginning. */
+  continued: number
+}
+
+/** What the places of many rows held. */
+export interface RowFill {
+  /** Rows times `sequenceLength`. */
+  places: number
+  padding: number
+  continued: number
 }
 
 /** Rows of packed documents, each array `batchSize * sequenceLength` long and row-major. */

@@ -1,4 +1,5 @@
 import { Random } from '../random/random.ts'
+import { EpochPlace } from './epochPlace.ts'
 import type { RowStream, RowTarget, StreamPlace } from './row-stream.ts'
 import type { ShardSet } from './set.ts'
 
@@ -20,31 +21,28 @@ interface DrawnRow {
  */
 export class DomainStream implements RowStream {
   readonly #set: ShardSet
-  readonly #seed: number
-  readonly #domain: string
   readonly #sequenceLength: number
-  #at: StreamPlace = { epoch: 0, place: 0, offset: 0, passed: 0 }
-  #order: Uint32Array = new Uint32Array(0)
-  #orderEpoch = -1
+  readonly #place: EpochPlace<Uint32Array>
 
   constructor(domain: string, set: ShardSet, seed: number, sequenceLength: number) {
-    this.#sequenceLength = sequenceLength
-    this.#domain = domain
     this.#set = set
-    this.#seed = seed
+    this.#sequenceLength = sequenceLength
+    this.#place = new EpochPlace(set.tokens, (epoch) => {
+      const order = Uint32Array.from({ length: set.documents }, (_, i) => i)
+      return Random.derive(seed, `shards/${domain}/epoch/${epoch}`).shuffle(order)
+    })
   }
 
   get at(): StreamPlace {
-    return { ...this.#at }
+    return this.#place.at
   }
 
   set at(at: StreamPlace) {
-    this.#at = { ...at }
+    this.#place.at = at
   }
 
-  /** Tokens behind it in all epochs. */
   get position(): number {
-    return this.#at.epoch * this.#set.tokens + this.#at.passed
+    return this.#place.position
   }
 
   hasPlace({ place, passed }: StreamPlace): boolean {
@@ -58,6 +56,7 @@ export class DomainStream implements RowStream {
 
   draw(into: RowTarget, at: number, limit: number) {
     const length = this.#sequenceLength
+    const continues = this.at.offset > 0
     const drawn = new Int32Array(length + 1).fill(this.#set.endOfTextId)
     const row = this.#read(length + 1, limit, drawn)
     into.tokens.set(drawn.subarray(0, length), at)
@@ -74,7 +73,9 @@ export class DomainStream implements RowStream {
     if (from < length) into.segments.fill(segment, at + from, at + length)
     if (from < row.length && row.length < length)
       into.segments.fill(segment + 1, at + row.length, at + length)
-    return { start: row.start, end: row.end, pieces: row.pieces, share: 1 }
+    const { start, end, pieces } = row
+    const continued = continues ? Math.min(length, pieces[0].end - pieces[0].start) : 0
+    return { start, end, pieces, padding: Math.max(0, length - row.length), continued, share: 1 }
   }
 
   /**
@@ -85,41 +86,21 @@ export class DomainStream implements RowStream {
     const start = this.position
     const row: DrawnRow = { length: 0, start, end: start, pieces: [], documentEnds: [] }
     while (row.length < count && row.end < limit) {
-      const span = this.#set.span(this.#documentAt(this.#at.place))
-      const from = span.start + this.#at.offset
+      const { place, offset } = this.at
+      const span = this.#set.span(this.#place.order()[place])
+      const from = span.start + offset
       const taken = Math.min(span.end - from, count - row.length, limit - row.end)
       this.#set.read(from, from + taken, into, row.length)
       row.pieces.push({ start: from, end: from + taken })
       row.length += taken
       row.end += taken
-      this.#at.passed += taken
-      this.#at.offset += taken
+      this.#place.pass(taken)
       if (from + taken === span.end) {
         row.documentEnds.push(row.length - 1)
-        this.#nextDocument()
+        this.#place.next(this.#set.documents)
       }
     }
-    if (row.length > 0 && row.documentEnds.at(-1) !== row.length - 1) {
-      this.#at.passed--
-      this.#at.offset--
-    }
+    if (row.length > 0 && row.documentEnds.at(-1) !== row.length - 1) this.#place.pass(-1)
     return row
-  }
-
-  #nextDocument(): void {
-    this.#at.place++
-    this.#at.offset = 0
-    if (this.#at.place < this.#set.documents) return
-    this.#at = { epoch: this.#at.epoch + 1, place: 0, offset: 0, passed: 0 }
-  }
-
-  #documentAt(place: number): number {
-    if (this.#orderEpoch !== this.#at.epoch) {
-      this.#orderEpoch = this.#at.epoch
-      const order = Uint32Array.from({ length: this.#set.documents }, (_, i) => i)
-      const random = Random.derive(this.#seed, `shards/${this.#domain}/epoch/${this.#orderEpoch}`)
-      this.#order = random.shuffle(order)
-    }
-    return this.#order[place]
   }
 }

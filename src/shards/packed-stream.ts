@@ -1,7 +1,14 @@
 import { Random } from '../random/random.ts'
 import { type Packing, packBestFit } from './bestFit.ts'
+import { EpochPlace } from './epochPlace.ts'
 import type { RowStream, RowTarget, StreamPlace } from './row-stream.ts'
 import type { ShardSet } from './set.ts'
+
+/** The rows of an epoch, and the order in which they come. */
+interface PackedEpoch {
+  packing: Packing
+  rows: Uint32Array
+}
 
 /**
  * A domain's documents packed by best fit, epoch after epoch: each epoch has its own packing and order of rows, which
@@ -9,37 +16,36 @@ import type { ShardSet } from './set.ts'
  */
 export class PackedStream implements RowStream {
   readonly #set: ShardSet
-  readonly #seed: number
-  readonly #domain: string
   readonly #sequenceLength: number
-  #at: StreamPlace = { epoch: 0, place: 0, offset: 0, passed: 0 }
-  #packing: Packing | undefined
-  #rows: Uint32Array = new Uint32Array(0)
-  #packedEpoch = -1
+  readonly #place: EpochPlace<PackedEpoch>
 
   constructor(domain: string, set: ShardSet, seed: number, sequenceLength: number) {
-    this.#domain = domain
     this.#set = set
-    this.#seed = seed
     this.#sequenceLength = sequenceLength
+    this.#place = new EpochPlace(set.tokens, (epoch) => {
+      const random = Random.derive(seed, `shards/${domain}/best-fit/${epoch}`)
+      const documents = random.shuffle(Uint32Array.from({ length: set.documents }, (_, i) => i))
+      const packing = packBestFit((document) => set.lengthOf(document), documents, sequenceLength)
+      const rows = Uint32Array.from({ length: packing.rowStarts.length - 1 }, (_, i) => i)
+      return { packing, rows: random.shuffle(rows) }
+    })
   }
 
   get at(): StreamPlace {
-    return { ...this.#at }
+    return this.#place.at
   }
 
   set at(at: StreamPlace) {
-    this.#at = { ...at }
+    this.#place.at = at
   }
 
   get position(): number {
-    return this.#at.epoch * this.#set.tokens + this.#at.passed
+    return this.#place.position
   }
 
   hasPlace({ epoch, place, passed }: StreamPlace): boolean {
     if (place === 0) return passed === 0
-    this.#pack(epoch)
-    return passed <= this.#set.tokens && place < this.#rows.length
+    return passed <= this.#set.tokens && place < this.#place.order(epoch).rows.length
   }
 
   /** A row is given whole or not at all. */
@@ -70,38 +76,27 @@ export class PackedStream implements RowStream {
     tokens.fill(this.#set.endOfTextId, place, end)
     targets.fill(-1, place, end)
     segments.fill(pieces.length, place, end)
-    this.#at.passed += used
-    this.#at.place++
-    if (this.#at.place === this.#rows.length) {
-      this.#at = { epoch: this.#at.epoch + 1, place: 0, offset: 0, passed: 0 }
-    }
+    this.#place.pass(used)
+    this.#place.next(this.#place.order().rows.length)
     return {
       start,
       end: start + used,
       pieces: pieces.map(({ start, end }) => ({ start, end })),
+      padding: this.#sequenceLength - used,
+      continued: pieces.reduce((sum, piece) => sum + (piece.continues ? piece.end - piece.start : 0), 0),
       share: used / this.#sequenceLength,
     }
   }
 
-  #piecesOfRow(): { start: number; end: number; endsDocument: boolean }[] {
-    const { documents, offsets, rowStarts, rowPieces } = this.#pack(this.#at.epoch)
-    const row = this.#rows[this.#at.place]
+  #piecesOfRow(): { start: number; end: number; continues: boolean; endsDocument: boolean }[] {
+    const { packing, rows } = this.#place.order()
+    const { documents, offsets, rowStarts, rowPieces } = packing
+    const row = rows[this.at.place]
     return [...rowPieces.subarray(rowStarts[row], rowStarts[row + 1])].map((piece) => {
       const span = this.#set.span(documents[piece])
       const start = span.start + offsets[piece]
       const end = Math.min(span.end, start + this.#sequenceLength)
-      return { start, end, endsDocument: end === span.end }
+      return { start, end, continues: start > span.start, endsDocument: end === span.end }
     })
-  }
-
-  #pack(epoch: number): Packing {
-    if (this.#packing !== undefined && this.#packedEpoch === epoch) return this.#packing
-    const random = Random.derive(this.#seed, `shards/${this.#domain}/best-fit/${epoch}`)
-    const order = random.shuffle(Uint32Array.from({ length: this.#set.documents }, (_, i) => i))
-    const packing = packBestFit((document) => this.#set.lengthOf(document), order, this.#sequenceLength)
-    this.#rows = random.shuffle(Uint32Array.from({ length: packing.rowStarts.length - 1 }, (_, i) => i))
-    this.#packing = packing
-    this.#packedEpoch = epoch
-    return packing
   }
 }

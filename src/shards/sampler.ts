@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { SmolforgeError } from '../errors.ts'
-import type { BatchRow, TokenBatch } from './batch.ts'
+import type { BatchRow, RowFill, TokenBatch } from './batch.ts'
 import { DomainStream } from './domain-stream.ts'
 import { checkDomains, checkedWeights, Mixture } from './mixture.ts'
 import { PackedStream } from './packed-stream.ts'
@@ -23,7 +23,7 @@ export interface SamplerOptions {
   packing?: PackingName
 }
 
-const packings = ['concatenate', 'best-fit'] as const
+export const packings = ['concatenate', 'best-fit'] as const
 /** How documents are laid into rows. */
 export type PackingName = (typeof packings)[number]
 
@@ -37,6 +37,7 @@ const stateSchema = z.object({
   weights: z.record(z.string(), z.number().nonnegative()),
   epochCaps: z.record(z.string(), z.number()),
   credits: z.record(z.string(), z.number()),
+  fill: z.object({ places: count, padding: count, continued: count }).optional(),
   domains: z.record(
     z.string(),
     z.object({ epoch: count, place: count, offset: count, passed: count, tokens: count, documents: count }),
@@ -61,6 +62,7 @@ export class Sampler {
   readonly #packing: PackingName
   #epochCaps: Readonly<Record<string, number>> = {}
   #mixture: Mixture
+  #fill: RowFill = emptyFill()
 
   constructor(options: SamplerOptions) {
     for (const name of ['batchSize', 'sequenceLength'] as const) {
@@ -114,10 +116,19 @@ export class Sampler {
     return { ...batch, rows }
   }
 
-  /** The mixture of the next stage; documents go on where they were. Caps stay unless new ones are given. */
+  /**
+   * The mixture of the next stage; documents go on where they were. Caps stay unless new ones are given; `filled` counts
+   * from 0 again.
+   */
   setWeights(weights: Readonly<Record<string, number>>, epochCaps?: Readonly<Record<string, number>>): void {
     this.#mixture = this.#newMixture(weights)
     if (epochCaps) this.#epochCaps = checkedCaps(epochCaps, this.#domains)
+    this.#fill = emptyFill()
+  }
+
+  /** How documents were laid into the rows of this stage, and what that left. */
+  filled(): RowFill & { packing: PackingName } {
+    return { packing: this.#packing, ...this.#fill }
   }
 
   /** What each domain has given since the start, over all stages. */
@@ -145,6 +156,7 @@ export class Sampler {
       weights: { ...this.#mixture.weights },
       epochCaps: { ...this.#epochCaps },
       credits: this.#mixture.credits,
+      fill: { ...this.#fill },
       domains: Object.fromEntries(
         [...this.#streams].map(([domain, stream]) => {
           const { tokens, documents } = this.#sets[domain]
@@ -164,7 +176,7 @@ export class Sampler {
     if (!parsed.success) {
       throw new SmolforgeError('damaged', `Not a state of a sampler: ${z.prettifyError(parsed.error)}`)
     }
-    const { seed, packing, sequenceLength, domains, weights, epochCaps, credits } = parsed.data
+    const { seed, packing, sequenceLength, domains, weights, epochCaps, credits, fill } = parsed.data
     if (seed !== this.#seed) throw foreign(`its seed is ${seed}, not ${this.#seed}`)
     if (packing !== this.#packing) throw foreign(`its packing is ${packing}, not ${this.#packing}`)
     if (sequenceLength !== undefined && sequenceLength !== this.#sequenceLength) {
@@ -192,6 +204,7 @@ export class Sampler {
     }
     this.#mixture = new Mixture(checkedWeights(weights, this.#domains), credits)
     this.#epochCaps = checkedCaps(epochCaps, this.#domains)
+    this.#fill = fill ?? emptyFill()
   }
 
   /** Fills one row at `at` of the batch's arrays. */
@@ -200,6 +213,9 @@ export class Sampler {
     if (stream === undefined) throw new SmolforgeError('internal', `No stream for the domain ${domain}`)
     const { share, ...row } = stream.draw(batch, at, this.#limit(domain))
     this.#mixture.book(domain, share)
+    this.#fill.places += this.#sequenceLength
+    this.#fill.padding += row.padding
+    this.#fill.continued += row.continued
     return { domain, ...row }
   }
 
@@ -221,6 +237,8 @@ export class Sampler {
     return new Mixture(checked)
   }
 }
+
+const emptyFill = (): RowFill => ({ places: 0, padding: 0, continued: 0 })
 
 function checkedCaps(
   caps: Readonly<Record<string, number>>,

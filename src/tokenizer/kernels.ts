@@ -49,7 +49,7 @@ export interface NativeEncoder {
 export interface NativeTrainer {
   /** Counts the words of the texts, on all threads. */
   add(bytes: Uint8Array, ends: Uint32Array): void
-  addTexts(batch: NativeTexts, threads?: number): void
+  addTexts(batch: NativeTexts, threads?: number): Promise<void>
   /** Fixes the words; merging can begin. */
   begin(vocabSize: number, specialBytes: Uint8Array, specialEnds: Uint32Array, threads?: number): void
   /** Does up to `merges` merges; the size of the vocabulary now, and whether there is nothing left to do. */

@@ -122,6 +122,11 @@ export class Tokenizer {
     })
   }
 
+  /** What the post-processor puts before a text, as `<|begin_of_text|>` of Llama 3; empty for GPT-2 and SmolLM2. */
+  get beginIds(): readonly number[] {
+    return this.#vocabulary.affixes.before
+  }
+
   /** Ends what a model says: `<|im_end|>` for a chat model, `<|endoftext|>` for a base model. Throws as `endOfTextId`. */
   get eosTokenId(): number {
     return this.#configured('eos_token') ?? this.endOfTextId

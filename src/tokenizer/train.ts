@@ -75,7 +75,7 @@ async function countWords(
   for await (const batch of texts) {
     throwIfStopped(stop)
     if ('bytes' in batch) {
-      trainer.addTexts(batch, threads)
+      await trainer.addTexts(batch, threads)
       done += batch.bytes
       onProgress({ done, unit: 'bytes', message: 'counting words' })
       continue

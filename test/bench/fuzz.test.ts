@@ -4,8 +4,8 @@ import { explainError } from '../../src/errors.ts'
 import { Random } from '../../src/random/random.ts'
 
 describe.each(fuzzedReaders)('damaged $name files', (reader) => {
-  // A whole model takes longer to read than a header.
-  const files = reader.name === 'model' ? 1000 : 4000
+  // Whole models and corpora take longer to read than a header.
+  const files = ['safetensors', 'gguf'].includes(reader.name) ? 4000 : 1000
 
   it('the whole ones are read', async () => {
     for (const seed of reader.seeds) await reader.read(seed)
@@ -19,7 +19,8 @@ describe.each(fuzzedReaders)('damaged $name files', (reader) => {
     }))
     expect(shown).toEqual([])
     expect(accepted + refused).toBe(files)
-    expect(Math.min(accepted, refused)).toBeGreaterThan(100)
+    // Most damaged pages still are pages.
+    expect(Math.min(accepted, refused)).toBeGreaterThan(reader.name === 'html' ? 20 : 100)
     expect(slowest.elapsedMs).toBeLessThan(10_000)
   })
 })

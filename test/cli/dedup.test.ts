@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { refuseSameFile } from '../../src/cli/differentFiles.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -30,20 +31,31 @@ function documents(count: number): { folder: string; input: string; output: stri
 }
 
 describe('smolforge dedup', () => {
-  it('ends with a line of statistics that scripts read', async () => {
-    const { input, output } = documents(200)
+  it('refuses to write two outputs into one file', () => {
+    const outputs = { '--output': 'a/out.jsonl', '--texts': './a/../a/out.jsonl' }
+    expect(() => refuseSameFile(outputs)).toThrow('--output and --texts name the same file')
+    expect(() => refuseSameFile({ '--output': 'a', '--texts': undefined, '--values': 'b' })).not.toThrow()
+  })
+
+  it('ends with a line of statistics that scripts read, and writes the texts that stay', async () => {
+    const { folder, input, output } = documents(200)
     const { code, stderr } = await smolforge([
       'dedup',
       '--input',
       input,
       '--output',
       output,
+      '--texts',
+      join(folder, 'kept.jsonl'),
       '--threads',
       '1',
     ]).done
     expect(code).toBe(0)
     const statistics = JSON.parse(stderr.trimEnd().split('\n').at(-1) ?? '')
     expect(statistics).toMatchObject({ documents: 200, damaged: 1, dropped: { minhashDedup: 100 } })
+    const kept = readFileSync(join(folder, 'kept.jsonl'), 'utf8').trimEnd().split('\n')
+    expect(kept).toHaveLength(100)
+    expect(JSON.parse(kept[99])).toEqual({ id: 'd99', text: 'word99 and '.repeat(20) })
     expect(readFileSync(output, 'utf8').split('\n')[150]).toBe('{"id":"d150","keep":false,"cluster":50}')
   })
 

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { type Document, parquetCodecs, readDocuments, writeDocuments } from '../../src/corpus/index.ts'
 import { readAll, temporaryFolder } from './collect.ts'
 
+const root = join(import.meta.dirname, '../..')
 const python = process.env.SMOLFORGE_TEST_PYTHON
 
 function made(count: number): Document[] {
@@ -167,4 +168,21 @@ print(json.dumps(table.column('text').to_pylist()))
       }
     }
   })
+})
+
+test('a file whose pages lead the decoder into an endless loop costs a row group, not the run', async () => {
+  const path = join(root, 'test/fixtures/parquet/endless.parquet')
+  // In a thread of its own, as compiled code has it.
+  const compiled: typeof import('../../src/corpus/parquet/guard.ts') = await import(
+    join(root, 'dist/corpus/parquet/guard.js')
+  )
+  const parts: unknown[] = []
+  for await (const part of compiled.readParquet(path, { maxMilliseconds: 1000 })) parts.push(part)
+  expect(parts).toEqual([
+    {
+      byteOffset: 4,
+      bytesLost: expect.any(Number),
+      reason: 'row group 0: its rows took longer than 1000 ms',
+    },
+  ])
 })

@@ -69,6 +69,16 @@ describe('decontamination of a file', () => {
     expect(lines[2]).toEqual({ id: 2, keep: true, rule: null, value: 0.8125, item: 'sums:train' })
   })
 
+  it('writes the documents that stay with their texts when that is asked for', async () => {
+    for (const options of [{}, { minSubsequence: 0.9 }]) {
+      const kept = join(folder, 'kept.jsonl')
+      const { lines } = await decide({ ...options, texts: kept })
+      const expected = lines.flatMap(({ id, keep }, i) => (keep ? [{ id, text: texts[i] }] : []))
+      expect(expected.length).toBeGreaterThan(1)
+      expect(readFileSync(kept, 'utf8')).toBe(jsonLines(expected))
+    }
+  })
+
   it('reports by item the passages that match, for scripts and for readers', async () => {
     const report = join(folder, 'report.json')
     await decide({ report })

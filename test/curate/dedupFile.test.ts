@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -117,6 +117,58 @@ describe('dedup of a file', () => {
       { id: 'b', keep: true, cluster: 1 },
       { id: 'c', keep: false, cluster: 0 },
     ])
+  })
+})
+
+describe('the texts that stay', () => {
+  const texts = [
+    ...families(60, new Random(21)),
+    'é"\\\n\t\b\f\u0001\u007f日😀',
+    'é"\\\n\t\b\f\u0001\u007f日😀',
+  ]
+  const lines = texts.map((text, i) => ({ id: i % 2 ? `d"${i}` : i, text, url: 'http://x' }))
+
+  it.each([
+    { what: 'near', options: {} },
+    { what: 'exact', options: { exact: true } },
+    { what: 'verified', options: { verify: 0.9 } },
+    { what: 'on one thread, on the disk', options: { threads: 1, memoryBytes: 1000 } },
+  ])('are those that the verdicts keep, as JSON.stringify writes them: $what', async ({ options }) => {
+    const { input, output, folder } = write('docs.jsonl', lines)
+    const texts = join(folder, 'kept.jsonl')
+    const counts = await dedupFile({ input, output, texts, ...options })
+    const kept = read(output).map(({ keep }) => keep)
+    expect(kept).toContain(false)
+    const expected = lines.filter((_, i) => kept[i]).map(({ id, text }) => JSON.stringify({ id, text }))
+    expect(readFileSync(texts, 'utf8')).toBe(`${expected.join('\n')}\n`)
+    expect(counts.kept).toBe(expected.length)
+    expect(readdirSync(folder).sort()).toEqual(['docs.jsonl', 'kept.jsonl', 'out.jsonl'])
+  })
+
+  it('are none of a later run on the same documents with an index, and damaged lines count once', async () => {
+    const { input, output, folder } = write('docs.jsonl', lines)
+    appendFileSync(input, '{"id": broken\n{"id":"last","text":"a text of its own"}\n')
+    const [index, texts] = [join(folder, 'index'), join(folder, 'kept.jsonl')]
+    const damages: number[] = []
+    const onDamage = () => damages.push(1)
+    await dedupFile({ input, output, texts, index, onDamage })
+    expect(readFileSync(texts, 'utf8').split('\n').at(-2)).toBe('{"id":"last","text":"a text of its own"}')
+    expect(damages).toEqual([1])
+    await dedupFile({ input, output, texts, index })
+    expect(readFileSync(texts, 'utf8')).toBe('')
+  })
+
+  it('have no file where the input changed between the passes, nor have the verdicts', async () => {
+    const { input, output, folder } = write('docs.jsonl', lines)
+    const texts = join(folder, 'kept.jsonl')
+    for (const change of [
+      () => writeFileSync(input, '{"text":"a"}\n'),
+      () => appendFileSync(input, '{"text":"a"}\n'),
+    ]) {
+      const onProgress = ({ message }: { message?: string }) => message === 'keys' && change()
+      await expect(dedupFile({ input, output, texts, onProgress })).rejects.toMatchObject({ code: 'input' })
+      expect(readdirSync(folder)).toEqual(['docs.jsonl'])
+    }
   })
 })
 

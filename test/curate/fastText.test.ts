@@ -41,7 +41,7 @@ function load(bytes: Buffer, name = 'model.bin'): FastTextModel {
 }
 
 describe('a fastText model', () => {
-  it('gives the probabilities of the slow reference for every loss', () => {
+  it('gives the probabilities of the slow reference for every loss', async () => {
     const random = new Random(3)
     const pieces = [...VOCABULARY, 'unknown', 'ünïcödé', '__label__1', '\n', '\t\t', '漢', 'x']
     for (const loss of [1, 2, 3, 4] as const) {
@@ -50,7 +50,7 @@ describe('a fastText model', () => {
       const texts = Array.from({ length: 60 }, () => {
         return Array.from({ length: random.int(12) }, () => pieces[random.int(pieces.length)]).join(' ')
       })
-      const found = model.predict(texts, { k: 7 })
+      const found = await model.predict(texts, { k: 7 })
       texts.forEach((text, i) => {
         const expected = new Map(slowPredict(slow, text))
         const close = found[i].every(({ label, probability }) => {
@@ -64,17 +64,17 @@ describe('a fastText model', () => {
     }
   })
 
-  it('finds the same with one thread and with many, and heeds k and the threshold', () => {
+  it('finds the same with one thread and with many, and heeds k and the threshold', async () => {
     const model = load(encodeModel(randomModel(new Random(5), 3)))
     const texts = Array.from({ length: 200 }, (_, i) => VOCABULARY.slice(0, i % 11).join(' '))
-    const all = model.predict(texts, { k: 7, threads: 1 })
-    expect(model.predict(texts, { k: 7, threads: 4 })).toEqual(all)
-    expect(model.predict(texts, { k: 2, threshold: 0.2 })).toEqual(
+    const all = await model.predict(texts, { k: 7, threads: 1 })
+    expect(await model.predict(texts, { k: 7, threads: 4 })).toEqual(all)
+    expect(await model.predict(texts, { k: 2, threshold: 0.2 })).toEqual(
       all.map((labels) => labels.slice(0, 2).filter(({ probability }) => probability >= 0.2)),
     )
   })
 
-  it('refuses every damaged file with one clear error', () => {
+  it('refuses every damaged file with one clear error', async () => {
     const whole = encodeModel(randomModel(new Random(1), 3))
     const random = new Random(11)
     for (let i = 0; i < 300; i++) {
@@ -82,7 +82,7 @@ describe('a fastText model', () => {
       if (i % 2 === 0) bytes[random.int(200)] = random.int(256)
       const cut = i % 2 === 0 ? bytes : bytes.subarray(0, random.int(bytes.length))
       try {
-        load(cut).predict(['aaa bbb'], { k: 3 })
+        await load(cut).predict(['aaa bbb'], { k: 3 })
       } catch (error) {
         expect(error).toMatchObject({ code: 'input', place: { file: expect.stringContaining('model.bin') } })
       }
@@ -129,7 +129,9 @@ describe('a fastText model', () => {
 })
 
 describe.skipIf(!python)('beside the fasttext wheel (SMOLFORGE_TEST_PYTHON)', () => {
-  it('tells the same labels with the same probabilities, quantised models too', { timeout: 60_000 }, () => {
+  it('tells the same labels with the same probabilities, quantised models too', {
+    timeout: 60_000,
+  }, async () => {
     const script = join(import.meta.dirname, 'fastTextOracle.py')
     execFileSync(python as string, [script, folder], { stdio: ['ignore', 'ignore', 'inherit'] })
     const cases = JSON.parse(readFileSync(join(folder, 'oracle.json'), 'utf8')) as {
@@ -139,7 +141,7 @@ describe.skipIf(!python)('beside the fasttext wheel (SMOLFORGE_TEST_PYTHON)', ()
     expect(Object.keys(cases.models).length).toBe(8)
     for (const [name, expected] of Object.entries(cases.models)) {
       const model = FastTextModel.load(join(folder, name))
-      const found = model.predict(cases.texts, { k: 4 })
+      const found = await model.predict(cases.texts, { k: 4 })
       cases.texts.forEach((text, i) => {
         const wanted = new Map(expected[i])
         expect(found[i].length, `${name}: ${text}`).toBe(wanted.size)

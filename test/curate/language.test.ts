@@ -20,8 +20,8 @@ describe('languageRule', () => {
     expect(funnel().dropped['language.keep'].documents).toBe(3)
   })
 
-  it('tells languages apart', () => {
-    const found = whatlangDetector(Object.values(TEXTS))
+  it('tells languages apart', async () => {
+    const found = await whatlangDetector(Object.values(TEXTS))
     expect(found.map(({ language }) => language)).toEqual(Object.keys(TEXTS))
   })
 
@@ -33,8 +33,8 @@ describe('languageRule', () => {
     expect(verdicts[4]).toMatchObject({ rule: 'language.minScore', value: 0.4, threshold: 0.5 })
   })
 
-  it('finds no language in a text without letters', () => {
-    expect(whatlangDetector(['', '123 !?'])).toEqual([
+  it('finds no language in a text without letters', async () => {
+    expect(await whatlangDetector(['', '123 !?'])).toEqual([
       { language: '', score: 0 },
       { language: '', score: 0 },
     ])

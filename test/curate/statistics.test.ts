@@ -78,7 +78,7 @@ describe('the statistics of a text', () => {
     })
   })
 
-  it('are finite for any text', () => {
+  it('are finite for any text', async () => {
     const random = new Random(3)
     const texts = [
       '',
@@ -100,7 +100,7 @@ describe('the statistics of a text', () => {
     }
     for (const { row } of textStatistics(texts)) expect([...row].every(Number.isFinite)).toBe(true)
     expect(c4Texts(texts, 2)).toHaveLength(texts.length)
-    kernels().detectLanguages(texts, 50)
+    await kernels().detectLanguages(texts, 50)
     ;new (kernels().NgramIndex)(texts, 3, 1).scan(texts)
     kernels().scoreLinear(texts, new Float32Array(16), 0, 100, [])
   })
@@ -119,7 +119,7 @@ describe('the statistics of a text', () => {
     expect(whole.map((statistics) => statistics.get('words'))).toEqual([1, 1, 1, 1, 1])
   })
 
-  it('come in linear time from one endless line or one mark repeated', () => {
+  it('come in linear time from one endless line or one mark repeated', async () => {
     const [line] = textStatistics([`${'ab-c(d)e.f,'.repeat(200_000)} ${'A1b2'.repeat(300_000)}`])
     expect(line.get('lines')).toBe(1)
     expect(line.get('longestEncodedRun')).toBe(1_200_000)
@@ -150,6 +150,6 @@ describe('the statistics of a text', () => {
     }
     const texts = marks.map((mark) => mark.repeat(400_000))
     c4Texts(texts, -1)
-    kernels().detectLanguages(texts, 2000)
+    await kernels().detectLanguages(texts, 2000)
   })
 })

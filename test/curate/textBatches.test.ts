@@ -1,10 +1,10 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import type { Damage } from '../../src/corpus/index.ts'
-import { readTextBatches } from '../../src/curate/textBatches.ts'
+import { convertCorpus, type Damage } from '../../src/corpus/index.ts'
+import { inputBytes, readTextBatches } from '../../src/curate/readTextBatches.ts'
 import { Random } from '../../src/random/random.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'smolforge-texts-'))
@@ -83,5 +83,58 @@ describe('batches of texts from JSON lines', () => {
       code: 'input',
       place: { file: join(folder, 'absent.jsonl') },
     })
+  })
+})
+
+describe('batches of texts from a folder', () => {
+  it('come from JSON lines and Parquet alike, with their ids, addresses and damages, in the order of the names', async () => {
+    const home = mkdtempSync(join(folder, 'mixed-'))
+    const documents = [
+      {
+        id: 'p1',
+        text: 'from Parquet',
+        url: 'https://a.example/x',
+        source: 's',
+        licence: 'MIT',
+        domain: 'web',
+      },
+      { id: 'p2', text: 'without an address', source: 's', licence: 'MIT', domain: 'web' },
+    ]
+    writeFileSync(join(home, 'b.jsonl.gz'), gzipSync('{"id":7,"text":"packed"}\nno line\n'))
+    writeFileSync(join(home, 'c.jsonl'), '{"id":"last","text":"plain"}\n')
+    writeFileSync(join(home, 'notes.txt'), 'not read')
+    const lines = join(home, '.parquet.jsonl')
+    writeFileSync(lines, documents.map((document) => JSON.stringify(document)).join('\n'))
+    await convertCorpus(
+      { name: 'in', domain: 'web', licence: 'unknown', path: lines },
+      { output: join(home, 'a.parquet'), cacheDir: home, baseDir: '/' },
+    )
+    const found: unknown[] = []
+    const damages: Damage[] = []
+    for await (const batch of readTextBatches(home, { onDamage: (damage) => damages.push(damage) })) {
+      const urls = batch.urls()
+      batch.idsJson().forEach((id, i) => {
+        found.push([JSON.parse(id), batch.text(i), urls[i]])
+      })
+    }
+    expect(found).toEqual([
+      ['p1', 'from Parquet', 'https://a.example/x'],
+      ['p2', 'without an address', null],
+      [7, 'packed', null],
+      ['last', 'plain', null],
+    ])
+    expect(damages).toMatchObject([{ file: join(home, 'b.jsonl.gz'), byteOffset: 25, bytesLost: 7 }])
+    expect(await inputBytes(home)).toBe(
+      ['a.parquet', 'b.jsonl.gz', 'c.jsonl'].reduce((sum, name) => sum + statSync(join(home, name)).size, 0),
+    )
+  })
+
+  it('are refused with one clear error where there is nothing to read', async () => {
+    const empty = mkdtempSync(join(folder, 'empty-'))
+    const reading = async () => {
+      for await (const _ of readTextBatches(empty));
+    }
+    await expect(reading()).rejects.toMatchObject({ code: 'input', place: { file: empty } })
+    await expect(inputBytes(join(folder, 'missing.jsonl'))).rejects.toMatchObject({ code: 'input' })
   })
 })

@@ -6,6 +6,7 @@ export const END_OF_TEXT = 256
 /** Bytes as tokens, with three special ones behind them. */
 const tokenizer: EvaluatedModel['tokenizer'] = {
   endOfTextId: END_OF_TEXT,
+  beginIds: [],
   specialTokens: new Map(SPECIAL.map((text, i) => [text, 256 + i])),
   encode: (text) =>
     Uint32Array.from(

@@ -95,6 +95,12 @@ dpo: {}
     expect(problemsOf(text)).toMatch(expected)
   })
 
+  test('of a name that is no packing are told', () => {
+    expect(problemsOf(good, ['training.packing=bestfit'])).toContain(
+      'training.packing: "bestfit" is not one of concatenate, best-fit (did you mean best-fit?)',
+    )
+  })
+
   test('in the name of the file get the nearest name in its folder', async () => {
     await expect(loadRecipe(join(root, 'recipes/quickstrat.yaml'))).rejects.toMatchObject({
       code: 'input',
@@ -180,6 +186,14 @@ describe('a change of the recipe', () => {
     const changed = await changedSteps('stages.2.mixture={prose: 1}')
     expect(changed).not.toContain('pretrain-2')
     expect(changed).toEqual(expect.arrayContaining(['refine-2', 'ablate', 'pretrain-3', 'sft', 'dpo']))
+  })
+
+  test('of the packing trains again, on the shards that are there; its default said aloud is no change', async () => {
+    const changed = await changedSteps('training.packing=best-fit')
+    expect(changed[0]).toBe('pretrain-1')
+    expect(changed).toEqual(expect.arrayContaining(['pretrain-2', 'ablate', 'pretrain-3', 'sft']))
+    expect(changed).not.toContain('baselines')
+    expect(await changedSteps('training.packing=concatenate')).toEqual([])
   })
 
   test('of a threshold changes curation from there on', async () => {

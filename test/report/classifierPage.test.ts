@@ -1,14 +1,10 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { evaluateClassifier, ScoreSurveyor } from '../../src/curate/index.ts'
 import { Random } from '../../src/random/random.ts'
 import { type ClassifierReport, writeClassifierReport } from '../../src/report/index.ts'
-import { browserRuns, openBrowser, watchPage } from '../browser.ts'
+import { browserRuns } from '../browser.ts'
+import { pageInBrowser, type View } from './pageInBrowser.ts'
 
 const HOSTILE = '</script><script>window.broken = 1</script><b>bold</b>'
 
@@ -46,76 +42,21 @@ function fixtureReport(): ClassifierReport {
   }
 }
 
-const INSPECT = `(() => {
-  const paths = [...document.querySelectorAll('.chart svg path')].map((path) => path.getAttribute('d') ?? '')
-  return {
-    headings: [...document.querySelectorAll('main h2')].map((heading) => heading.textContent),
-    charts: document.querySelectorAll('.chart').length,
-    drawn: [...document.querySelectorAll('.chart')].filter((chart) => chart.querySelector('svg')).length,
-    named: [...document.querySelectorAll('[role=img]')].every((one) => one.getAttribute('aria-label')),
-    bars: document.querySelectorAll('.chart svg rect').length,
-    broken: paths.filter((d) => /NaN|Infinity|undefined/.test(d)).length,
-    text: document.body.innerText,
-    overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    hijacked: 'broken' in window,
-  }
-})()`
-
-interface Inspection {
-  headings: string[]
-  charts: number
-  drawn: number
-  named: boolean
-  bars: number
-  broken: number
-  text: string
-  overflow: number
-  hijacked: boolean
-}
-
 describe.runIf(browserRuns)('the page of a classifier in a real browser', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'smolforge-classifier-'))
-  const shots = process.env.SMOLFORGE_SCREENSHOTS ?? folder
-  let browser: Browser
+  const { folder, look } = pageInBrowser('classifier')
 
-  beforeAll(async () => {
-    execFileSync(process.execPath, ['scripts/build.mjs', 'web'], { stdio: 'ignore' })
-    browser = await openBrowser()
-  })
-  afterAll(async () => {
-    await browser?.close()
-    rmSync(folder, { recursive: true, force: true })
-  })
-
-  async function look(report: ClassifierReport, width: number, colorScheme: 'light' | 'dark', name: string) {
-    const path = join(folder, `${name}.html`)
+  async function lookAt(report: ClassifierReport, view: View) {
+    const path = join(folder, `${view.name}.html`)
     await writeClassifierReport(path, report)
-    const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme })
-    const page = await context.newPage()
-    const seen = watchPage(page)
-    const url = pathToFileURL(path).href
-    await page.goto(url)
-    await page.waitForFunction('[...document.querySelectorAll(".chart")].every((c) => c.firstChild)')
-    await page.screenshot({ path: join(shots, `${name}-${width}-${colorScheme}.png`), fullPage: true })
-    const inspection = await page.evaluate<Inspection>(INSPECT)
-    await context.close()
-    expect(seen.problems).toEqual([])
-    expect(seen.requests).toEqual([url])
-    expect(inspection.overflow).toBe(0)
-    expect(inspection.drawn).toBe(inspection.charts)
-    expect(inspection.named).toBe(true)
-    expect(inspection.broken).toBe(0)
-    expect(inspection.hijacked).toBe(false)
-    expect(inspection.text).not.toMatch(/NaN|undefined|\[object/)
-    return inspection
+    return await look(path, view)
   }
 
   it('draws what each threshold keeps and loses, wide and narrow, light and dark, whatever the texts say', async () => {
-    for (const [width, scheme] of [
+    for (const [width, colorScheme] of [
       [1400, 'light'],
       [390, 'dark'],
     ] as const) {
-      const seen = await look(fixtureReport(), width, scheme, 'classifier')
+      const seen = await lookAt(fixtureReport(), { width, colorScheme, name: 'classifier' })
       expect(seen.headings).toEqual([
         'Scores of the corpus',
         'What a threshold keeps and loses',
@@ -131,11 +72,12 @@ describe.runIf(browserRuns)('the page of a classifier in a real browser', () => 
 
   it('draws a classifier that has scored no corpus, and one without held-out examples', async () => {
     const { survey: _, ...without } = fixtureReport()
-    const seen = await look(without, 1000, 'light', 'without-corpus')
+    const view = { width: 1000, colorScheme: 'light' } as const
+    const seen = await lookAt(without, { ...view, name: 'without-corpus' })
     expect(seen.charts).toBe(2)
     expect(seen.text).toContain('classifier score --report')
     const evaluation = evaluateClassifier([], new Float64Array(0), { trainingExamples: 9, threshold: 2.5 })
-    const empty = await look({ ...without, evaluation }, 1000, 'light', 'without-examples')
+    const empty = await lookAt({ ...without, evaluation }, { ...view, name: 'without-examples' })
     expect(empty.text).toContain('No examples were held out.')
   })
 })

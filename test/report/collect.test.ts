@@ -54,6 +54,23 @@ describe('report.json', () => {
     expect(heldOut.every((point) => point.tokens <= 6_000_000)).toBe(true)
   })
 
+  it('says how documents filled the batches, and nothing of it for a run that did not count that', async () => {
+    writeFixtureRun(folder)
+    const sentence =
+      'Documents were packed by best fit: 2.0\u00a0% of the places in its batches were padding, ' +
+      '12.5\u00a0% held tokens cut off from their document’s beginning.'
+    const report = await collectReport(folder)
+    expect(report.summary).toContain(sentence)
+    expect(report.stages.map(({ rows }) => rows?.padding)).toEqual([48_000, 40_000, 32_000])
+    for (const stage of [1, 2, 3]) {
+      const path = join(folder, `steps/pretrain-${stage}/mixture.json`)
+      const { rows: _, ...before } = JSON.parse(readFileSync(path, 'utf8'))
+      writeFileSync(path, JSON.stringify(before))
+    }
+    const older = await collectReport(folder)
+    expect(older.summary.join(' ')).not.toContain('packed')
+  })
+
   it('does not claim that a model at chance has learned', async () => {
     writeFixtureRun(folder)
     const score = {

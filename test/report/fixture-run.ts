@@ -240,6 +240,12 @@ function writePretraining(write: Write, lines: Lines, step: Step): void {
       tokensEnd: end,
       reason: stage === 1 ? 'From the recipe: mostly prose to begin with.' : `refine-${stage - 1}`,
       by: stage === 1 ? 'recipe' : stage === 2 ? 'rule' : 'person',
+      rows: {
+        packing: 'best-fit',
+        places: end - start,
+        padding: (end - start) / 50,
+        continued: (end - start) / 8,
+      },
     })
     step(`pretrain-${stage}`, 110)
   }

@@ -1,22 +1,14 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type RunningServer, startServer } from '../../src/serve/index.ts'
-import { browserRuns, openBrowser, watchPage } from '../browser.ts'
+import { browserForTests, browserRuns, watchPage } from '../browser.ts'
 import { ParrotModel } from './models.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'smolforge-chat-'))
-const shots = process.env.SMOLFORGE_SCREENSHOTS ?? folder
-let browser: Browser
+const { shots, browser } = browserForTests('chat')
 let server: RunningServer
 
 beforeAll(async () => {
   if (!browserRuns) return
-  execFileSync(process.execPath, ['scripts/build.mjs', 'web'], { stdio: 'ignore' })
-  browser = await openBrowser()
   server = await startServer({
     model: new ParrotModel('A lantern is a <b>light</b>. ', 1),
     name: 'tiny',
@@ -25,9 +17,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  await browser?.close()
   await server?.close()
-  rmSync(folder, { recursive: true, force: true })
 })
 
 it.runIf(browserRuns).each([
@@ -36,7 +26,7 @@ it.runIf(browserRuns).each([
 ] as const)(
   'a person chats in a browser %i wide (%s): asks, reads, stops, begins anew',
   async (width, colorScheme) => {
-    const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme })
+    const context = await browser().newContext({ viewport: { width, height: 800 }, colorScheme })
     const page = await context.newPage()
     const { problems, requests } = watchPage(page)
     await page.goto(server.url)

@@ -1,6 +1,7 @@
 import type { RunReport } from '../../src/report/data.ts'
 import { Colours } from './colours.ts'
 import { day } from './format.ts'
+import { Frame } from './frame.tsx'
 import { Ablation } from './sections/ablation.tsx'
 import { BitsPerByte } from './sections/bits-per-byte.tsx'
 import { Curves } from './sections/curves.tsx'
@@ -36,45 +37,31 @@ const CONTENTS = [
 export function Page({ report }: { report: RunReport }) {
   const colours = new Colours(report)
   return (
-    <div class="layout">
-      <nav class="contents" aria-label="Contents">
-        <p class="brand">smolforge</p>
-        <ol>
-          {CONTENTS.map(([id, title]) => (
-            <li key={id}>
-              <a href={`#${id}`}>{title}</a>
-            </li>
-          ))}
-        </ol>
-      </nav>
-      <main>
-        <header class="run">
-          <h1>{report.name}</h1>
-          <p class="when">
-            {report.finished ? 'A language model from data' : 'An unfinished run'}
-            {report.startedAt && `, started ${day(report.startedAt)}`}
-          </p>
-          <div class="summary">
-            {report.summary.map((sentence) => (
-              <p key={sentence}>{sentence}</p>
-            ))}
-          </div>
-          <Figures report={report} />
-        </header>
-        <Sources report={report} />
-        <Funnel report={report} />
-        <Mixture report={report} colours={colours} />
-        <Curves report={report} colours={colours} />
-        <BitsPerByte report={report} />
-        <Evaluation report={report} />
-        <Samples report={report} />
-        <Ablation report={report} />
-        <PostTraining report={report} />
-        <Time report={report} />
-        <Machine report={report} />
-        <Warnings report={report} />
-        <Reproduce report={report} />
-      </main>
-    </div>
+    <Frame
+      contents={CONTENTS}
+      title={report.name}
+      when={
+        <>
+          {report.finished ? 'A language model from data' : 'An unfinished run'}
+          {report.startedAt && `, started ${day(report.startedAt)}`}
+        </>
+      }
+      summary={report.summary}
+      figures={<Figures report={report} />}
+    >
+      <Sources report={report} />
+      <Funnel report={report} />
+      <Mixture report={report} colours={colours} />
+      <Curves report={report} colours={colours} />
+      <BitsPerByte report={report} />
+      <Evaluation report={report} />
+      <Samples report={report} />
+      <Ablation report={report} />
+      <PostTraining report={report} />
+      <Time report={report} />
+      <Machine report={report} />
+      <Warnings report={report} />
+      <Reproduce report={report} />
+    </Frame>
   )
 }

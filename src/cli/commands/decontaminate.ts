@@ -1,6 +1,7 @@
-import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { decontaminateFile } from '../../curate/index.ts'
+import { decontaminateFile, inputBytes } from '../../curate/index.ts'
+import { DamageCount } from '../damageCount.ts'
+import { refuseSameFile } from '../differentFiles.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
 import { collect, positiveInteger } from '../runRecipeFile.ts'
@@ -12,6 +13,7 @@ interface DecontaminateCommandOptions {
   input: string
   against: string[]
   output: string
+  texts?: string
   fields?: string
   ngram: number
   minWords: number
@@ -25,7 +27,10 @@ interface DecontaminateCommandOptions {
 export function addDecontaminate(program: Command): void {
   program
     .command('decontaminate')
-    .requiredOption('--input <file>', 'JSON lines {"id","text"}; plain, gzip or zstd')
+    .requiredOption(
+      '--input <file>',
+      'JSON lines {"id","text"} (plain, gzip, zstd), Parquet, or a folder of them',
+    )
     .requiredOption(
       '--against <file>',
       'JSON lines of a benchmark, of any form (may be repeated)',
@@ -33,6 +38,7 @@ export function addDecontaminate(program: Command): void {
       [],
     )
     .requiredOption('--output <file>', 'JSON lines {"id","keep","rule","value","item"} in the same order')
+    .option('--texts <file>', 'also write the documents that stay {"id","text"}')
     .option('--fields <names>', 'fields of an item to look for, with commas (default all its texts)')
     .option('--ngram <n>', 'words in a row that a document may not share with an item', positiveInteger, 13)
     .option(
@@ -61,25 +67,23 @@ export function addDecontaminate(program: Command): void {
 Examples:
   smolforge decontaminate --input docs.jsonl --against gsm8k.jsonl.gz --output verdicts.jsonl
   smolforge decontaminate --input docs.jsonl.zst --against math.jsonl --against mmlu.jsonl --min-lcs 0.6 \\
-    --report contamination.json --output verdicts.jsonl
+    --report contamination.json --output verdicts.jsonl --texts clean.jsonl
 ${exitCodesHelp}`,
     )
     .action(async (options: DecontaminateCommandOptions) => {
       const { json: _, minLcs, fields, ...rest } = options
+      refuseSameFile({ '--output': options.output, '--texts': options.texts, '--report': options.report })
       const output = new Output(options)
       const start = performance.now()
       const signal = stopBySignal((line) => process.stderr.write(`${line}\n`))
-      let damaged = 0
+      const damages = new DamageCount()
       try {
         const report = await decontaminateFile({
           ...rest,
           fields: fields?.split(',').map((field) => field.trim()),
           minSubsequence: minLcs,
           stop: signal.stop,
-          onDamage: ({ reason, byteOffset }) => {
-            damaged++
-            if (damaged <= SHOWN_DAMAGES) process.stderr.write(`damaged: byte ${byteOffset}, ${reason}\n`)
-          },
+          onDamage: damages.add,
         })
         const { documents, dropped, items, tooShort } = report
         output.say(
@@ -93,19 +97,17 @@ ${exitCodesHelp}`,
           dropped,
           contaminatedItems,
           tooShort: tooShort.length,
-          damaged,
+          damaged: damages.count,
         })
         writeStatisticsLine({
           documents,
-          bytes: (await stat(options.input)).size,
+          bytes: await inputBytes(options.input),
           seconds: (performance.now() - start) / 1000,
           dropped: { decontamination: dropped },
-          damaged,
+          damaged: damages.count,
         })
       } finally {
         signal.release()
       }
     })
 }
-
-const SHOWN_DAMAGES = 20

@@ -1,8 +1,8 @@
-import { stat } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
-import type { Damage } from '../../corpus/index.ts'
-import { dedupFile, dedupUnits } from '../../curate/index.ts'
+import { dedupFile, dedupUnits, inputBytes } from '../../curate/index.ts'
 import { SmolforgeError } from '../../errors.ts'
+import { DamageCount } from '../damageCount.ts'
+import { refuseSameFile } from '../differentFiles.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
 import { number, positiveInteger } from '../runRecipeFile.ts'
@@ -12,6 +12,7 @@ import { writeStatisticsLine } from '../statisticsLine.ts'
 interface DedupCommandOptions {
   input: string
   output: string
+  texts?: string
   units?: 'lines' | 'paragraphs'
   occurrences: number
   minWords: number
@@ -31,8 +32,12 @@ interface DedupCommandOptions {
 export function addDedup(program: Command): void {
   program
     .command('dedup')
-    .requiredOption('--input <file>', 'JSON lines {"id","text"}; plain, gzip or zstd')
+    .requiredOption(
+      '--input <file>',
+      'JSON lines {"id","text"} (plain, gzip, zstd), Parquet, or a folder of them',
+    )
     .requiredOption('--output <file>', 'JSON lines {"id","keep","cluster"} in the same order')
+    .option('--texts <file>', 'also write the documents that stay {"id","text"}; reads the input once more')
     .option('--exact', 'only documents with the same words')
     .option(
       '--bands <n>',
@@ -45,7 +50,7 @@ export function addDedup(program: Command): void {
     .option('--seed <n>', 'of the hashes', positiveInteger, 1)
     .option(
       '--verify <jaccard>',
-      'and only if their shingles are so similar, 0 to 1; reads the input twice',
+      'and only if their shingles are so similar, 0 to 1; reads the input once more',
       share,
     )
     .option('--index <dir>', 'documents of earlier runs, which win; those of this run are added')
@@ -71,7 +76,7 @@ export function addDedup(program: Command): void {
       `
 Examples:
   smolforge dedup --input docs.jsonl --output verdicts.jsonl --bands 14 --rows 8 --ngram 5
-  smolforge dedup --input docs.jsonl.zst --output verdicts.jsonl --verify 0.8
+  smolforge dedup --input docs.jsonl.zst --output verdicts.jsonl --verify 0.8 --texts kept.jsonl
   smolforge dedup --input docs.jsonl --output clean.jsonl --units paragraphs --occurrences 3
   smolforge dedup --input january.jsonl --output january.verdicts.jsonl --index seen/
   smolforge dedup --input february.jsonl --output february.verdicts.jsonl --index seen/
@@ -79,26 +84,27 @@ ${exitCodesHelp}`,
     )
     .action(async (options: DedupCommandOptions) => {
       const { memory, json: _, units, occurrences, minWords, ...rest } = options
+      if (units && options.texts !== undefined) {
+        throw new SmolforgeError('usage', '--texts does not go with --units, whose output has the texts')
+      }
+      refuseSameFile({ '--output': options.output, '--texts': options.texts })
       const output = new Output(options)
       const start = performance.now()
       const signal = stopBySignal((line) => process.stderr.write(`${line}\n`))
-      let damaged = 0
+      const damages = new DamageCount()
       try {
         const shared = {
           memoryBytes: memory * 2 ** 20,
           stop: signal.stop,
-          onDamage: ({ reason, byteOffset }: Damage) => {
-            damaged++
-            if (damaged <= SHOWN_DAMAGES) process.stderr.write(`damaged: byte ${byteOffset}, ${reason}\n`)
-          },
+          onDamage: damages.add,
         }
         const conclude = async (documents: number, dropped: Record<string, number>) =>
           writeStatisticsLine({
             documents,
-            bytes: (await stat(options.input)).size,
+            bytes: await inputBytes(options.input),
             seconds: (performance.now() - start) / 1000,
             dropped,
-            damaged,
+            damaged: damages.count,
           })
         if (units) {
           const { input, output: to, threads } = rest
@@ -115,7 +121,7 @@ ${exitCodesHelp}`,
             `${to}: ${formatCount(counts.removed)} of ${formatCount(counts.units)} ${units} removed, ` +
               `${formatCount(counts.removedBytes)} bytes; ${formatCount(counts.emptied)} documents are empty now`,
           )
-          output.emit({ output: to, ...counts, damaged })
+          output.emit({ output: to, ...counts, damaged: damages.count })
           await conclude(counts.documents, { emptied: counts.emptied })
           return
         }
@@ -133,7 +139,7 @@ ${exitCodesHelp}`,
           clusters,
           wordless,
           scratchBytes: spilled,
-          damaged,
+          damaged: damages.count,
         })
         await conclude(documents, { [rule]: documents - kept })
       } finally {
@@ -141,8 +147,6 @@ ${exitCodesHelp}`,
       }
     })
 }
-
-const SHOWN_DAMAGES = 20
 
 /** A number from 0 to 1. */
 export function share(text: string): number {

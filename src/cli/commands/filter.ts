@@ -1,14 +1,16 @@
-import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import {
   chooseRules,
   filterFile,
+  inputBytes,
   optionNames,
   recutFile,
   ruleCatalogue,
   snakeCase,
 } from '../../curate/index.ts'
-import { fileError, SmolforgeError } from '../../errors.ts'
+import { SmolforgeError } from '../../errors.ts'
+import { DamageCount } from '../damageCount.ts'
+import { refuseSameFile } from '../differentFiles.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
 import { collect, positiveInteger } from '../runRecipeFile.ts'
@@ -37,7 +39,10 @@ export function addFilter(program: Command): void {
       '--rules <names>',
       `by commas, in this order: ${ruleCatalogue.map(({ command }) => command).join(', ')}`,
     )
-    .option('--input <file>', 'JSON lines {"id","text","url"?}, plain, .gz or .zst; or Parquet')
+    .option(
+      '--input <file>',
+      'JSON lines {"id","text","url"?}, plain, .gz or .zst; Parquet; or a folder of them',
+    )
     .requiredOption(
       '--output <file>',
       'JSON lines {"id","keep","rule","value"}: the first rule that drops, and at what',
@@ -74,11 +79,16 @@ export function addFilter(program: Command): void {
       if (read === undefined || (recut !== undefined && input !== undefined)) {
         throw new SmolforgeError('usage', 'Give --input FILE, or --recut FILE of an earlier --values')
       }
-      const bytes = (await stat(read).catch((error) => Promise.reject(fileError(error, read)))).size
+      if (recut !== undefined && options.texts !== undefined) {
+        throw new SmolforgeError('usage', '--texts does not go with --recut, which reads no texts')
+      }
+      const { texts, values, domains } = options
+      refuseSameFile({ '--output': output, '--texts': texts, '--values': values, '--domains': domains })
+      const bytes = await inputBytes(read)
       const counts =
         recut !== undefined
           ? await recutFile({ values: recut, output, rules })
-          : await filterFile({ ...options, input: read, rules, onDamage: report })
+          : await filterFile({ ...options, input: read, rules, onDamage: new DamageCount().add })
       const { documents, kept, dropped, damaged, replaced } = counts
       out.say(`${formatCount(kept)} of ${formatCount(documents)} documents kept: ${output}`)
       if (replaced > 0) out.say(`${formatCount(replaced)} characters could not be read and became U+FFFD`)
@@ -86,11 +96,6 @@ export function addFilter(program: Command): void {
       const seconds = (performance.now() - started) / 1000
       writeStatisticsLine({ documents, bytes, seconds, dropped, damaged })
     })
-}
-
-function report(damage: { file: string; byteOffset: number; bytesLost: number; reason: string }): void {
-  const { file, byteOffset, bytesLost, reason } = damage
-  process.stderr.write(`${file}, byte ${byteOffset}: ${bytesLost} bytes lost, ${reason}\n`)
 }
 
 function parametersHelp(): string {

@@ -42,7 +42,7 @@ export function addGenerate(program: Command): void {
     .option('--json', 'a summary as one JSON object on standard output')
     .summary('continue prompts or answer conversations')
     .description(
-      'Continues each prompt until the end of the text, or answers each conversation through the chat template.',
+      'Continues each prompt (after the begin token that Llama 3 puts there) until the end of the text, or answers each conversation through the chat template.',
     )
     .addHelpText(
       'after',
@@ -59,7 +59,7 @@ export function addGenerate(program: Command): void {
           const promptIds =
             'messages' in line
               ? model.chatPrompt(line.messages as Messages)
-              : tokenizer.encode(line.prompt as string)
+              : tokenizer.encode(line.prompt as string, { addSpecialTokens: true })
           const { tokens, text } = model.complete(promptIds, sampling)
           const newIds = tokens.map(({ id }) => id)
           return { ...line, prompt_ids: [...promptIds], new_ids: newIds, text, ...logProbFields(tokens) }

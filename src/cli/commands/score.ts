@@ -27,7 +27,7 @@ export function addScore(program: Command): void {
     .option('--json', 'a summary as one JSON object on standard output')
     .summary('log-probabilities of texts, token by token')
     .description(
-      'Adds to each text its token ids, the natural-log probability of each token after the first, and the 20 likeliest ' +
+      'Adds to each text its token ids, with what the tokenizer puts around a text (Llama 3 a begin token), the natural-log probability of each token after the first, and the 20 likeliest ' +
         'tokens after the last. Computed in f32 unless --dtype says otherwise. A text longer than the context is scored all the same.',
     )
     .addHelpText(
@@ -37,7 +37,7 @@ export function addScore(program: Command): void {
     .action(async (options: ScoreOptions) => {
       const { tokenizer, llama } = await loadModel(options.model, options)
       const lines = await answerLines(options, textLine, (line) => {
-        const ids = tokenizer.encode(line.text)
+        const ids = tokenizer.encode(line.text, { addSpecialTokens: true })
         const model = new LanguageModel(withPositions(llama, ids.length), tokenizer)
         const [logProbs] = ids.length > 1 ? model.tokenLogProbs([ids]) : [new Float32Array()]
         const top =

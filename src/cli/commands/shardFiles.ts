@@ -1,7 +1,6 @@
-import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { readTextBatches } from '../../curate/index.ts'
-import { fileError, SmolforgeError } from '../../errors.ts'
+import { inputBytes, readTextBatches } from '../../curate/index.ts'
+import { SmolforgeError } from '../../errors.ts'
 import {
   type PackedDocuments,
   type PackingFigures,
@@ -10,6 +9,7 @@ import {
   writeShards,
 } from '../../shards/index.ts'
 import { Tokenizer } from '../../tokenizer/index.ts'
+import { DamageCount } from '../damageCount.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
 import { positiveInteger } from '../runRecipeFile.ts'
@@ -36,7 +36,10 @@ function addWrite(shards: Command): void {
   shards
     .command('write')
     .requiredOption('--tokenizer <path>', 'a folder with tokenizer.json, the file, or a .gguf file')
-    .requiredOption('--input <file>', 'JSON lines {"id", "text"}, plain, gzip or zstd')
+    .requiredOption(
+      '--input <file>',
+      'JSON lines {"id", "text"} (plain, gzip, zstd), Parquet, or a folder of them',
+    )
     .requiredOption('--output <dir>', 'a new folder for the shards')
     .option('--domain <name>', 'the domain that the documents are of', 'text')
     .option('--shard-tokens <n>', 'a shard is closed at so many tokens (default 67108864)', positiveInteger)
@@ -49,24 +52,17 @@ function addWrite(shards: Command): void {
     )
     .addHelpText(
       'after',
-      `\nExample:\n  smolforge shards write --tokenizer my-tokenizer --input docs.jsonl.zst --output shards/prose --domain prose\n${exitCodesHelp}`,
+      `\nExamples:\n  smolforge shards write --tokenizer my-tokenizer --input docs.jsonl.zst --output shards/prose --domain prose\n  smolforge shards write --tokenizer my-tokenizer --input runs/fineweb-edu/dataset --output shards/edu --domain edu\n${exitCodesHelp}`,
     )
     .action(async (options: WriteOptions) => {
       const start = performance.now()
-      const { size } = await stat(options.input).catch((error) => {
-        throw fileError(error, options.input)
-      })
+      const bytes = await inputBytes(options.input)
       const { threads, domain, shardTokens } = options
       const tokenizer = await Tokenizer.load(options.tokenizer)
       const { vocabSize, endOfTextId } = tokenizer
-      let damaged = 0
+      const damages = new DamageCount()
       async function* packed(): AsyncGenerator<PackedDocuments> {
-        const batches = readTextBatches(options.input, {
-          threads,
-          onDamage: ({ byteOffset, reason }) => {
-            if (damaged++ < SHOWN_DAMAGES) process.stderr.write(`damaged: byte ${byteOffset}, ${reason}\n`)
-          },
-        })
+        const batches = readTextBatches(options.input, { threads, onDamage: damages.add })
         for await (const batch of batches) {
           const ids = batch.idsJson().map((id) => String(JSON.parse(id)))
           yield { ids, ...(await tokenizer.packTexts(batch, vocabSize <= 65536 ? 2 : 4, threads)) }
@@ -87,16 +83,14 @@ function addWrite(shards: Command): void {
         output.say(
           `${options.output}: ${formatCount(tokens)} tokens of ${formatCount(documents)} documents, ${dtype}`,
         )
-        output.emit({ output: options.output, domain, documents, tokens, dtype, damaged })
+        output.emit({ output: options.output, domain, documents, tokens, dtype, damaged: damages.count })
         const seconds = (performance.now() - start) / 1000
-        writeStatisticsLine({ documents, bytes: size, seconds, dropped: {}, damaged })
+        writeStatisticsLine({ documents, bytes, seconds, dropped: {}, damaged: damages.count })
       } finally {
         signal.release()
       }
     })
 }
-
-const SHOWN_DAMAGES = 20
 
 interface InspectOptions {
   token?: number

@@ -83,9 +83,9 @@ const BATCH_CHARACTERS = 8 << 20
 async function* labelled(file: string, threads?: number): AsyncGenerator<Labelled[]> {
   let batch: z.infer<typeof line>[] = []
   let characters = 0
-  const finish = (): Labelled[] => {
+  const finish = async (): Promise<Labelled[]> => {
     const unknown = batch.filter(({ language, lang }) => language === undefined && lang === undefined)
-    const guesses = whatlangDetector(
+    const guesses = await whatlangDetector(
       unknown.map(({ text }) => text),
       threads,
     )
@@ -106,11 +106,11 @@ async function* labelled(file: string, threads?: number): AsyncGenerator<Labelle
     batch.push(parsed.data)
     characters += parsed.data.text.length
     if (characters < BATCH_CHARACTERS) continue
-    yield finish()
+    yield await finish()
     batch = []
     characters = 0
   }
-  if (batch.length > 0) yield finish()
+  if (batch.length > 0) yield await finish()
 }
 
 function* lines(report: Fertility, against: Fertility | undefined): Generator<string> {

@@ -1,14 +1,14 @@
-import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import { readTextBatches } from '../../curate/index.ts'
-import { fileError, SmolforgeError } from '../../errors.ts'
+import { inputBytes, readTextBatches } from '../../curate/index.ts'
+import { SmolforgeError } from '../../errors.ts'
 import {
   type PreTokenizerName,
   preTokenizers,
   smolSpecialTokens,
   trainTokenizer,
 } from '../../tokenizer/index.ts'
+import { DamageCount } from '../damageCount.ts'
 import { exitCodesHelp } from '../exitCodes.ts'
 import { formatCount, Output } from '../output.ts'
 import {
@@ -36,11 +36,11 @@ export function addTokenizerTrain(tokenizer: Command): void {
   withRecipeOptions(tokenizer.command('train'), '[recipe]')
     .summary('train the tokenizer of a recipe, or one on texts')
     .description(
-      'Everything of a recipe up to its tokenizer. With --input instead: byte-level BPE on a file of JSON lines ' +
-        '{"text"}, plain, gzip or zstd; the merges are those of Hugging Face\'s BpeTrainer. The last line on standard ' +
+      'Everything of a recipe up to its tokenizer. With --input instead: byte-level BPE on texts: JSON lines ' +
+        '{"text"} (plain, gzip, zstd), Parquet, or a folder of them. The merges are those of Hugging Face\'s BpeTrainer. The last line on standard ' +
         'error has statistics.',
     )
-    .option('--input <file>', 'JSON lines {"text"} in place of a recipe')
+    .option('--input <file>', 'texts in place of a recipe')
     .option('--output <dir>', 'folder for the tokenizer trained on --input')
     .option('--vocab <n>', 'size of its vocabulary, special tokens and 256 bytes included', positiveInteger)
     .addOption(new Option('--vocab-size <n>', 'the same').argParser(positiveInteger).hideHelp())
@@ -80,17 +80,13 @@ async function trainOnFile(input: string, options: TrainOptions, output: Output)
   const folder = options.output
   if (!folder) throw new SmolforgeError('usage', 'Say with --output where the tokenizer should go')
   const start = performance.now()
-  const file = await stat(input).catch((error) => {
-    throw fileError(error, input)
-  })
+  const bytes = await inputBytes(input)
   const { threads, preTokenizer } = options
-  const counts = { documents: 0, damaged: 0 }
-  const onDamage = ({ reason, byteOffset }: { reason: string; byteOffset: number }) => {
-    if (counts.damaged++ < SHOWN_DAMAGES) process.stderr.write(`damaged: byte ${byteOffset}, ${reason}\n`)
-  }
+  let documents = 0
+  const damages = new DamageCount()
   async function* batches() {
-    for await (const batch of readTextBatches(input, { threads, onDamage })) {
-      counts.documents += batch.length
+    for await (const batch of readTextBatches(input, { threads, onDamage: damages.add })) {
+      documents += batch.length
       yield batch
     }
   }
@@ -105,13 +101,12 @@ async function trainOnFile(input: string, options: TrainOptions, output: Output)
     })
     await trained.save(folder)
     output.say(`${formatCount(trained.vocabSize)} tokens: ${folder}`)
-    output.emit({ output: folder, vocabSize: trained.vocabSize, ...counts })
+    output.emit({ output: folder, vocabSize: trained.vocabSize, documents, damaged: damages.count })
   } finally {
     signal.release()
   }
   const seconds = (performance.now() - start) / 1000
-  writeStatisticsLine({ ...counts, bytes: file.size, seconds, dropped: {} })
+  writeStatisticsLine({ documents, bytes, seconds, dropped: {}, damaged: damages.count })
 }
 
 const DEFAULT_VOCABULARY = 8192
-const SHOWN_DAMAGES = 20

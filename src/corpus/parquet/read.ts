@@ -16,6 +16,13 @@ export type ParquetPart =
   | { rows: Record<string, unknown>[]; firstRow: number }
   | { byteOffset: number; bytesLost: number; reason: string }
 
+/** Said before the parts of a row group: its number, and where its columns lie. */
+export interface GroupBegins {
+  group: number
+  start: number
+  end: number
+}
+
 /** Hyparquet's own decoder takes a byte order mark away, which is a character of the text here. */
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 const parsers = { stringFromBytes: (bytes: Uint8Array | undefined) => bytes && utf8.decode(bytes) }
@@ -33,9 +40,11 @@ const MAX_FOOTER_BYTES = 256 << 20
  * plain or packed by snappy, gzip or zstd. Memory is bounded by a slice of a row group where the file has an offset
  * index, by a row group where it has none. A row group that cannot be read is a damage, and the next one is read.
  *
+ * Decoded in the calling thread, whatever it takes: `readParquet` guards it. `from` is the first row group to decode.
+ *
  * @throws SmolforgeError `damaged` where the footer, without which nothing can be found, is broken; errors of the disk.
  */
-export async function* readParquet(path: string): AsyncGenerator<ParquetPart> {
+export async function* decodeParquet(path: string, from = 0): AsyncGenerator<ParquetPart | GroupBegins> {
   const handle = await open(path, 'r').catch((error) => {
     throw fileError(error, path)
   })
@@ -45,7 +54,10 @@ export async function* readParquet(path: string): AsyncGenerator<ParquetPart> {
     const columns = flatColumns(metadata)
     let firstRow = 0
     for (const [number, group] of metadata.row_groups.entries()) {
-      yield* readGroup({ file, metadata, columns, group, number, firstRow })
+      if (number >= from) {
+        yield { group: number, ...extentOf(group, file.byteLength) }
+        yield* readGroup({ file, metadata, columns, group, number, firstRow })
+      }
       firstRow += Number(group.num_rows)
     }
   } catch (error) {
@@ -105,7 +117,9 @@ async function* readGroup(work: GroupWork): AsyncGenerator<ParquetPart> {
     bytesLost: extent.end - extent.start,
     reason: `row group ${number}: ${reason}`,
   })
-  const chunks = group.columns.filter(({ meta_data }) => columns.includes(meta_data?.path_in_schema[0] ?? ''))
+  const chunks = group.columns.filter(({ meta_data }) =>
+    columns.includes(meta_data?.path_in_schema?.[0] ?? ''),
+  )
   const bytes = chunks.reduce(
     (sum, { meta_data }) => sum + Number(meta_data?.total_uncompressed_size ?? 0),
     0,
@@ -150,8 +164,10 @@ function extentOf(group: RowGroup, size: number): { start: number; end: number }
   for (const { meta_data } of group.columns) {
     if (meta_data === undefined) continue
     const offset = Number(meta_data.dictionary_page_offset || meta_data.data_page_offset)
+    const past = offset + Number(meta_data.total_compressed_size)
+    if (!(offset >= 0 && past >= offset)) continue
     start = Math.min(start, offset)
-    end = Math.max(end, offset + Number(meta_data.total_compressed_size))
+    end = Math.max(end, past)
   }
   start = Math.min(Math.max(0, start), size)
   return { start, end: Math.min(Math.max(start, end), size) }
@@ -159,17 +175,23 @@ function extentOf(group: RowGroup, size: number): { start: number; end: number }
 
 async function asyncBuffer(handle: FileHandle, path: string): Promise<AsyncBuffer> {
   const { size } = await handle.stat()
+  const read = async (start: number, end: number) => {
+    if (!(start >= 0 && end >= start && end <= size)) {
+      throw new SmolforgeError('damaged', `Bytes ${start} to ${end} lie outside the file`, {
+        place: { file: path },
+      })
+    }
+    const bytes = await readWhole(handle, start, end - start, path)
+    const { buffer, byteOffset, byteLength } = bytes
+    return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer
+  }
   return {
     byteLength: size,
-    slice: async (start, end = size) => {
-      if (!(start >= 0 && end >= start && end <= size)) {
-        throw new SmolforgeError('damaged', `Bytes ${start} to ${end} lie outside the file`, {
-          place: { file: path },
-        })
-      }
-      const bytes = await readWhole(handle, start, end - start, path)
-      const { buffer, byteOffset, byteLength } = bytes
-      return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer
+    slice: (start, end = size) => {
+      const bytes = read(start, end)
+      // hyparquet asks for more than it awaits once something is wrong, and a rejection that nobody awaits ends Node.
+      bytes.catch(() => {})
+      return bytes
     },
   }
 }

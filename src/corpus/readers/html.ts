@@ -1,12 +1,20 @@
+import { readAhead } from '../../files/readAhead.ts'
 import { loadAddon } from '../../native/addon.ts'
+import type { SourceFile } from '../files.ts'
 import { type CorpusKernels, type PageText, TOO_LONG } from '../kernels.ts'
-import type { FoundText, QuarantinedPage, Reader, Report } from './reader.ts'
+import type { FoundText, QuarantinedPage, Reader, ReaderOptions, Report } from './reader.ts'
 import { readWholeFiles } from './whole-files.ts'
 
 /** HTML files, one document each. */
-export const readHtml: Reader = async function* (files, report, { extraction }) {
+export const readHtml: Reader = (files, report, options) => readAhead(extractFiles(files, report, options))
+
+async function* extractFiles(
+  files: readonly SourceFile[],
+  report: Report,
+  { extraction }: ReaderOptions,
+): AsyncGenerator<readonly FoundText[]> {
   const kernels = loadAddon<CorpusKernels>()
-  for await (const group of readWholeFiles(files, report)) {
+  for await (const group of readAhead(readWholeFiles(files, report))) {
     const pages = await kernels.extractPages(
       group.map(({ bytes }) => ({ bytes, isHttp: false, contentType: 'text/html' })),
       extraction,

@@ -1,5 +1,5 @@
 import { SmolforgeError } from '../../errors.ts'
-import { readParquet } from '../parquet/read.ts'
+import { readParquet } from '../parquet/guard.ts'
 import type { FoundText, Reader } from './reader.ts'
 import { textOfRow } from './rows.ts'
 

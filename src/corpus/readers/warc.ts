@@ -1,9 +1,10 @@
 import { fileError, SmolforgeError } from '../../errors.ts'
+import { readAhead } from '../../files/readAhead.ts'
 import { loadAddon } from '../../native/addon.ts'
 import type { SourceFile } from '../files.ts'
-import type { CorpusKernels, WarcReader, WarcRecord } from '../kernels.ts'
+import type { CorpusKernels, WarcBatch, WarcReader, WarcRecord } from '../kernels.ts'
 import { pageMeta, reportNoText } from './html.ts'
-import type { FoundText, Reader } from './reader.ts'
+import type { FoundText, Reader, ReaderOptions, Report } from './reader.ts'
 
 const MAX_RECORD_BYTES = 64 << 20
 const BATCH_BYTES = 16 << 20
@@ -12,17 +13,18 @@ const BATCH_BYTES = 16 << 20
  * WARC files, plain, gzip or zstd: every response, resource and conversion record is a document or a damage, and so
  * is every byte range that cannot be read. Other records (requests, metadata) hold no page and are skipped.
  */
-export const readWarc: Reader = async function* (files, report, { extraction }) {
+export const readWarc: Reader = (files, report, options) => readAhead(extractFiles(files, report, options))
+
+async function* extractFiles(
+  files: readonly SourceFile[],
+  report: Report,
+  { extraction }: ReaderOptions,
+): AsyncGenerator<readonly FoundText[]> {
   const kernels = loadAddon<CorpusKernels>()
   for (const file of files) {
-    const reader = openWarc(kernels, file)
     let index = 0
     let accounted = 0
-    for (let done = false; !done; ) {
-      const batch = await reader.next(BATCH_BYTES).catch((error) => {
-        throw fileError(error, file.path)
-      })
-      done = batch.done
+    for await (const batch of readAhead(readRecords(kernels, file))) {
       for (const { offset, length, reason } of batch.damages) {
         report.onDamage({ file: file.path, byteOffset: offset, bytesLost: length, reason })
       }
@@ -71,6 +73,17 @@ export const readWarc: Reader = async function* (files, report, { extraction }) 
         hint: 'The file may have changed while it was read.',
       })
     }
+  }
+}
+
+async function* readRecords(kernels: CorpusKernels, file: SourceFile): AsyncGenerator<WarcBatch> {
+  const reader = openWarc(kernels, file)
+  for (let done = false; !done; ) {
+    const batch = await reader.next(BATCH_BYTES).catch((error) => {
+      throw fileError(error, file.path)
+    })
+    done = batch.done
+    yield batch
   }
 }
 

@@ -1,10 +1,11 @@
 import type { Damage } from '../../corpus/index.ts'
 import { SmolforgeError } from '../../errors.ts'
-import { writeChunksAtomic, writeFileAtomic } from '../../files/atomic.ts'
+import { writeFileAtomic, writeOptionalOutput, writeOutputAtomic } from '../../files/atomic.ts'
 import { systemError } from '../../native/systemError.ts'
 import { neverStop, type StopSignal } from '../../progress/progress.ts'
 import type { BatchHits } from '../kernels.ts'
-import { readTextBatches, type TextBatch } from '../textBatches.ts'
+import { readTextBatches } from '../readTextBatches.ts'
+import type { TextBatch } from '../textBatches.ts'
 import { type BenchmarkItem, readBenchmarkItems } from './benchmarkItems.ts'
 import {
   type ContaminationFileReport,
@@ -22,6 +23,8 @@ export interface DecontaminateFileOptions {
   fields?: readonly string[]
   /** JSON lines `{"id","keep","rule","value","item"?}` in the order of the input. */
   output: string
+  /** Kept documents as JSON lines `{"id","text"}`. */
+  texts?: string
   /** Words in a row that a document may not share with an item. */
   ngram?: number
   /** The least words of an item without a text of `ngram` words. */
@@ -45,7 +48,7 @@ export interface DecontaminateFileOptions {
  */
 export async function decontaminateFile(options: DecontaminateFileOptions): Promise<ContaminationFileReport> {
   const { input, output, against, ngram = 13, minWords = 8, minSubsequence, threads, report } = options
-  const { stop = neverStop, onDamage } = options
+  const { stop = neverStop, onDamage, texts: keptTexts } = options
   if (against.length === 0)
     throw new SmolforgeError('usage', 'Say with --against which benchmark to look for')
   const items: BenchmarkItem[] = []
@@ -54,7 +57,7 @@ export async function decontaminateFile(options: DecontaminateFileOptions): Prom
   const ledger = new ContaminationLedger(items, tooShort)
   let documents = 0
 
-  const linesOf = (batch: TextBatch, hits: BatchHits): string[] => {
+  const linesOf = (batch: TextBatch, hits: BatchHits, keep: Uint8Array): string[] => {
     const lines: string[] = []
     const ids = hits.documents.length > 0 ? batch.idsJson() : []
     let at = 0
@@ -64,6 +67,7 @@ export async function decontaminateFile(options: DecontaminateFileOptions): Prom
       const drop = minSubsequence === undefined || subsequence >= minSubsequence
       const item = owners[indexed]
       if (drop) {
+        keep[document] = 0
         ledger.add(item, texts[indexed], {
           document: JSON.parse(ids[document]) as string | number,
           value,
@@ -83,14 +87,19 @@ export async function decontaminateFile(options: DecontaminateFileOptions): Prom
   }
 
   try {
-    await writeChunksAtomic(output, async (write) => {
-      for await (const batch of readTextBatches(input, { threads, onDamage })) {
-        if (stop.stopped) throw new SmolforgeError('interrupted', 'Stopped while looking for benchmark items')
-        const hits = await index.scanBatch(batch, minSubsequence !== undefined, threads)
-        await write(Buffer.from(linesOf(batch, hits).join('')))
-        documents += batch.length
-      }
-    })
+    await writeOutputAtomic(output, (write) =>
+      writeOptionalOutput(keptTexts, async (writeTexts) => {
+        for await (const batch of readTextBatches(input, { threads, onDamage })) {
+          if (stop.stopped)
+            throw new SmolforgeError('interrupted', 'Stopped while looking for benchmark items')
+          const hits = await index.scanBatch(batch, minSubsequence !== undefined, threads)
+          const keep = new Uint8Array(batch.length).fill(1)
+          await write(Buffer.from(linesOf(batch, hits, keep).join('')))
+          await writeTexts?.(await batch.keptLines(keep, threads))
+          documents += batch.length
+        }
+      }),
+    )
   } catch (error) {
     throw systemError(error, output)
   }

@@ -1,10 +1,11 @@
 import { dirname } from 'node:path'
 import type { Damage } from '../../corpus/index.ts'
 import { SmolforgeError } from '../../errors.ts'
-import { writeChunksAtomic } from '../../files/atomic.ts'
+import { writeOutputAtomic } from '../../files/atomic.ts'
 import { systemError } from '../../native/systemError.ts'
 import { neverStop, noProgress, type Progress, type StopSignal } from '../../progress/progress.ts'
-import { readTextBatches } from '../textBatches.ts'
+import { readTextBatches } from '../readTextBatches.ts'
+import type { TextBatch } from '../textBatches.ts'
 import { type DedupIndex, openDedupIndex } from './dedupIndex.ts'
 import { type DuplicateCounts, definedOnly, type Likeness, makeDeduplicator } from './deduplicator.ts'
 
@@ -13,7 +14,9 @@ export interface DedupFileOptions extends Likeness {
   input: string
   /** JSON lines `{"id","keep","cluster"}` in the order of the input. */
   output: string
-  /** Documents that share a band are duplicates only with this Jaccard similarity; the input is read twice. */
+  /** Kept documents as JSON lines `{"id","text"}`; the input is read once more for them. */
+  texts?: string
+  /** Documents that share a band are duplicates only with this Jaccard similarity; the input is read once more. */
   verify?: number
   /** A folder with what earlier runs saw: their documents win, and those of this run are added. */
   index?: string
@@ -27,11 +30,21 @@ export interface DedupFileOptions extends Likeness {
 
 /**
  * Says of each document of a file whether it stays: of each cluster of duplicates the first. Memory is 4 bytes a
- * document and some hundreds of megabytes; the rest lies on the disk of the output. The output appears whole or not at
- * all, and the index changes only after it.
+ * document and some hundreds of megabytes; the rest lies on the disk of the output. Each output appears whole or not at
+ * all, the verdicts after the texts, and the index changes only after both.
  */
 export async function dedupFile(options: DedupFileOptions): Promise<DuplicateCounts> {
-  const { input, output, verify, index: folder, threads, memoryBytes, stop = neverStop, ...rest } = options
+  const {
+    input,
+    output,
+    texts,
+    verify,
+    index: folder,
+    threads,
+    memoryBytes,
+    stop = neverStop,
+    ...rest
+  } = options
   const { exact, bands, rows, ngram, seed, onDamage, onProgress = noProgress } = rest
   const likeness = definedOnly({ exact, bands, rows, ngram, seed })
   if (verify !== undefined && (exact || folder !== undefined)) {
@@ -51,23 +64,46 @@ export async function dedupFile(options: DedupFileOptions): Promise<DuplicateCou
       first: index?.documents,
     })
     let documents = 0
-    const pass = async (message: string, listen?: (damage: Damage) => void) => {
+    let found: number | undefined
+    const checkCount = (differs: boolean) => {
+      if (!differs) return
+      throw new SmolforgeError(
+        'input',
+        'The file changed while it was read: there are other documents in it now',
+        {
+          place: { file: input },
+        },
+      )
+    }
+    const pass = async (
+      message: string,
+      each: (batch: TextBatch) => Promise<unknown>,
+      listen?: (damage: Damage) => void,
+    ) => {
       documents = 0
       for await (const batch of readTextBatches(input, { threads, onDamage: listen })) {
         if (stop.stopped) throw new SmolforgeError('interrupted', 'Stopped while looking for duplicates')
-        await (message === 'keys' ? dedup.add(batch, threads) : dedup.addShingles(batch, threads))
+        checkCount(found !== undefined && documents + batch.length > found)
+        await each(batch)
         documents += batch.length
         onProgress({ done: documents, unit: 'documents', message })
       }
+      found ??= documents
+      checkCount(documents < found)
     }
-    await pass('keys', onDamage)
+    await pass('keys', (batch) => dedup.add(batch, threads), onDamage)
     await dedup.link(verify !== undefined, threads)
     if (verify !== undefined) {
-      await pass('shingles of candidates')
+      await pass('shingles of candidates', (batch) => dedup.addShingles(batch, threads))
       await dedup.verify(verify, threads)
     }
+    if (texts !== undefined) {
+      await writeOutputAtomic(texts, (write) =>
+        pass('kept texts', async (batch) => write(await dedup.keptLines(batch, threads))),
+      )
+    }
     await index?.stage(dedup)
-    await writeChunksAtomic(output, async (write) => {
+    await writeOutputAtomic(output, async (write) => {
       for (let lines = dedup.output(PIECE); lines.length > 0; lines = dedup.output(PIECE)) await write(lines)
     })
     await index?.commit(documents)

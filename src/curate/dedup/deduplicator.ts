@@ -46,6 +46,8 @@ export interface Deduplicator {
   counts(): DuplicateCounts
   /** The next lines `{"id","keep","cluster"}`; empty at the end. */
   output(bytes: number): Buffer
+  /** Lines `{"id","text"}` of those documents of a batch that stay; every batch comes again, in the order of `add`. */
+  keptLines(batch: TextBatch, threads?: number): Promise<Buffer>
   /** The next bytes of a segment for an index; null at the end. */
   segmentPiece(): Buffer | null
 }

@@ -5,7 +5,8 @@ import { writeChunksAtomic } from '../../files/atomic.ts'
 import { loadAddon } from '../../native/addon.ts'
 import { systemError } from '../../native/systemError.ts'
 import { neverStop, type StopSignal } from '../../progress/progress.ts'
-import { readTextBatches, type TextBatch } from '../textBatches.ts'
+import { readTextBatches } from '../readTextBatches.ts'
+import type { TextBatch } from '../textBatches.ts'
 
 export interface DedupUnitsOptions {
   /** JSON lines `{"id","text"}`, plain, gzip or zstd. */

@@ -12,7 +12,7 @@ interface DomainCounts {
 export class DomainTable {
   readonly #domains = new Map<string, DomainCounts>()
 
-  /** A document with its address, or its source where it has none. */
+  /** A document with its address. */
   count(origin: string | null | undefined, bytes: number, rule: string | undefined): void {
     const domain = domainOfUrl(origin)
     let counts = this.#domains.get(domain)

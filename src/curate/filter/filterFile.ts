@@ -66,16 +66,20 @@ export async function filterFile(options: FilterFileOptions): Promise<FilterCoun
   try {
     for await (const batch of readBatches(input, { threads, words: options.words, onDamage })) {
       if (stop.stopped) throw new SmolforgeError('interrupted', 'Stopped while filtering')
-      const { native, idsJson: ids } = batch
+      const { native } = batch
+      const ids = native.idsJson()
       const { numbers, texts: edited } = await kernels().batchStatistics(native, plan, threads, batch.words)
       const origins = domains === undefined ? [] : batch.origins()
+      // Texts that C4 did not touch need not pass through here.
+      const kept = texts !== undefined && !editsText ? new Uint8Array(ids.length) : undefined
       let lines = ''
       for (let i = 0; i < ids.length; i++) {
         const broken = firstBroken(ruleset.checks, numbers, i * width, places)
         if (broken === undefined) {
           counts.kept++
           lines += `{"id":${ids[i]},"keep":true,"rule":null,"value":null}\n`
-          texts?.add(`{"id":${ids[i]},"text":${JSON.stringify(editsText ? edited[i] : native.text(i))}}\n`)
+          if (kept !== undefined) kept[i] = 1
+          else texts?.add(`{"id":${ids[i]},"text":${JSON.stringify(edited[i])}}\n`)
         } else {
           const { check, value } = broken
           counts.dropped[check.name] = (counts.dropped[check.name] ?? 0) + 1
@@ -85,6 +89,7 @@ export async function filterFile(options: FilterFileOptions): Promise<FilterCoun
         values?.add(`{"id":${ids[i]},"values":${valuesJson(ruleset.columns, row, places)}}\n`)
         domains?.count(origins[i], row[places[0]], broken?.check.name)
       }
+      if (kept !== undefined) await texts?.write(await native.keptLines(kept, threads))
       output?.add(lines)
       await Promise.all(files.map((file) => file?.flush()))
       count(counts, native)

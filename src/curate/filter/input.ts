@@ -1,22 +1,20 @@
-import { open } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
 import { z } from 'zod'
-import { type Damage, readSource } from '../../corpus/index.ts'
-import { fileError, SmolforgeError } from '../../errors.ts'
+import type { Damage } from '../../corpus/index.ts'
+import { SmolforgeError } from '../../errors.ts'
 import { readJsonLines } from '../../files/jsonl.ts'
-import { readTextBatches, type TextBatch, textBatch } from '../textBatches.ts'
+import { readTextBatches } from '../readTextBatches.ts'
+import { type TextBatch, textBatch } from '../textBatches.ts'
 
 /** Texts in the addon with what an output says of them. */
 export interface InputBatch {
   native: TextBatch
-  idsJson: readonly string[]
   /** Each document's words, where somebody else found them. */
   words?: readonly (readonly string[])[]
-  /** Each document's address, or its source where it has none. */
+  /** Each document's address. */
   origins(): readonly (string | null)[]
 }
 
-/** Reads JSON lines (plain, gzip, zstd) or Parquet, as the first bytes say. */
+/** Reads what `readTextBatches` reads, or JSON lines that have their words with them. */
 export async function* readBatches(
   path: string,
   options: { threads?: number; words?: string; onDamage: (damage: Damage) => void },
@@ -25,27 +23,8 @@ export async function* readBatches(
     yield* readWithWords(path, options.words)
     return
   }
-  if (!(await isParquet(path))) {
-    for await (const native of readTextBatches(path, options)) {
-      yield { native, idsJson: native.idsJson(), origins: () => native.urls() }
-    }
-    return
-  }
-  const source = { name: basename(path), domain: 'text', licence: 'unknown', path: basename(path) }
-  const folder = dirname(path)
-  const documents = readSource(source, {
-    cacheDir: folder,
-    baseDir: folder,
-    keepRecords: true,
-    onDamage: options.onDamage,
-    onSkip: (reason) => options.onDamage({ file: path, byteOffset: 0, bytesLost: 0, reason }),
-  })
-  for await (const batch of documents) {
-    yield {
-      native: textBatch(batch.map(({ text }) => text)),
-      idsJson: batch.map(({ id }) => JSON.stringify(id)),
-      origins: () => batch.map(({ url, source }) => url ?? source),
-    }
+  for await (const native of readTextBatches(path, options)) {
+    yield { native, origins: () => native.urls() }
   }
 }
 
@@ -58,8 +37,10 @@ async function* readWithWords(path: string, field: string): AsyncGenerator<Input
     const documents = batch
     batch = []
     return {
-      native: textBatch(documents.map(({ text }) => text)),
-      idsJson: documents.map(({ id }) => JSON.stringify(id)),
+      native: textBatch(
+        documents.map(({ text }) => text),
+        documents.map(({ id }) => JSON.stringify(id)),
+      ),
       words: documents.map(({ words }) => words),
       origins: () => documents.map(({ origin }) => origin),
     }
@@ -80,17 +61,3 @@ async function* readWithWords(path: string, field: string): AsyncGenerator<Input
 }
 
 const DOCUMENTS_AT_ONCE = 1000
-
-async function isParquet(path: string): Promise<boolean> {
-  try {
-    const handle = await open(path, 'r')
-    try {
-      const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, 0)
-      return buffer.toString('latin1') === 'PAR1'
-    } finally {
-      await handle.close()
-    }
-  } catch (error) {
-    throw fileError(error, path)
-  }
-}

@@ -34,6 +34,11 @@ export class LinesFile {
     if (this.#waiting.length === 0) return
     const bytes = Buffer.from(this.#waiting.join(''))
     this.#waiting = []
+    await this.write(bytes)
+  }
+
+  /** Whole lines, of a file that `add` is not used for. */
+  async write(bytes: Uint8Array): Promise<void> {
     await writeWhole(this.#handle, bytes).catch((error) => {
       throw fileError(error, this.#path)
     })

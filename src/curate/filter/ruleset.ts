@@ -30,6 +30,10 @@ export interface Ruleset {
   columns: readonly RowColumn[]
   checks: readonly Check[]
   counting: CountingOptions
+  /** Numbers of every document, and not only up to the first that drops it. */
+  everyNumber: boolean
+  /** Places of columns that every document has a number for in any case. */
+  always: readonly number[]
 }
 
 /**
@@ -49,7 +53,7 @@ export function makeRuleset(
   }
   let counting: CountingOptions = { ...defaultCounting, segment: settings.segment ?? defaultCounting.segment }
   let afterC4 = false
-  for (const field of settings.extra ?? []) place(field, false)
+  const always = (settings.extra ?? []).map((field) => place(field, false))
   for (const { definition, options } of chosen) {
     const resolved = resolveRule(definition, options, counting)
     counting = resolved.counting
@@ -60,7 +64,7 @@ export function makeRuleset(
     }
     afterC4 ||= definition.editsText === true
   }
-  return { columns, checks, counting }
+  return { columns, checks, counting, everyNumber: settings.everyNumber ?? false, always }
 }
 
 /** What the native pass is asked for, and where each column of the ruleset is in its answer. */
@@ -70,9 +74,19 @@ export function planOf(ruleset: Ruleset, keepTexts: boolean): { plan: Statistics
   const order = [...before, ...after]
   const columns = before.map(({ field }) => columnOf(field))
   const afterC4 = after.map(({ field }) => columnOf(field))
+  const places = ruleset.columns.map((column) => order.indexOf(column))
+  // What comes after the first broken limit is nobody's verdict: most documents of the web never come to the n-grams.
+  const checks = ruleset.checks.map(({ limit, column }) => ({
+    place: places[column],
+    min: 'min' in limit ? limit.min : undefined,
+    max: 'max' in limit ? limit.max : undefined,
+    exceptZero: limit.exceptZero === true,
+  }))
+  // A stop without limits is a number that is got before any row can end.
+  const stops = [...ruleset.always.map((column) => ({ place: places[column], exceptZero: false })), ...checks]
   return {
-    plan: { ...ruleset.counting, columns, afterC4, keepTexts },
-    places: ruleset.columns.map((column) => order.indexOf(column)),
+    plan: { ...ruleset.counting, columns, afterC4, keepTexts, stops: ruleset.everyNumber ? [] : stops },
+    places,
   }
 }
 

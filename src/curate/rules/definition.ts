@@ -27,10 +27,16 @@ export interface CountingOption {
 /** What a user writes for a rule: limits by name, `topNGrams: { 2: 0.2 }` for a family of them, counting options. */
 export type RuleOptions = Readonly<Record<string, unknown>>
 
-/** Checks the shape of a definition and keeps the names of its options in its type. */
+/**
+ * Checks the shape of a definition and keeps the names of its options in its type. Without a `command` it is the name
+ * with dashes: `noQuestions` is `no-questions`.
+ */
 export const defineRule = <const Option extends string>(
-  definition: RuleDefinition<Option>,
-): RuleDefinition<Option> => definition
+  definition: Omit<RuleDefinition<Option>, 'command'> & { command?: string },
+): RuleDefinition<Option> => ({
+  ...definition,
+  command: definition.command ?? definition.name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+})
 
 /** The definition with a user's options: the limits that hold, and how numbers are counted for them. */
 export function resolveRule(

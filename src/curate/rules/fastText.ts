@@ -27,28 +27,26 @@ export function fastTextRule(options: FastTextRuleOptions): Rule {
     throw new SmolforgeError('usage', 'Say which labels are kept, or which are removed')
   return {
     name: filterName,
-    judge: (batch) =>
-      model
-        .predict(
-          batch.map(({ text }) => text),
-          { k: model.labels.length },
-        )
-        .map((found): Verdict => {
-          const probabilities = new Map(found.map(({ label, probability }) => [label, probability]))
-          const of = (label: string) => probabilities.get(label) ?? 0
-          const bad = removeLabels.find(([label, least]) => of(label) >= least)
-          if (bad) {
-            const [label, threshold] = bad
-            const rule = `${filterName}.removeLabels`
-            return { keep: false, rule, value: of(label), threshold, detail: { label } }
-          }
-          if (keepLabels.length > 0 && !keepLabels.some(([label, least]) => of(label) >= least)) {
-            const [label, threshold] = keepLabels[0]
-            const rule = `${filterName}.keepLabels`
-            return { keep: false, rule, value: of(label), threshold, detail: { label } }
-          }
-          return { keep: true, changes: { scores: { [filterName]: of(first[0]) } } }
-        }),
+    async judge(batch) {
+      const texts = batch.map(({ text }) => text)
+      const predicted = await model.predict(texts, { k: model.labels.length })
+      return predicted.map((found): Verdict => {
+        const probabilities = new Map(found.map(({ label, probability }) => [label, probability]))
+        const of = (label: string) => probabilities.get(label) ?? 0
+        const bad = removeLabels.find(([label, least]) => of(label) >= least)
+        if (bad) {
+          const [label, threshold] = bad
+          const rule = `${filterName}.removeLabels`
+          return { keep: false, rule, value: of(label), threshold, detail: { label } }
+        }
+        if (keepLabels.length > 0 && !keepLabels.some(([label, least]) => of(label) >= least)) {
+          const [label, threshold] = keepLabels[0]
+          const rule = `${filterName}.keepLabels`
+          return { keep: false, rule, value: of(label), threshold, detail: { label } }
+        }
+        return { keep: true, changes: { scores: { [filterName]: of(first[0]) } } }
+      })
+    },
   }
 }
 

@@ -9,7 +9,6 @@ import { atLeast, atMost, type LimitOptions } from './limits.ts'
  */
 export const gopherQualityDefinition = defineRule({
   name: 'gopherQuality',
-  command: 'gopher-quality',
   limits: [
     atLeast('minDocWords', 'words', 50),
     { ...atMost('maxDocWords', 'words', 100_000), offAtZero: true },

@@ -10,7 +10,6 @@ const off = <Option extends string>(limit: Limit<Option>) => ({ ...limit, offAtZ
  */
 export const gopherRepetitionDefinition = defineRule({
   name: 'gopherRepetition',
-  command: 'gopher-repetition',
   limits: [
     atLeast('empty', 'bytes', 1),
     off(atMost('dupParaFrac', 'dupParagraphFraction', 0.3)),

@@ -46,16 +46,18 @@ export function languageRule(options: LanguageRuleOptions): Rule {
  * GlotLID (`__label__eng_Latn`). The score is the model's probability.
  */
 export function fastTextDetector(model: FastTextModel, threads?: number): LanguageDetector {
-  return (texts) =>
-    model.predict(texts, { threads }).map(([best]) => {
+  return async (texts) => {
+    const found = await model.predict(texts, { threads })
+    return found.map(([best]) => {
       if (best === undefined) return { language: '', score: 0 }
       return { language: languageCode(best.label), score: Math.min(best.probability, 1) }
     })
+  }
 }
 
 /** Trigram language identification of 70 languages (the Rust crate `whatlang`) on the first 2,000 letters of a text. */
-export function whatlangDetector(texts: readonly string[], threads?: number): LanguageGuess[] {
-  const { codes, scores } = kernels().detectLanguages(texts, DETECTED_CHARACTERS, threads)
+export async function whatlangDetector(texts: readonly string[], threads?: number): Promise<LanguageGuess[]> {
+  const { codes, scores } = await kernels().detectLanguages(texts, DETECTED_CHARACTERS, threads)
   return codes.map((language, i) => ({ language, score: scores[i] }))
 }
 

@@ -53,16 +53,15 @@ function maskRule(
 ): Rule {
   return {
     name,
-    judge: (batch) =>
-      maskTexts(
-        batch.map(({ text }) => text),
-        replacements,
-        threads,
-      ).map(({ text, counts }): Verdict => {
+    async judge(batch) {
+      const texts = batch.map(({ text }) => text)
+      const masked = await maskTexts(texts, replacements, threads)
+      return masked.map(({ text, counts }): Verdict => {
         if (text === undefined || counts === undefined) return keep
         const scores = Object.entries(counts).map(([kind, count]) => [scoreName(prefix, kind), count])
         return { keep: true, changes: { text, scores: Object.fromEntries(scores) } }
-      }),
+      })
+    },
   }
 }
 

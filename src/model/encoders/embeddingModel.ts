@@ -126,12 +126,14 @@ function unitMean(rows: Float32Array, width: number, from: number, to: number): 
   return Float32Array.from(sum, (value) => value / length)
 }
 
-/** A Llama reads the text alone; one without a token gets the one that ends texts. */
+/** A Llama reads the text with what its tokenizer puts around one; a text without a token gets the one that ends texts. */
 function causalTokenizer(tokenizer: Tokenizer): EncoderTokenizer {
   return {
     vocabSize: tokenizer.vocabSize,
     encode(text, maxTokens) {
-      const ids = tokenizer.encode(text.slice(0, 64 * maxTokens)).subarray(0, maxTokens)
+      const ids = tokenizer
+        .encode(text.slice(0, 64 * maxTokens), { addSpecialTokens: true })
+        .subarray(0, maxTokens)
       return ids.length > 0 ? ids : Uint32Array.of(tokenizer.endOfTextId)
     },
   }

@@ -13,7 +13,7 @@ import { shortened } from './evaluate.ts'
 import { heldOutTexts } from './heldOut.ts'
 import { type ChosenMixture, readChosenMixture, readStageMixture, weightsOver } from './mixture.ts'
 import { openShardSets } from './shards.ts'
-import { configureEngine, optimizerOf } from './training.ts'
+import { configureEngine, optimizerOf, type TrainingSettings } from './training.ts'
 
 export interface AblateConfig {
   seed: number
@@ -24,7 +24,7 @@ export interface AblateConfig {
   /** Where the mixture comes from: a refinement, or given. */
   mixtureFrom?: string
   mixture?: ChosenMixture
-  training: Omit<Recipe['training'], 'schedule' | 'maxEpochs' | 'epochCaps'>
+  training: TrainingSettings
   /** Fraction of the peak rates at which the stage ended: the arms decay from there. */
   startRate: number
   heldOutBytes: number
@@ -115,8 +115,8 @@ async function trainArm(
   const folder = join(work.inputs[from], 'model')
   const { stepsEnd } = await readStageMixture(work.inputs[from])
   const llama = await Llama.load(folder)
-  const { batchSize, sequenceLength } = training
-  const sampler = new Sampler({ sets, weights: arm.weights, batchSize, sequenceLength, seed })
+  const { batchSize, sequenceLength, packing } = training
+  const sampler = new Sampler({ sets, weights: arm.weights, batchSize, sequenceLength, packing, seed })
   const totalSteps = stepsEnd + Math.max(1, Math.floor(tokens / (batchSize * sequenceLength)))
   const name = ablation.seeds > 1 ? `${arm.name}-${seed}` : arm.name
   await pretrain({

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Weights } from '../../mixture/index.ts'
+import { packings } from '../../shards/index.ts'
 import { readJson } from '../readJson.ts'
 import type { Recipe } from '../schema.ts'
 
@@ -19,6 +20,15 @@ const stageMixtureSchema = z.object({
   by: z.enum(['rule', 'person']),
   /** What each domain has given since the start of the run. */
   consumed: z.record(z.string(), z.object({ tokens: z.number(), epochs: z.number() })),
+  /** How documents were laid into the stage's rows. */
+  rows: z
+    .object({
+      packing: z.enum(packings),
+      places: z.number(),
+      padding: z.number(),
+      continued: z.number(),
+    })
+    .optional(),
 })
 
 /** mixture.json of a stage: what was trained on, who decided it, and what it used up. */

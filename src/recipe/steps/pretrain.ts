@@ -21,6 +21,7 @@ import {
   keepNewestCheckpoint,
   type LoadedModel,
   optimizerOf,
+  type TrainingSettings,
   trainingResult,
 } from './training.ts'
 
@@ -36,7 +37,7 @@ export interface PretrainConfig {
   model?: Recipe['model']
   /** Or one to begin from. */
   loaded?: LoadedModel
-  training: Omit<Recipe['training'], 'schedule' | 'maxEpochs' | 'epochCaps'>
+  training: TrainingSettings
   caps: Record<string, number>
   startStep: number
   endStep: number
@@ -65,6 +66,7 @@ export const pretrainStep: StepKind<PretrainConfig> = {
       weights,
       batchSize: micro,
       sequenceLength: training.sequenceLength,
+      packing: training.packing,
       seed,
       epochCaps: Object.fromEntries(Object.keys(sets).map((domain) => [domain, work.config.caps[domain]])),
     })
@@ -111,6 +113,7 @@ export const pretrainStep: StepKind<PretrainConfig> = {
         reason: chosen.reason,
         by: chosen.by,
         consumed: sampler.consumed(),
+        rows: sampler.filled(),
       }
       await writeJson(work, 'mixture.json', mixture)
       await writeJson(work, 'sampler.json', sampler.state())

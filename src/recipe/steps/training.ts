@@ -12,6 +12,7 @@ import {
   saveAdapter,
 } from '../../model/index.ts'
 import { Random } from '../../random/random.ts'
+import type { PackingName } from '../../shards/index.ts'
 import { configure } from '../../tensor/index.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
 import type { HeldOutScores, OptimizerInput, TrainResult } from '../../train/index.ts'
@@ -24,10 +25,16 @@ export function configureEngine(places: RunPlaces, precision: 'f32' | 'bf16'): v
   configure(places.threads > 0 ? { threads: places.threads, precision } : { precision })
 }
 
+/** What pretraining and ablation look at; the packing is there where it is not `concatenate`. */
+export type TrainingSettings = Omit<
+  Recipe['training'],
+  'schedule' | 'maxEpochs' | 'epochCaps' | 'packing'
+> & {
+  packing?: PackingName
+}
+
 /** The optimizer of pretraining in the words of the training room. */
-export function optimizerOf(
-  training: Omit<Recipe['training'], 'schedule' | 'maxEpochs' | 'epochCaps'>,
-): OptimizerInput {
+export function optimizerOf(training: TrainingSettings): OptimizerInput {
   const { learningRate, betas, epsilon, weightDecay, gradientClip } = training
   const [beta1, beta2] = betas
   const state = training.optimizerState

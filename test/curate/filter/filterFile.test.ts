@@ -113,6 +113,62 @@ describe('smolforge filter', () => {
     )
   })
 
+  it('writes kept texts as they came in where no rule edits them, whatever form the input has', async () => {
+    const documents = [
+      { id: 'a"b', text: `${prose(6)}\t"é\\日😀\b\f\u0001` },
+      { id: 17, text: 'Too short.' },
+      { id: 18, text: prose(7, 'rambler') },
+    ]
+    const worded = documents.map((line) => ({ ...line, words: line.text.split(' ') }))
+    const plain = write('whole.jsonl', worded)
+    const texts = join(folder, 'whole.texts')
+    const kept = documents.filter((_, i) => i !== 1)
+    for (const options of [{}, { threads: 1 }, { words: 'words' }]) {
+      await verdicts(plain, rules('gopher-quality'), { texts, ...options })
+      expect(readFileSync(texts, 'utf8')).toBe(kept.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    }
+    const strings = documents.map(({ id, text }) => ({ id: `${id}`, text }))
+    write('whole-ids.jsonl', strings)
+    const parquet = join(folder, 'whole.parquet')
+    const source = { name: 'test', domain: 'text', licence: 'CC0-1.0', path: 'whole-ids.jsonl' }
+    await convertCorpus(source, { cacheDir: folder, baseDir: folder, output: parquet })
+    await verdicts(parquet, rules('gopher-quality'), { texts })
+    expect(jsonLines(texts)).toEqual(strings.filter((_, i) => i !== 1))
+  })
+
+  it('decides the same whether it stops at the first broken limit or gets every number', async () => {
+    const random = new Random(9)
+    const pieces = [
+      'menu - \n',
+      '# ',
+      'lorem ipsum ',
+      '{',
+      '… \n',
+      '- point\n',
+      '\n\n',
+      'the same words again and again ',
+    ]
+    const documents = Array.from({ length: 400 }, (_, id) => {
+      const piece = () => (pieces[random.int(pieces.length)] ?? '').repeat(random.int(9))
+      return {
+        id,
+        text: `${piece()}${prose(random.int(12))}\n${piece()}${random.int(3) ? '' : prose(8)}${piece()}`,
+      }
+    })
+    const input = write('stops.jsonl', documents)
+    const [texts, values, domains] = ['texts', 'values', 'domains'].map((name) =>
+      join(folder, `stops.${name}`),
+    )
+    for (const names of [ALL, 'c4,fineweb,gopher-quality', 'fineweb,gopher-repetition,c4']) {
+      const every = await verdicts(input, rules(names), { texts, values, domains })
+      const written = [texts, domains].map((path) => readFileSync(path, 'utf8'))
+      expect(await verdicts(input, rules(names), { texts, domains })).toEqual(every)
+      expect([texts, domains].map((path) => readFileSync(path, 'utf8'))).toEqual(written)
+      expect(new Set(every.map(({ rule }) => rule)).size).toBeGreaterThan(4)
+      expect(every.filter(({ keep }) => keep).length).toBeGreaterThan(4)
+    }
+  })
+
   it('judges anew from the numbers that it wrote, as if it had read the texts', async () => {
     const random = new Random(7)
     const documents = Array.from({ length: 200 }, (_, i) => ({

@@ -3,9 +3,9 @@ import { useCallback } from 'preact/hooks'
 import type { RunReport } from '../../../src/report/data.ts'
 import { Chart, Legend } from '../chart.tsx'
 import type { Colours } from '../colours.ts'
-import { compact } from '../format.ts'
+import { compact, percent, whole } from '../format.ts'
 import { drawCurve, drawRate } from '../loss.ts'
-import { Section } from '../section.tsx'
+import { Section, Table } from '../section.tsx'
 
 export function Curves({ report, colours }: { report: RunReport; colours: Colours }) {
   const { pretraining, stages } = report
@@ -35,8 +35,49 @@ export function Curves({ report, colours }: { report: RunReport; colours: Colour
         <Chart title="Training loss (nats per token)" label="Training loss over tokens" draw={loss} />
         <Chart title="Learning rate" label="Learning rate over tokens" draw={rate} />
       </div>
+      <Packing stages={stages} />
       {domains.length > 0 && <HeldOut report={report} colours={colours} domains={domains} />}
     </Section>
+  )
+}
+
+function Packing({ stages }: { stages: RunReport['stages'] }) {
+  const packed = stages.flatMap(({ stage, rows }) => (rows === undefined ? [] : [{ stage, ...rows }]))
+  if (packed.length === 0) return null
+  return (
+    <>
+      <h3>How documents filled the batches</h3>
+      <Table label="How documents filled the batches, by stage">
+        <thead>
+          <tr>
+            <th>Stage</th>
+            <th>Packing</th>
+            <th class="number">Places for tokens</th>
+            <th class="number">Padding</th>
+            <th class="number">Cut off from the document’s beginning</th>
+          </tr>
+        </thead>
+        <tbody>
+          {packed.map(({ stage, packing, places, padding, continued }) => (
+            <tr key={stage}>
+              <td>{stage}</td>
+              <td>{packing === 'best-fit' ? 'best fit' : 'end to end'}</td>
+              <td class="number">{whole(places)}</td>
+              <Share part={padding} of={places} />
+              <Share part={continued} of={places} />
+            </tr>
+          ))}
+        </tbody>
+      </Table>
+    </>
+  )
+}
+
+function Share({ part, of }: { part: number; of: number }) {
+  return (
+    <td class="number">
+      {whole(part)} ({percent(of === 0 ? 0 : part / of)})
+    </td>
   )
 }
 

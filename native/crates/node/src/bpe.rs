@@ -2,12 +2,13 @@
 
 mod lines;
 
+use crate::background::{Background, background};
 use crate::texts::TextBatch;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use smolforge_text::bpe::{self, AddedToken, Encoder, Parts, PreTokenizer, Step, Trainer};
 use smolforge_text::threads::with_threads;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[napi(object)]
 pub struct EncodedBatch {
@@ -243,7 +244,9 @@ impl Task for PackTexts {
 }
 
 #[napi]
-pub struct BpeTrainer {
+pub struct BpeTrainer(Arc<Mutex<Training>>);
+
+struct Training {
     trainer: Trainer,
     begun: bool,
 }
@@ -252,55 +255,57 @@ pub struct BpeTrainer {
 impl BpeTrainer {
     #[napi(constructor)]
     pub fn new(splitting: Splitting) -> Result<Self> {
-        Ok(Self {
+        Ok(Self(Arc::new(Mutex::new(Training {
             trainer: Trainer::new(splitting.pre_tokenizer()?, splitting.nfc),
             begun: false,
-        })
+        }))))
     }
 
     /// Counts the words of the texts.
     #[napi]
-    pub fn add(&mut self, bytes: &[u8], ends: &[u32]) -> Result<()> {
-        if self.begun {
-            return Err(invalid("texts come before merging begins"));
-        }
-        self.trainer.add(&texts(bytes, ends)?);
+    pub fn add(&self, bytes: &[u8], ends: &[u32]) -> Result<()> {
+        counting(&self.0)?.trainer.add(&texts(bytes, ends)?);
         Ok(())
     }
 
-    /// The same of a batch.
+    /// The same of a batch, on other threads.
     #[napi]
-    pub fn add_texts(&mut self, batch: &TextBatch, threads: Option<u32>) -> Result<()> {
-        if self.begun {
-            return Err(invalid("texts come before merging begins"));
-        }
+    pub fn add_texts(
+        &self,
+        batch: &TextBatch,
+        threads: Option<u32>,
+    ) -> Result<AsyncTask<Background<()>>> {
+        let training = self.0.clone();
         let texts = batch.shared()?;
-        on(threads, || self.trainer.add(&texts.texts()));
-        Ok(())
+        Ok(background(move || {
+            let mut training = counting(&training)?;
+            let trainer = &mut training.trainer;
+            on(threads, || trainer.add(&texts.texts()));
+            Ok(())
+        }))
     }
 
     #[napi]
     pub fn begin(
-        &mut self,
+        &self,
         vocab_size: u32,
         special_bytes: &[u8],
         special_ends: &[u32],
         threads: Option<u32>,
     ) -> Result<()> {
-        if self.begun {
-            return Err(invalid("merging has begun already"));
-        }
+        let mut training = counting(&self.0)?;
         let special_tokens = slices(special_bytes, special_ends)?;
-        self.begun = true;
+        training.begun = true;
+        let trainer = &mut training.trainer;
         on(threads, || {
-            self.trainer.begin(vocab_size as usize, &special_tokens)
+            trainer.begin(vocab_size as usize, &special_tokens)
         });
         Ok(())
     }
 
     #[napi]
-    pub fn advance(&mut self, merges: u32) -> TrainingStep {
-        let (vocab_size, finished) = self.trainer.advance(merges as usize);
+    pub fn advance(&self, merges: u32) -> TrainingStep {
+        let (vocab_size, finished) = guard(&self.0).trainer.advance(merges as usize);
         TrainingStep {
             vocab_size: vocab_size as u32,
             finished,
@@ -308,8 +313,8 @@ impl BpeTrainer {
     }
 
     #[napi]
-    pub fn result(&mut self) -> Result<TrainedVocabulary> {
-        let trained = self
+    pub fn result(&self) -> Result<TrainedVocabulary> {
+        let trained = guard(&self.0)
             .trainer
             .finish()
             .ok_or_else(|| invalid("nothing was trained"))?;
@@ -328,6 +333,19 @@ impl BpeTrainer {
             merges: trained.merges.concat().into(),
         })
     }
+}
+
+/// A trainer that has not begun to merge.
+fn counting(training: &Mutex<Training>) -> Result<MutexGuard<'_, Training>> {
+    let training = guard(training);
+    match training.begun {
+        false => Ok(training),
+        true => Err(invalid("merging has begun already")),
+    }
+}
+
+fn guard(training: &Mutex<Training>) -> MutexGuard<'_, Training> {
+    training.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Token ids as the little-endian bytes of a shard, 2 or 4 for each; an id that does not fit is an error.

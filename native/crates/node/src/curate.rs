@@ -1,5 +1,6 @@
 //! Binding of the `curate` kernels.
 
+use crate::background::{Background, background};
 use crate::texts::TextBatch;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
@@ -19,18 +20,20 @@ pub fn detect_languages(
     texts: Vec<String>,
     max_characters: u32,
     threads: Option<u32>,
-) -> DetectedLanguages {
-    let found = on(threads, || {
-        language::detect_languages(&texts, max_characters as usize)
-    });
-    DetectedLanguages {
-        codes: found.iter().map(|(code, _)| code.to_string()).collect(),
-        scores: found
-            .iter()
-            .map(|&(_, score)| score)
-            .collect::<Vec<_>>()
-            .into(),
-    }
+) -> AsyncTask<Background<DetectedLanguages>> {
+    background(move || {
+        let found = on(threads, || {
+            language::detect_languages(&texts, max_characters as usize)
+        });
+        Ok(DetectedLanguages {
+            codes: found.iter().map(|(code, _)| code.to_string()).collect(),
+            scores: found
+                .iter()
+                .map(|&(_, score)| score)
+                .collect::<Vec<_>>()
+                .into(),
+        })
+    })
 }
 
 #[napi]

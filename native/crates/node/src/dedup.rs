@@ -75,25 +75,43 @@ impl Deduplicator {
     }
 
     #[napi]
-    pub fn add(&self, batch: &TextBatch, threads: Option<u32>) -> Result<AsyncTask<Pass>> {
+    pub fn add(
+        &self,
+        batch: &TextBatch,
+        threads: Option<u32>,
+    ) -> Result<AsyncTask<Pass<dedup::Deduplicator>>> {
         let texts = batch.shared()?;
-        Ok(self.pass(threads, move |dedup| dedup.add(&texts)))
+        Ok(self.pass(threads, move |dedup| dedup.add(&texts).map(|()| Vec::new())))
     }
 
     #[napi]
-    pub fn link(&self, verify: bool, threads: Option<u32>) -> AsyncTask<Pass> {
-        self.pass(threads, move |dedup| dedup.link(verify))
+    pub fn link(&self, verify: bool, threads: Option<u32>) -> AsyncTask<Pass<dedup::Deduplicator>> {
+        self.pass(threads, move |dedup| {
+            dedup.link(verify).map(|()| Vec::new())
+        })
     }
 
     #[napi]
-    pub fn add_shingles(&self, batch: &TextBatch, threads: Option<u32>) -> Result<AsyncTask<Pass>> {
+    pub fn add_shingles(
+        &self,
+        batch: &TextBatch,
+        threads: Option<u32>,
+    ) -> Result<AsyncTask<Pass<dedup::Deduplicator>>> {
         let texts = batch.shared()?;
-        Ok(self.pass(threads, move |dedup| dedup.add_shingles(&texts)))
+        Ok(self.pass(threads, move |dedup| {
+            dedup.add_shingles(&texts).map(|()| Vec::new())
+        }))
     }
 
     #[napi]
-    pub fn verify(&self, threshold: f64, threads: Option<u32>) -> AsyncTask<Pass> {
-        self.pass(threads, move |dedup| dedup.verify(threshold))
+    pub fn verify(
+        &self,
+        threshold: f64,
+        threads: Option<u32>,
+    ) -> AsyncTask<Pass<dedup::Deduplicator>> {
+        self.pass(threads, move |dedup| {
+            dedup.verify(threshold).map(|()| Vec::new())
+        })
     }
 
     #[napi]
@@ -146,42 +164,64 @@ impl Deduplicator {
         Ok(piece.map_err(failed)?.map(Buffer::from))
     }
 
+    /// Lines of those documents of a batch that stay, with their texts; batches come again in their order.
+    #[napi]
+    pub fn kept_lines(
+        &self,
+        batch: &TextBatch,
+        threads: Option<u32>,
+    ) -> Result<AsyncTask<Pass<dedup::Deduplicator>>> {
+        let texts = batch.shared()?;
+        Ok(self.pass(threads, move |dedup| dedup.kept_lines(&texts)))
+    }
+
     fn pass(
         &self,
         threads: Option<u32>,
-        work: impl FnOnce(&mut dedup::Deduplicator) -> io::Result<()> + Send + 'static,
-    ) -> AsyncTask<Pass> {
-        AsyncTask::new(Pass {
-            dedup: self.0.clone(),
+        work: impl FnOnce(&mut dedup::Deduplicator) -> io::Result<Vec<u8>> + Send + 'static,
+    ) -> AsyncTask<Pass<dedup::Deduplicator>> {
+        Pass::task(&self.0, threads, work)
+    }
+}
+
+type Work<T> = Box<dyn FnOnce(&mut T) -> io::Result<Vec<u8>> + Send>;
+
+/// Work on a deduplicator; its bytes are empty where nothing is to be told.
+pub struct Pass<T> {
+    dedup: Arc<Mutex<T>>,
+    threads: usize,
+    work: Option<Work<T>>,
+}
+
+impl<T: Send + 'static> Pass<T> {
+    fn task(
+        dedup: &Arc<Mutex<T>>,
+        threads: Option<u32>,
+        work: impl FnOnce(&mut T) -> io::Result<Vec<u8>> + Send + 'static,
+    ) -> AsyncTask<Self> {
+        AsyncTask::new(Self {
+            dedup: dedup.clone(),
             threads: threads.unwrap_or(0) as usize,
             work: Some(Box::new(work)),
         })
     }
 }
 
-type Work = Box<dyn FnOnce(&mut dedup::Deduplicator) -> io::Result<()> + Send>;
+impl<T: Send + 'static> Task for Pass<T> {
+    type Output = Vec<u8>;
+    type JsValue = Buffer;
 
-pub struct Pass {
-    dedup: Shared,
-    threads: usize,
-    work: Option<Work>,
-}
-
-impl Task for Pass {
-    type Output = ();
-    type JsValue = ();
-
-    fn compute(&mut self) -> Result<()> {
+    fn compute(&mut self) -> Result<Vec<u8>> {
         let Some(work) = self.work.take() else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         let mut dedup = guard(&self.dedup);
         let dedup = &mut *dedup;
         with_threads(self.threads, || work(dedup)).map_err(failed)
     }
 
-    fn resolve(&mut self, _env: Env, _output: ()) -> Result<()> {
-        Ok(())
+    fn resolve(&mut self, _env: Env, bytes: Vec<u8>) -> Result<Buffer> {
+        Ok(bytes.into())
     }
 }
 
@@ -226,19 +266,27 @@ impl UnitDeduplicator {
     }
 
     #[napi]
-    pub fn add(&self, batch: &TextBatch, threads: Option<u32>) -> Result<AsyncTask<UnitPass>> {
+    pub fn add(
+        &self,
+        batch: &TextBatch,
+        threads: Option<u32>,
+    ) -> Result<AsyncTask<Pass<dedup::UnitDeduplicator>>> {
         let texts = batch.shared()?;
         Ok(self.pass(threads, move |dedup| dedup.add(&texts).map(|()| Vec::new())))
     }
 
     #[napi]
-    pub fn count(&self, threads: Option<u32>) -> AsyncTask<UnitPass> {
+    pub fn count(&self, threads: Option<u32>) -> AsyncTask<Pass<dedup::UnitDeduplicator>> {
         self.pass(threads, |dedup| dedup.count().map(|()| Vec::new()))
     }
 
     /// Lines of the batch without its repeated units.
     #[napi]
-    pub fn remove(&self, batch: &TextBatch, threads: Option<u32>) -> Result<AsyncTask<UnitPass>> {
+    pub fn remove(
+        &self,
+        batch: &TextBatch,
+        threads: Option<u32>,
+    ) -> Result<AsyncTask<Pass<dedup::UnitDeduplicator>>> {
         let texts = batch.shared()?;
         Ok(self.pass(threads, move |dedup| Ok(dedup.remove(&texts))))
     }
@@ -261,38 +309,8 @@ impl UnitDeduplicator {
         &self,
         threads: Option<u32>,
         work: impl FnOnce(&mut dedup::UnitDeduplicator) -> io::Result<Vec<u8>> + Send + 'static,
-    ) -> AsyncTask<UnitPass> {
-        AsyncTask::new(UnitPass {
-            dedup: self.0.clone(),
-            threads: threads.unwrap_or(0) as usize,
-            work: Some(Box::new(work)),
-        })
-    }
-}
-
-type UnitWork = Box<dyn FnOnce(&mut dedup::UnitDeduplicator) -> io::Result<Vec<u8>> + Send>;
-
-pub struct UnitPass {
-    dedup: Arc<Mutex<dedup::UnitDeduplicator>>,
-    threads: usize,
-    work: Option<UnitWork>,
-}
-
-impl Task for UnitPass {
-    type Output = Vec<u8>;
-    type JsValue = Buffer;
-
-    fn compute(&mut self) -> Result<Vec<u8>> {
-        let Some(work) = self.work.take() else {
-            return Ok(Vec::new());
-        };
-        let mut dedup = guard(&self.dedup);
-        let dedup = &mut *dedup;
-        with_threads(self.threads, || work(dedup)).map_err(failed)
-    }
-
-    fn resolve(&mut self, _env: Env, lines: Vec<u8>) -> Result<Buffer> {
-        Ok(lines.into())
+    ) -> AsyncTask<Pass<dedup::UnitDeduplicator>> {
+        Pass::task(&self.0, threads, work)
     }
 }
 

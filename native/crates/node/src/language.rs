@@ -1,5 +1,6 @@
 //! Binding of fastText models, URL lists and masking.
 
+use crate::background::{Background, background};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use smolforge_text::fasttext::FastText;
@@ -8,10 +9,11 @@ use smolforge_text::threads::with_threads;
 use smolforge_text::urls::{self, List, UrlLists};
 use std::fs::File;
 use std::io::BufReader;
+use std::sync::Arc;
 
 #[napi]
 pub struct FastTextModel {
-    model: FastText,
+    model: Arc<FastText>,
 }
 
 #[napi(object)]
@@ -38,7 +40,9 @@ impl FastTextModel {
         let length = file.metadata().map_err(open)?.len() as usize;
         let model = FastText::read(BufReader::with_capacity(1 << 20, file), length)
             .map_err(|reason| invalid(&reason))?;
-        Ok(Self { model })
+        Ok(Self {
+            model: Arc::new(model),
+        })
     }
 
     #[napi]
@@ -64,17 +68,20 @@ impl FastTextModel {
         most: u32,
         threshold: f64,
         threads: Option<u32>,
-    ) -> FastTextPredictions {
-        let found = on(threads, || {
-            self.model.predict(&texts, most as usize, threshold as f32)
-        });
-        let counts: Vec<u32> = found.iter().map(|labels| labels.len() as u32).collect();
-        let (labels, probabilities): (Vec<u32>, Vec<f32>) = found.into_iter().flatten().unzip();
-        FastTextPredictions {
-            counts: counts.into(),
-            labels: labels.into(),
-            probabilities: probabilities.into(),
-        }
+    ) -> AsyncTask<Background<FastTextPredictions>> {
+        let model = self.model.clone();
+        background(move || {
+            let found = on(threads, || {
+                model.predict(&texts, most as usize, threshold as f32)
+            });
+            let counts: Vec<u32> = found.iter().map(|labels| labels.len() as u32).collect();
+            let (labels, probabilities): (Vec<u32>, Vec<f32>) = found.into_iter().flatten().unzip();
+            Ok(FastTextPredictions {
+                counts: counts.into(),
+                labels: labels.into(),
+                probabilities: probabilities.into(),
+            })
+        })
     }
 }
 
@@ -161,7 +168,7 @@ pub fn mask_texts(
     texts: Vec<String>,
     replacements: MaskReplacements,
     threads: Option<u32>,
-) -> MaskedTexts {
+) -> AsyncTask<Background<MaskedTexts>> {
     let replacements = mask::Replacements {
         email: replacements.email,
         ip: replacements.ip,
@@ -170,17 +177,19 @@ pub fn mask_texts(
         only_public_ips: replacements.only_public_ips,
         any_email_suffix: replacements.any_email_suffix,
     };
-    let masked = on(threads, || mask::mask(&texts, &replacements));
-    let counts: Vec<u32> = masked.iter().flat_map(|one| one.counts).collect();
-    let (changed, texts): (Vec<u32>, Vec<String>) = (0..)
-        .zip(masked)
-        .filter_map(|(index, one)| Some((index, one.text?)))
-        .unzip();
-    MaskedTexts {
-        changed: changed.into(),
-        texts,
-        counts: counts.into(),
-    }
+    background(move || {
+        let masked = on(threads, || mask::mask(&texts, &replacements));
+        let counts: Vec<u32> = masked.iter().flat_map(|one| one.counts).collect();
+        let (changed, texts): (Vec<u32>, Vec<String>) = (0..)
+            .zip(masked)
+            .filter_map(|(index, one)| Some((index, one.text?)))
+            .unzip();
+        Ok(MaskedTexts {
+            changed: changed.into(),
+            texts,
+            counts: counts.into(),
+        })
+    })
 }
 
 fn on<R: Send>(threads: Option<u32>, work: impl FnOnce() -> R + Send) -> R {

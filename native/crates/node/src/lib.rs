@@ -3,6 +3,7 @@
 // napi registers nothing in a test build, where every exported function then looks unused.
 #![cfg_attr(test, allow(dead_code))]
 
+mod background;
 mod bpe;
 mod compression;
 mod curate;

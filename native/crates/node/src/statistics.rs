@@ -5,7 +5,7 @@ use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use smolforge_text::jsonl::Texts;
 use smolforge_text::statistics::{
-    C4Options, COLUMNS, FineWebOptions, Options, Plan, StopWords, Table, statistics,
+    C4Options, COLUMNS, FineWebOptions, Options, Plan, Stop, StopWords, Table, statistics,
 };
 use smolforge_text::threads::with_threads;
 use smolforge_text::words::Segmentation;
@@ -23,11 +23,21 @@ pub struct StatisticsPlan {
     /// The same, of what C4 leaves of it.
     pub after_c4: Vec<u32>,
     pub keep_texts: bool,
+    pub stops: Option<Vec<StatisticsStop>>,
     pub segment: bool,
     pub stop_words: Vec<String>,
     pub short_line_length: u32,
     pub stop_chars: Option<String>,
     pub c4: C4LineOptions,
+}
+
+/// See `Stop`; `place` counts on from `columns` to `after_c4`.
+#[napi(object)]
+pub struct StatisticsStop {
+    pub place: u32,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    pub except_zero: bool,
 }
 
 /// A negative limit is none.
@@ -123,7 +133,35 @@ impl From<Table> for StatisticsTable {
 
 impl StatisticsPlan {
     pub fn checked(self) -> Result<Plan> {
+        let (mut stops, mut stops_after_c4) = (Vec::new(), Vec::new());
+        for stop in self.stops.into_iter().flatten() {
+            let place = stop.place as usize;
+            if place >= self.columns.len() + self.after_c4.len() {
+                return Err(Error::new(
+                    Status::InvalidArg,
+                    "a stop at a column that is not there",
+                ));
+            }
+            let before = place < self.columns.len();
+            let stop = Stop {
+                place: if before {
+                    place
+                } else {
+                    place - self.columns.len()
+                },
+                min: stop.min.unwrap_or(f64::NEG_INFINITY),
+                max: stop.max.unwrap_or(f64::INFINITY),
+                except_zero: stop.except_zero,
+            };
+            if before {
+                stops.push(stop);
+            } else {
+                stops_after_c4.push(stop);
+            }
+        }
         Ok(Plan {
+            stops,
+            stops_after_c4,
             columns: places(&self.columns)?,
             after_c4: places(&self.after_c4)?,
             keep_texts: self.keep_texts,

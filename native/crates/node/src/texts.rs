@@ -26,10 +26,28 @@ impl TextBatch {
 
 #[napi]
 impl TextBatch {
-    /// A batch of strings that are no file's.
+    /// A batch of strings from elsewhere than JSON lines. Without ids, which are JSON literals, they are numbered.
     #[napi(constructor)]
-    pub fn new(texts: Vec<String>) -> Self {
-        Self::around(jsonl::Texts::from_strings(&texts))
+    pub fn new(
+        texts: Vec<String>,
+        ids_json: Option<Vec<String>>,
+        urls: Option<Vec<Option<String>>>,
+    ) -> Result<Self> {
+        let Some(ids) = ids_json else {
+            return Ok(Self::around(jsonl::Texts::from_strings(&texts)));
+        };
+        let urls = urls.unwrap_or_else(|| vec![None; texts.len()]);
+        if ids.len() != texts.len() || urls.len() != texts.len() {
+            return Err(Error::new(
+                Status::InvalidArg,
+                "each text has an id and an address",
+            ));
+        }
+        let mut all = jsonl::Texts::default();
+        for ((text, id), url) in texts.iter().zip(&ids).zip(&urls) {
+            all.push(text, id, url.as_deref());
+        }
+        Ok(Self::around(all))
     }
 
     #[napi(getter)]
@@ -91,10 +109,53 @@ impl TextBatch {
         Ok(lines)
     }
 
+    /// A line `{"id","text"}` for each document that `keep` has a 1 for.
+    #[napi]
+    pub fn kept_lines(
+        &self,
+        keep: Uint8Array,
+        threads: Option<u32>,
+    ) -> Result<AsyncTask<KeptLines>> {
+        let texts = self.shared()?;
+        if keep.len() != texts.len() {
+            return Err(Error::new(
+                Status::InvalidArg,
+                "a mark for each document is needed",
+            ));
+        }
+        Ok(AsyncTask::new(KeptLines {
+            texts,
+            keep: keep.to_vec(),
+            threads: threads.unwrap_or(0) as usize,
+        }))
+    }
+
     /// Gives the memory back now; the batch is of no use afterwards.
     #[napi]
     pub fn release(&self) {
         guard(&self.0).take();
+    }
+}
+
+pub struct KeptLines {
+    texts: Arc<jsonl::Texts>,
+    keep: Vec<u8>,
+    threads: usize,
+}
+
+impl Task for KeptLines {
+    type Output = Vec<u8>;
+    type JsValue = Buffer;
+
+    fn compute(&mut self) -> Result<Vec<u8>> {
+        let (texts, keep) = (&self.texts, &self.keep);
+        Ok(with_threads(self.threads, || {
+            texts.lines_of(|document| keep[document] == 1)
+        }))
+    }
+
+    fn resolve(&mut self, _env: Env, lines: Vec<u8>) -> Result<Buffer> {
+        Ok(lines.into())
     }
 }
 

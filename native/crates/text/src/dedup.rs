@@ -48,6 +48,8 @@ pub struct Deduplicator {
     ids: Ids,
     found: Option<Found>,
     output: Output,
+    /// The next document whose line with its text is asked for.
+    next_text: u32,
     segment_table: SegmentTable,
     segment_parts: usize,
 }
@@ -97,6 +99,7 @@ impl Deduplicator {
             folder,
             found: None,
             output: Output::default(),
+            next_text: 0,
             segment_table: SegmentTable::default(),
             segment_parts: 0,
         }
@@ -363,6 +366,16 @@ impl Deduplicator {
         Ok(lines)
     }
 
+    /// Lines `{"id","text"}` of those documents that stay: the same documents in the same order as they were added.
+    pub fn kept_lines(&mut self, texts: &Texts) -> io::Result<Vec<u8>> {
+        let first = self.next_text;
+        if texts.len() as u64 + u64::from(first) > u64::from(self.documents) {
+            return Err(io::Error::other("more documents than in the first pass"));
+        }
+        self.next_text += texts.len() as u32;
+        Ok(texts.lines_of(|document| self.place(first + document as u32).1))
+    }
+
     /// The keys of this run that the index has not, with the first document of their cluster: the bytes of a segment of an
     /// index, piece by piece; `None` at the end. A piece may be empty.
     pub fn segment_piece(&mut self) -> io::Result<Option<Vec<u8>>> {
@@ -510,6 +523,22 @@ mod tests {
                 Some(r#"{"id":2,"keep":false,"cluster":0}"#)
             );
             assert_eq!(lines.lines().count(), 5);
+            let kept = dedup.kept_lines(&texts).unwrap();
+            let ids: Vec<&[u8]> = kept
+                .split(|&b| b == b'\n')
+                .map(|line| &line[..line.len().min(7)])
+                .collect();
+            assert_eq!(
+                ids,
+                [
+                    b"{\"id\":0",
+                    b"{\"id\":1",
+                    b"{\"id\":3",
+                    b"{\"id\":4",
+                    &b""[..]
+                ]
+            );
+            assert!(dedup.kept_lines(&texts).is_err());
         }
     }
 

@@ -91,44 +91,77 @@ impl Texts {
         self.documents[document].line
     }
 
-    /// Texts that are no file's: ids are numbers from 0 on.
+    /// A line `{"id","text"}` for each document that `keep` names, in order, made on the threads of the pool that this runs
+    /// in.
+    pub fn lines_of(&self, keep: impl Fn(usize) -> bool + Sync) -> Vec<u8> {
+        let parts: Vec<Vec<u8>> = (0..self.len().div_ceil(DOCUMENTS_AT_ONCE))
+            .into_par_iter()
+            .map(|part| {
+                let from = part * DOCUMENTS_AT_ONCE;
+                let kept: Vec<usize> = (from..self.len().min(from + DOCUMENTS_AT_ONCE))
+                    .filter(|&document| keep(document))
+                    .collect();
+                let bytes = kept.iter().map(|&document| self.text(document).len());
+                let mut lines = Vec::with_capacity(bytes.sum::<usize>() * 9 / 8 + 64 * kept.len());
+                for document in kept {
+                    lines.extend_from_slice(b"{\"id\":");
+                    lines.extend_from_slice(self.id_json(document).as_bytes());
+                    lines.extend_from_slice(b",\"text\":");
+                    push_json_string(self.text(document), &mut lines);
+                    lines.extend_from_slice(b"}\n");
+                }
+                lines
+            })
+            .collect();
+        parts.concat()
+    }
+
+    /// Texts of no file of JSON lines: ids are numbers from 0 on.
     pub fn from_strings(texts: &[String]) -> Self {
         let mut all = Self::default();
         for (number, text) in texts.iter().enumerate() {
-            // An arena is addressed by 32 bits.
-            let full = all
-                .arenas
-                .last()
-                .is_none_or(|arena| arena.len() + text.len() > ARENA_BYTES);
-            if full {
-                all.arenas.push(Vec::new());
-            }
-            let at = all.arenas.len() - 1;
-            let arena = &mut all.arenas[at];
-            let start = arena.len() as u32;
-            arena.extend_from_slice(text.as_bytes());
-            let end = arena.len() as u32;
-            arena.extend_from_slice(number.to_string().as_bytes());
-            all.documents.push(Document {
-                arena: at as u32,
-                text: start..end,
-                url: None,
-                id: end..arena.len() as u32,
-                line: 0,
-            });
-            all.bytes += text.len();
+            all.push(text, &number.to_string(), None);
         }
         all
     }
 
+    /// Takes a document of no file of JSON lines; its id is a JSON literal.
+    pub fn push(&mut self, text: &str, id_json: &str, url: Option<&str>) {
+        let length = text.len() + id_json.len() + url.map_or(0, str::len);
+        // An arena is addressed by 32 bits.
+        let full = self
+            .arenas
+            .last()
+            .is_none_or(|arena| arena.len() + length > ARENA_BYTES);
+        if full {
+            self.arenas.push(Vec::new());
+        }
+        let at = self.arenas.len() - 1;
+        let arena = &mut self.arenas[at];
+        let mut put = |string: &str| {
+            let start = arena.len() as u32;
+            arena.extend_from_slice(string.as_bytes());
+            start..arena.len() as u32
+        };
+        self.documents.push(Document {
+            arena: at as u32,
+            text: put(text),
+            id: put(id_json),
+            url: url.map(put),
+            line: 0,
+        });
+        self.bytes += text.len();
+    }
+
     fn string(&self, arena: u32, range: &Range<u32>) -> &str {
         let bytes = &self.arenas[arena as usize][range.start as usize..range.end as usize];
-        // SAFETY: `read_line` puts whole valid strings into the arena, `from_strings` those of Rust.
+        // SAFETY: `read_line` puts whole valid strings into the arena, `push` those of Rust.
         unsafe { std::str::from_utf8_unchecked(bytes) }
     }
 }
 
 const ARENA_BYTES: usize = 1 << 30;
+const DOCUMENTS_AT_ONCE: usize = 64;
 
 /// Reads a plain, gzip or zstd file of JSON lines; its first bytes say which it is.
 pub struct Reader {

@@ -113,7 +113,26 @@ pub struct Plan {
     pub after_c4: Vec<usize>,
     /// Give C4's texts back.
     pub keep_texts: bool,
+    /// Where a text's numbers may end, in order, of `columns` and of `after_c4`.
+    pub stops: Vec<Stop>,
+    pub stops_after_c4: Vec<Stop>,
     pub options: Options,
+}
+
+/// A number out of these limits is the last that is wanted of a text: what follows is NaN, but for columns without a stop.
+pub struct Stop {
+    /// Of the column in `columns` or `after_c4`.
+    pub place: usize,
+    pub min: f64,
+    pub max: f64,
+    /// 0 is in the limits.
+    pub except_zero: bool,
+}
+
+impl Stop {
+    fn ends(&self, number: f64) -> bool {
+        (number < self.min || number > self.max) && !(self.except_zero && number == 0.0)
+    }
 }
 
 pub struct Table {
@@ -172,21 +191,43 @@ fn fill(
         seen = seen.with_tokens(tokens);
     }
     let (before, after) = row.split_at_mut(plan.columns.len());
-    fill_columns(&seen, &plan.columns, before);
-    if !plan.after_c4.is_empty() {
+    let mut ended = fill_columns(&seen, &plan.columns, &plan.stops, before);
+    if ended {
+        after.fill(f64::NAN);
+    } else if !plan.after_c4.is_empty() {
         let left = seen.left_by_c4();
-        fill_columns(&left, &plan.after_c4, after);
+        ended = fill_columns(&left, &plan.after_c4, &plan.stops_after_c4, after);
         left.finish();
     }
-    let left = plan.keep_texts.then(|| seen.c4().text.clone());
+    let left = plan.keep_texts.then(|| {
+        if ended {
+            String::new()
+        } else {
+            seen.c4().text.clone()
+        }
+    });
     seen.finish();
     left
 }
 
-fn fill_columns(seen: &Seen, columns: &[usize], row: &mut [f64]) {
-    for (number, &column) in row.iter_mut().zip(columns) {
-        *number = COLUMNS[column].1(seen);
+/// Whether a stop ended the row.
+fn fill_columns(seen: &Seen, columns: &[usize], stops: &[Stop], row: &mut [f64]) -> bool {
+    row.fill(f64::NAN);
+    for (place, number) in row.iter_mut().enumerate() {
+        if stops.iter().all(|stop| stop.place != place) {
+            *number = COLUMNS[columns[place]].1(seen);
+        }
     }
+    for stop in stops {
+        let number = &mut row[stop.place];
+        if number.is_nan() {
+            *number = COLUMNS[columns[stop.place]].1(seen);
+        }
+        if stop.ends(*number) {
+            return true;
+        }
+    }
+    false
 }
 
 fn top(text: &Seen, n: usize) -> f64 {

@@ -4,7 +4,7 @@ use super::{Engine, Slot, call, size};
 use napi::bindgen_prelude::Uint32Array;
 use napi::{Error, Result};
 use napi_derive::napi;
-use smolforge_tensor::quantised::{Blocks, Format, Mapping, product};
+use smolforge_tensor::quantised::{Blocks, Format, Mapping, unpack};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -109,7 +109,7 @@ impl Engine {
         if into.len() != weight.outputs * weight.inputs {
             return Err(Error::from_reason("the sizes differ"));
         }
-        product::unpack(&self.context, weight.blocks(), into);
+        unpack::unpack(&self.context, weight.blocks(), into);
         Ok(true)
     }
 }

@@ -3,6 +3,9 @@
 use super::formats::{Format, q4k_scales};
 use super::lanes::Lanes;
 
+/// Elements of a group, and of what x is rounded by: what a row is made of.
+pub const GROUP: usize = 32;
+
 /// What is done with the groups of a row, in their order.
 pub trait Sink<L: Lanes> {
     /// 32 small numbers q of which the first 16 mean s[0] q + m[0], the others s[1] q + m[1]; without HALVES both are
@@ -125,3 +128,52 @@ pub unsafe fn walk<L: Lanes, K: Sink<L>>(
         }
     }
 }
+
+/// Chooses the format outside of the loop over the rows of W.
+macro_rules! every_format {
+    ($format:expr, |$constant:ident| $body:expr) => {
+        match $format {
+            Format::F32 => {
+                const $constant: Format = Format::F32;
+                $body
+            }
+            Format::F16 => {
+                const $constant: Format = Format::F16;
+                $body
+            }
+            Format::Bf16 => {
+                const $constant: Format = Format::Bf16;
+                $body
+            }
+            Format::Q8_0 => {
+                const $constant: Format = Format::Q8_0;
+                $body
+            }
+            Format::Q4_0 => {
+                const $constant: Format = Format::Q4_0;
+                $body
+            }
+            Format::Q4_1 => {
+                const $constant: Format = Format::Q4_1;
+                $body
+            }
+            Format::Q5_0 => {
+                const $constant: Format = Format::Q5_0;
+                $body
+            }
+            Format::Q5_1 => {
+                const $constant: Format = Format::Q5_1;
+                $body
+            }
+            Format::Q4K => {
+                const $constant: Format = Format::Q4K;
+                $body
+            }
+            Format::Q6K => {
+                const $constant: Format = Format::Q6K;
+                $body
+            }
+        }
+    };
+}
+pub(super) use every_format;

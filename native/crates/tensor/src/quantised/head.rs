@@ -1,6 +1,7 @@
 //! The vocabulary head with a weight that stays in its blocks.
 
-use super::product::{Blocks, linear};
+use super::Blocks;
+use super::product::linear;
 use crate::context::{Context, Purpose, Shared};
 use crate::element::Floats;
 use crate::gemm::Output;
