@@ -10,6 +10,7 @@ mod amx;
 mod copying;
 mod few_rows;
 mod left;
+mod narrow;
 mod packing;
 mod tile;
 
@@ -18,6 +19,7 @@ pub use amx::available as tiles_available;
 pub use amx::{LOOP_PRODUCTS, tile_loop};
 pub use copying::{Source, copy_bf16, copy_rows, pack_pairs, pack_panel, turn_bf16};
 pub use few_rows::FEW_ROWS;
+pub use narrow::{NarrowRows, narrow_product};
 pub use packing::{Inputs, Packed, pack, pack_beside, pack_stacked, panel_columns};
 pub use tile::{Tile, block_product, pair_product, turned_block};
 

@@ -1,5 +1,10 @@
 //! The vocabulary head with cross-entropy: logits exist for a chunk of rows at a time, and become their own gradient
-//! in place, from which the gradients of input and weight are made before the next chunk.
+//! in place, from which the gradients of input and weight are made before the next chunk. Where bf16 is multiplied,
+//! `fused.rs` does without the logits.
+
+mod fused;
+#[cfg(test)]
+mod tests;
 
 use crate::context::{Context, Purpose, Shared};
 use crate::element::{Bf16, Element, Floats};
@@ -137,6 +142,10 @@ fn all_rows(
 ) {
     let rows = targets.len();
     let vocab = weight.len() / hidden;
+    if let Some(gradients) = gradients.take_if(|_| rows > 0 && fused::pays(context, vocab, hidden))
+    {
+        return fused::head(context, x, weight, targets, nll, hidden, gradients);
+    }
     let chunk = (CHUNK_ELEMENTS / vocab.max(1))
         .clamp(256, 1024)
         .min(rows.max(1));

@@ -43,6 +43,21 @@ pub trait Simd: Copy + 'static {
         ));
         Self::mul(Self::mul(p, factor), Self::splat(2.0))
     }
+    /// See the function of this name.
+    #[inline(always)]
+    unsafe fn exp2_near(x: Self::V) -> Self::V {
+        let least = Self::splat(Self::LEAST_EXPONENT * std::f32::consts::LOG2_E);
+        let clamped = Self::min(Self::splat(128.4), Self::max(least, x));
+        let n = Self::round(clamped);
+        let r = Self::sub(clamped, n);
+        // The least largest relative error between -1/2 and 1/2.
+        let mut p = Self::splat(9.570_102e-3);
+        p = Self::fma(p, r, Self::splat(5.591_786e-2));
+        p = Self::fma(p, r, Self::splat(2.402_474_4e-1));
+        p = Self::fma(p, r, Self::splat(6.931_218e-1));
+        p = Self::fma(p, r, Self::splat(9.999_993e-1));
+        Self::times_pow2(p, n)
+    }
     /// 1 / a for a from 1 to 2^126, within 2 units in the last place.
     #[inline(always)]
     unsafe fn reciprocal(a: Self::V) -> Self::V {
@@ -60,6 +75,9 @@ pub trait Simd: Copy + 'static {
     /// The sum of the lanes, in an order that is always the same.
     unsafe fn sum(a: Self::V) -> f32;
     unsafe fn largest(a: Self::V) -> f32;
+    /// Asks for the cache line of an address, which need not be valid.
+    #[inline(always)]
+    unsafe fn fetch(_line: *const u8) {}
     /// Turns a LANES x LANES block: to[c * to_stride + r] = from[r * from_stride + c].
     #[inline(always)]
     unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
@@ -178,17 +196,7 @@ pub unsafe fn sigmoid<S: Simd>(x: S::V) -> S::V {
 /// `exp` gives 0, infinity from 128 on; not-a-number stays.
 #[inline(always)]
 pub unsafe fn exp2_near<S: Simd>(x: S::V) -> S::V {
-    let least = S::splat(S::LEAST_EXPONENT * std::f32::consts::LOG2_E);
-    let clamped = S::min(S::splat(128.4), S::max(least, x));
-    let n = S::round(clamped);
-    let r = S::sub(clamped, n);
-    // The least largest relative error between -1/2 and 1/2.
-    let mut p = S::splat(9.570_102e-3);
-    p = S::fma(p, r, S::splat(5.591_786e-2));
-    p = S::fma(p, r, S::splat(2.402_474_4e-1));
-    p = S::fma(p, r, S::splat(6.931_218e-1));
-    p = S::fma(p, r, S::splat(9.999_993e-1));
-    S::times_pow2(p, n)
+    S::exp2_near(x)
 }
 
 /// As `sigmoid`, within 2^-14 of it: for what is stored as bf16.

@@ -147,6 +147,19 @@ impl<Out: Element> Place<Out> {
         }
     }
 
+    /// Asks for what `store` will add to the product: it arrives while that is made.
+    #[inline(always)]
+    unsafe fn fetch<S: Simd, const ROWS: usize>(self) {
+        if self.plus.is_null() {
+            return;
+        }
+        for i in 0..ROWS {
+            let plus = self.plus.add(i * self.stride);
+            S::fetch(plus as *const u8);
+            S::fetch(plus.add(S::LANES) as *const u8);
+        }
+    }
+
     /// The last columns, by way of memory.
     #[inline(always)]
     unsafe fn store_part<S: Simd, const ROWS: usize>(self, sums: [[S::V; 2]; ROWS]) {
@@ -180,6 +193,7 @@ unsafe fn pair_rows<S: Pairs, Out: Element, const ROWS: usize>(
     b: *const f32,
     c: Place<Out>,
 ) {
+    c.fetch::<S, ROWS>();
     c.store::<S, ROWS>(S::rows::<ROWS>(pairs, a, stride, b));
 }
 

@@ -228,6 +228,18 @@ impl<const NATIVE: bool> Simd for Lanes16<NATIVE> {
         _mm512_scalef_ps(p, n)
     }
     #[inline(always)]
+    unsafe fn exp2_near(x: __m512) -> __m512 {
+        // x - floor(x), 0 of infinity; `scalef` takes the floor by itself.
+        let r = _mm512_reduce_ps::<{ _MM_FROUND_TO_NEG_INF }>(x);
+        // The least largest relative error between 0 and 1.
+        let mut p = _mm512_set1_ps(1.353_416_8e-2);
+        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.201_146e-2));
+        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(2.414_427_6e-1));
+        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(6.930_038_3e-1));
+        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.000_002_6));
+        _mm512_scalef_ps(p, x)
+    }
+    #[inline(always)]
     unsafe fn reciprocal(a: __m512) -> __m512 {
         // 14 bits, doubled by one step of Newton's.
         let r = _mm512_rcp14_ps(a);
@@ -270,6 +282,10 @@ impl<const NATIVE: bool> Simd for Lanes16<NATIVE> {
     #[inline(always)]
     unsafe fn largest(a: __m512) -> f32 {
         _mm512_reduce_max_ps(a)
+    }
+    #[inline(always)]
+    unsafe fn fetch(line: *const u8) {
+        _mm_prefetch::<_MM_HINT_T0>(line as *const i8)
     }
     #[inline(always)]
     unsafe fn transpose(from: *const f32, fs: usize, to: *mut f32, ts: usize) {

@@ -1,0 +1,399 @@
+//! The head with its gradients where bf16 is multiplied: logits exist for a panel of columns at a time, in the first
+//! cache.
+//!
+//! The exponentials need no maximum before them: exp(logit - logit of the target) sums to at least 1 and overflows only
+//! where the target is e^80 times less likely than another token; a block of rows where that happens is done again with
+//! its maxima. A task takes a block of rows through the whole vocabulary, a group of columns at a time: the product, the
+//! exponentials as bf16, their product with the weight, and their transpose for the gradient of the weight, which is the
+//! only thing that leaves the caches. Sums run along rows, so they do not depend on how rows are cut into blocks.
+
+use super::{Gradients, PACKED_WORDS};
+use crate::context::{Context, Purpose, Shared};
+use crate::element::Bf16;
+use crate::gemm::{
+    Inputs, Matrix, NarrowRows, Output, Packed, gemm, narrow_product, pack, panel_columns,
+    turn_bf16,
+};
+use crate::simd::{self, Simd};
+use crate::{kernels, vectors};
+use std::f32::consts::LOG2_E;
+
+/// Slopes of a chunk of rows: 16 MB of bf16, read once. Fewer chunks make fewer visits of the weight's gradient.
+const CHUNK_ELEMENTS: usize = 8 << 20;
+/// Weights of a group of columns, 256 KB of bf16: with slopes and gradients of a block of rows in the second cache.
+const GROUP_WEIGHTS: usize = 128 << 10;
+/// Rows of a block, a multiple of the vectors that `turn_bf16` turns.
+const BLOCK_ROWS: usize = 128;
+const LEAST_BLOCK_ROWS: usize = 32;
+/// Sums between these leave the exponentials and what is divided by the sum normal numbers.
+const SAFE_SUMS: std::ops::RangeInclusive<f32> = 1e-12..=1e18;
+/// More lanes than any vector has.
+const MOST_LANES: usize = 16;
+
+/// Whether this context multiplies bf16 and the weight is small enough to be packed twice.
+pub fn pays(context: &Context, vocab: usize, hidden: usize) -> bool {
+    let inputs = Inputs::of(context);
+    inputs != Inputs::Floats && inputs.words(hidden) * vocab <= PACKED_WORDS
+}
+
+/// As `super::head` for rows that all have a target, of which there is at least one.
+pub fn head(
+    context: &Context,
+    x: &[f32],
+    weight: &[f32],
+    targets: &[i32],
+    nll: &mut [f32],
+    hidden: usize,
+    gradients: Gradients,
+) {
+    let rows = targets.len();
+    let vocab = weight.len() / hidden;
+    let chunk = (CHUNK_ELEMENTS / vocab)
+        .clamp(256, 2048)
+        .min(rows)
+        .next_multiple_of(LEAST_BLOCK_ROWS);
+    let turned = Matrix::columns(weight, hidden);
+    let straight = Matrix::rows(weight, hidden);
+    let Gradients {
+        scales,
+        dx,
+        mut dweight,
+        add_x,
+        add_weight,
+    } = gradients;
+    // Rows an odd number of cache lines apart.
+    let stride = chunk.next_multiple_of(64) + 32;
+    let (slopes, scaled) = if dweight.is_some() {
+        let slopes = unsafe { context.shared_scratch(Purpose::Rows, vocab * stride / 2) };
+        let scaled = unsafe { context.shared_scratch(Purpose::Matrix, chunk * hidden / 2 + 1) };
+        (narrow(slopes), narrow(scaled))
+    } else {
+        (&mut [][..], &mut [][..])
+    };
+    let (slopes, scaled) = (Shared::new(slopes), Shared::new(scaled));
+    let head = Head {
+        context,
+        x,
+        weight,
+        targets,
+        scales,
+        hidden,
+        vocab,
+        forward: pack(context, hidden, vocab, turned, Purpose::HeadForward),
+        backward: (dx.is_some())
+            .then(|| pack(context, vocab, hidden, straight, Purpose::HeadBackward)),
+        nll: Shared::new(nll),
+        dx: dx.map(Shared::new),
+        add_x,
+        slopes: dweight.is_some().then_some(slopes),
+        stride,
+        scaled,
+    };
+    for from in (0..rows).step_by(chunk) {
+        let n = chunk.min(rows - from);
+        let block = n
+            .div_ceil(4 * context.threads)
+            .next_multiple_of(LEAST_BLOCK_ROWS)
+            .min(BLOCK_ROWS);
+        context.run_sized(
+            n.div_ceil(block),
+            2 * block * hidden * vocab,
+            &|task, worker| {
+                let top = task * block;
+                unsafe { head.block(worker, from, top, block.min(n - top)) };
+            },
+        );
+        let Some(dweight) = &mut dweight else {
+            continue;
+        };
+        let (slopes, scaled) =
+            unsafe { (slopes.part(0, slopes.len()), scaled.part(0, n * hidden)) };
+        let (left, right) = (
+            Matrix::rows(&*slopes, stride),
+            Matrix::rows(&*scaled, hidden),
+        );
+        let out = Output::new(&mut **dweight, hidden, add_weight || from > 0);
+        gemm(context, vocab, hidden, n, left, right, out);
+    }
+}
+
+struct Head<'a> {
+    context: &'a Context,
+    x: &'a [f32],
+    weight: &'a [f32],
+    targets: &'a [i32],
+    scales: &'a [f32],
+    hidden: usize,
+    vocab: usize,
+    forward: Packed<'a>,
+    backward: Option<Packed<'a>>,
+    nll: Shared<'a>,
+    dx: Option<Shared<'a>>,
+    add_x: bool,
+    /// For the gradient of the weight: the slopes of a chunk of rows, turned, and its rows of x times what they are
+    /// still to be multiplied by.
+    slopes: Option<Shared<'a, Bf16>>,
+    stride: usize,
+    scaled: Shared<'a, Bf16>,
+}
+
+/// What is known of the rows of a block.
+struct Rows {
+    /// Rows in the order of their targets.
+    order: Vec<usize>,
+    /// The logits of the targets.
+    own: Vec<f32>,
+    /// What is subtracted from the logits of each row.
+    shifts: Vec<f32>,
+    sums: Vec<f32>,
+}
+
+impl Head<'_> {
+    /// Rows `top` to `top + n` of the chunk that begins with row `from`.
+    unsafe fn block(&self, worker: usize, from: usize, top: usize, n: usize) {
+        let (context, hidden) = (self.context, self.hidden);
+        let isa = context.isa;
+        let first = from + top;
+        let input = NarrowRows::pack(
+            context,
+            worker,
+            Matrix::rows(self.x, hidden),
+            first..first + n,
+            hidden,
+        );
+        let targets = &self.targets[first..first + n];
+        let weight_of = |row: usize| &self.weight[targets[row] as usize * hidden..][..hidden];
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_unstable_by_key(|&row| targets[row]);
+        let shifts = (0..n)
+            .map(|row| dot(isa, input.data.add(row * input.stride), weight_of(row)))
+            .collect();
+        let mut rows = Rows {
+            order,
+            own: vec![0.0; n],
+            shifts,
+            sums: vec![0.0; n],
+        };
+        let dx = context.scratch(worker, Purpose::Matrix, n * hidden);
+        self.groups(worker, input, targets, top, dx, &mut rows);
+        if !rows.sums.iter().all(|sum| SAFE_SUMS.contains(sum)) {
+            rows.shifts = self.largest(worker, input);
+            self.groups(worker, input, targets, top, dx, &mut rows);
+        }
+        for row in 0..n {
+            let (own, shift, sum) = (rows.own[row], rows.shifts[row], rows.sums[row]);
+            let factor = self.scales[first + row] / sum;
+            // The slopes without the target's are in place.
+            let slope = (own - shift).exp() - sum;
+            self.nll.part(first + row, first + row + 1)[0] = shift + sum.ln() - own;
+            let at = (first + row) * hidden;
+            if let Some(out) = self.dx {
+                let to = out.part(at, at + hidden);
+                let dx = &dx[row * hidden..(row + 1) * hidden];
+                finish_row(isa, dx, weight_of(row), slope, factor, to, self.add_x);
+            }
+            if let Some(slopes) = self.slopes {
+                let place = targets[row] as usize * self.stride + top + row;
+                slopes.part(place, place + 1)[0] = Bf16::new(slope);
+                let to = (top + row) * hidden;
+                let to = self.scaled.part(to, to + hidden);
+                scaled_row(isa, &self.x[at..at + hidden], factor, to);
+            }
+        }
+    }
+
+    /// One walk over the vocabulary: sums, the gradient of x that is still to be divided by them, and slopes; both
+    /// without the targets' slopes.
+    unsafe fn groups(
+        &self,
+        worker: usize,
+        input: NarrowRows,
+        targets: &[i32],
+        top: usize,
+        dx: &mut [f32],
+        rows: &mut Rows,
+    ) {
+        let (context, hidden, vocab) = (self.context, self.hidden, self.vocab);
+        let (isa, n) = (context.isa, input.rows);
+        let columns = panel_columns(isa);
+        let group = (GROUP_WEIGHTS / hidden).clamp(256, 1024) / columns * columns;
+        // Rows an odd number of cache lines apart.
+        let stride = group.next_multiple_of(64) + 32;
+        let sums = context.scratch(worker, Purpose::Sums, n * MOST_LANES);
+        sums.fill(0.0);
+        let words = context.scratch(worker, Purpose::Rows, n * (columns + stride / 2));
+        let (logits, words) = words.split_at_mut(n * columns);
+        let slopes = narrow(words);
+        let mut next = 0;
+        for begin in (0..vocab).step_by(group) {
+            let end = (begin + group).min(vocab);
+            for at in (begin..end).step_by(columns) {
+                let panel = at / columns;
+                let width = columns.min(end - at);
+                let to = logits.as_mut_ptr();
+                narrow_product(
+                    context,
+                    input,
+                    self.forward,
+                    0..hidden,
+                    panel..panel + 1,
+                    to,
+                    columns,
+                    false,
+                );
+                let to = slopes[at - begin..].as_mut_ptr();
+                exponentials(isa, logits, width, &rows.shifts, sums, to, stride);
+                while let Some(&row) = rows.order.get(next)
+                    && (targets[row] as usize) < at + width
+                {
+                    let target = targets[row] as usize;
+                    rows.own[row] = logits[row * columns + target - at];
+                    slopes[row * stride + target - begin] = Bf16(0);
+                    next += 1;
+                }
+            }
+            if let Some(backward) = self.backward {
+                let left = NarrowRows {
+                    data: slopes.as_ptr(),
+                    stride,
+                    rows: n,
+                };
+                let panels = 0..hidden.div_ceil(columns);
+                let to = dx.as_mut_ptr();
+                narrow_product(
+                    context,
+                    left,
+                    backward,
+                    begin..end,
+                    panels,
+                    to,
+                    hidden,
+                    begin > 0,
+                );
+            }
+            if let Some(turned) = self.slopes {
+                let to = turned.rest(begin * self.stride + top).pointer();
+                let from = slopes.as_ptr();
+                turn_bf16(isa, from, stride, end - begin, n, to, self.stride, n);
+            }
+        }
+        for (row, sum) in rows.sums.iter_mut().enumerate() {
+            *sum = sum_of(isa, &sums[row * MOST_LANES..]);
+        }
+    }
+
+    /// The largest logit of each row.
+    unsafe fn largest(&self, worker: usize, input: NarrowRows) -> Vec<f32> {
+        let context = self.context;
+        let columns = panel_columns(context.isa);
+        let logits = context.scratch(worker, Purpose::Rows, input.rows * columns);
+        let mut most = vec![f32::NEG_INFINITY; input.rows];
+        for panel in 0..self.vocab.div_ceil(columns) {
+            let to = logits.as_mut_ptr();
+            narrow_product(
+                context,
+                input,
+                self.forward,
+                0..self.hidden,
+                panel..panel + 1,
+                to,
+                columns,
+                false,
+            );
+            let width = columns.min(self.vocab - panel * columns);
+            for (most, line) in most.iter_mut().zip(logits.chunks(columns)) {
+                *most = line[..width].iter().fold(*most, |most, &x| most.max(x));
+            }
+        }
+        most
+    }
+}
+
+fn narrow(words: &mut [f32]) -> &mut [Bf16] {
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr() as *mut Bf16, 2 * words.len()) }
+}
+
+kernels! {
+    /// exp(logits - shift) of `width` columns of a panel as bf16, zeros up to the panel's end, and added to MOST_LANES
+    /// sums a row.
+    fn exponentials(logits: &[f32], width: usize, shifts: &[f32], sums: &mut [f32], to: *mut Bf16, stride: usize) = exponentials_body;
+    fn sum_of(lanes: &[f32]) -> f32 = sum_body;
+    /// x y, with y rounded to bf16.
+    fn dot(x: *const Bf16, y: &[f32]) -> f32 = dot_body;
+    /// y = factor (x + slope weight), or y += with `add`.
+    fn finish_row(x: &[f32], weight: &[f32], slope: f32, factor: f32, y: &mut [f32], add: bool) = finish_body;
+    fn scaled_row(x: &[f32], factor: f32, y: &mut [Bf16]) = scaled_body;
+}
+
+#[inline(always)]
+unsafe fn exponentials_body<S: Simd>(
+    logits: &[f32],
+    width: usize,
+    shifts: &[f32],
+    sums: &mut [f32],
+    to: *mut Bf16,
+    stride: usize,
+) {
+    let columns = 2 * S::LANES;
+    let (from, sums) = (logits.as_ptr(), sums.as_mut_ptr());
+    let unit = S::splat(LOG2_E);
+    for (row, shift) in shifts.iter().enumerate() {
+        let shift = S::splat(-shift * LOG2_E);
+        let (line, out) = (from.add(row * columns), to.add(row * stride));
+        let sums = sums.add(row * MOST_LANES);
+        let mut low = simd::exp2_near::<S>(S::fma(S::load(line), unit, shift));
+        let mut high = simd::exp2_near::<S>(S::fma(S::load(line.add(S::LANES)), unit, shift));
+        if width < columns {
+            let mut kept = [0.0f32; 2 * MOST_LANES];
+            S::store(kept.as_mut_ptr(), low);
+            S::store(kept.as_mut_ptr().add(S::LANES), high);
+            kept[width..].fill(0.0);
+            low = S::load(kept.as_ptr());
+            high = S::load(kept.as_ptr().add(S::LANES));
+        }
+        S::store_bf16(out, low);
+        S::store_bf16(out.add(S::LANES), high);
+        S::store(sums, S::add(S::load(sums), S::add(low, high)));
+    }
+}
+
+#[inline(always)]
+unsafe fn sum_body<S: Simd>(lanes: &[f32]) -> f32 {
+    S::sum(S::load(lanes.as_ptr()))
+}
+
+#[inline(always)]
+unsafe fn dot_body<S: Simd>(x: *const Bf16, y: &[f32]) -> f32 {
+    let mut sums = S::splat(0.0);
+    vectors!(S, y.len(), |i, left| {
+        let weight = S::bf16(simd::get::<S>(y.as_ptr().add(i), left));
+        sums = S::fma(simd::get::<S>(x.add(i), left), weight, sums);
+    });
+    S::sum(sums)
+}
+
+#[inline(always)]
+unsafe fn finish_body<S: Simd>(
+    x: &[f32],
+    weight: &[f32],
+    slope: f32,
+    factor: f32,
+    y: &mut [f32],
+    add: bool,
+) {
+    let (slope, factor) = (S::splat(slope), S::splat(factor));
+    vectors!(S, y.len(), |i, left| {
+        let weight = simd::get::<S>(weight.as_ptr().add(i), left);
+        let x = S::fma(slope, weight, simd::get::<S>(x.as_ptr().add(i), left));
+        simd::put_or_add::<S>(y.as_mut_ptr().add(i), left, S::mul(factor, x), add);
+    });
+}
+
+#[inline(always)]
+unsafe fn scaled_body<S: Simd>(x: &[f32], factor: f32, y: &mut [Bf16]) {
+    let factor = S::splat(factor);
+    vectors!(S, y.len(), |i, left| {
+        let x = simd::get::<S>(x.as_ptr().add(i), left);
+        simd::put::<S>(y.as_mut_ptr().add(i), left, S::mul(factor, x));
+    });
+}
