@@ -136,16 +136,6 @@ export interface Backend {
     inputs: number,
     outputs: number,
   ): void
-  /** The gradient of that weight. */
-  swigluLinearWeightGradient(
-    dy: Handle,
-    x: Handle,
-    gradient: Handle,
-    rows: number,
-    inputs: number,
-    outputs: number,
-    add: boolean,
-  ): void
 
   /** Over the last axis; `log` chooses log-softmax. */
   softmax(x: Handle, y: Handle, rows: number, columns: number, log: boolean): void
@@ -217,6 +207,7 @@ export interface Backend {
   ): void
   /** As swiglu, of gate and up side by side: x[rows, 2 * width] gives y[rows, width]. */
   swigluRows(x: Handle, y: Handle, rows: number, width: number): void
+  /** dy becomes y: what the gradient of the weight that y is multiplied by is made of. */
   swigluRowsGradient(x: Handle, dy: Handle, dx: Handle, rows: number, width: number, add: boolean): void
   /** Rotates the halves of each head by position * theta^(-2i/headDim); `inverse` turns back (the gradient). */
   rope(

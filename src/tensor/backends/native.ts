@@ -58,7 +58,6 @@ export function openNativeBackend(): Backend {
     linearsInputGradient: kernels.tensorLinearsInputGradient,
     linearsWeightGradient: kernels.tensorLinearsWeightGradient,
     swigluLinear: kernels.tensorSwigluLinear,
-    swigluLinearWeightGradient: kernels.tensorSwigluLinearWeightGradient,
     softmax: kernels.tensorSoftmax,
     softmaxGradient: kernels.tensorSoftmaxGradient,
     gatherRows: kernels.tensorGatherRows,

@@ -80,7 +80,7 @@ export function normLinears(
 /**
  * silu(gate) * up, times the transpose of weight[out, in], plus `plus` [.., out]: the second half of a SwiGLU block
  * (Shazeer 2020) over gate and up side by side in gateUp[.., 2 * in], of f32 or bf16. The product of gate and up is made
- * while it is multiplied, forward and backward, and stored nowhere. The output is f32.
+ * while it is multiplied and not kept: backward makes it again, where its gradient was. The output is f32.
  */
 export function swigluLinear(gateUp: Tensor, weight: Tensor, plus: Tensor): Tensor {
   const [outputs, inputs] = weight.shape
@@ -104,15 +104,16 @@ export function swigluLinear(gateUp: Tensor, weight: Tensor, plus: Tensor): Tens
     product.free()
   }
   return record(y, [gateUp, weight, plus], (dy, node) => {
-    accumulate(weight.node, ({ handle }, add) =>
-      backend().swigluLinearWeightGradient(dy.handle, gateUp.handle, handle, rows, inputs, outputs, add),
-    )
+    const product = empty(shape, gateUp.dtype)
+    if (gateUp.node === undefined && weight.node !== undefined) {
+      backend().swigluRows(gateUp.handle, product.handle, rows, inputs)
+    }
     accumulate(gateUp.node, (dx, add) => {
-      const dproduct = empty(shape, gateUp.dtype)
-      inputGradient(layers, dy, dproduct, false)
-      backend().swigluRowsGradient(gateUp.handle, dproduct.handle, dx.handle, rows, inputs, add)
-      dproduct.free()
+      inputGradient(layers, dy, product, false)
+      backend().swigluRowsGradient(gateUp.handle, product.handle, dx.handle, rows, inputs, add)
     })
+    weightGradients(layers, dy, product)
+    product.free()
     passGradient(node, plus.node)
   })
 }

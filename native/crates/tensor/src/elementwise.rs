@@ -197,12 +197,19 @@ pub fn swiglu<E: Element>(context: &Context, gate: &[E], up: &[E], y: &mut [E], 
     });
 }
 
+/// The gradient of silu(gate) up, without gaps.
+pub enum ProductGradient<'a, E> {
+    Kept(&'a [E]),
+    /// silu(gate) up takes its place, which the gradient of the weight that multiplies it is made of.
+    Replaced(&'a mut [E]),
+}
+
 /// The gradients by gate and up, laid out as they are, each into its output when there is one; the flags say to add.
 pub fn swiglu_gradient<E: Element>(
     context: &Context,
     gate: &[E],
     up: &[E],
-    dy: &[E],
+    dy: ProductGradient<E>,
     dgate: Option<Shared<E>>,
     dup: Option<Shared<E>>,
     gates: Gates,
@@ -213,19 +220,39 @@ pub fn swiglu_gradient<E: Element>(
     } else {
         (gates.rows - 1) * gates.stride + gates.width
     };
-    assert!(gate.len() >= held && up.len() >= held && dy.len() == gates.rows * gates.width);
+    let (dy, length, replaced) = match dy {
+        ProductGradient::Kept(dy) => (dy.as_ptr(), dy.len(), false),
+        ProductGradient::Replaced(dy) => (dy.as_mut_ptr() as *const E, dy.len(), true),
+    };
+    assert!(gate.len() >= held && up.len() >= held && length == gates.rows * gates.width);
+    let dy = Slopes { dy, replaced };
     gates.split(context, 8, &|at, to, n| unsafe {
         let part = |out: &Option<Shared<E>>| match out {
             Some(out) => out.part(at, at + n).as_mut_ptr(),
             None => std::ptr::null_mut(),
         };
-        let inputs = [
-            gate[at..at + n].as_ptr(),
-            up[at..at + n].as_ptr(),
-            dy[to..to + n].as_ptr(),
-        ];
-        swiglu_gradient_part(context.isa, inputs, part(&dgate), part(&dup), n, adds);
+        let inputs = [gate[at..at + n].as_ptr(), up[at..at + n].as_ptr()];
+        let own = dy.from(to);
+        swiglu_gradient_part(context.isa, inputs, own, part(&dgate), part(&dup), n, adds);
     });
+}
+
+/// `ProductGradient` for several threads.
+#[derive(Clone, Copy)]
+struct Slopes<E> {
+    dy: *const E,
+    replaced: bool,
+}
+
+unsafe impl<E> Sync for Slopes<E> {}
+
+impl<E> Slopes<E> {
+    unsafe fn from(&self, at: usize) -> Self {
+        Self {
+            dy: self.dy.add(at),
+            replaced: self.replaced,
+        }
+    }
 }
 
 kernels! {
@@ -237,7 +264,7 @@ kernels! {
     fn combine_part(x: &[f32], a: f32, y: &mut [f32], b: f32) = combine_body;
     pub fn convert<A, B>(x: &[A], y: &mut [B]) = convert_body;
     fn swiglu_part<E>(gate: &[E], up: &[E], y: &mut [E]) = swiglu_body;
-    fn swiglu_gradient_part<E>(inputs: [*const E; 3], dgate: *mut E, dup: *mut E, n: usize, adds: [bool; 2]) = swiglu_gradient_body;
+    fn swiglu_gradient_part<E>(inputs: [*const E; 2], dy: Slopes<E>, dgate: *mut E, dup: *mut E, n: usize, adds: [bool; 2]) = swiglu_gradient_body;
 }
 
 /// out[i] = expression over vectors of the inputs.
@@ -400,25 +427,30 @@ unsafe fn swiglu_body<S: Simd, E: Element>(gate: &[E], up: &[E], y: &mut [E]) {
 
 #[inline(always)]
 unsafe fn swiglu_gradient_body<S: Simd, E: Element>(
-    [gate, up, dy]: [*const E; 3],
+    [gate, up]: [*const E; 2],
+    Slopes { dy, replaced }: Slopes<E>,
     dgate: *mut E,
     dup: *mut E,
     n: usize,
     adds: [bool; 2],
 ) {
     vectors!(S, n, |i, left| {
-        let g = simd::get::<S>(gate.add(i), left);
+        let (g, u) = (
+            simd::get::<S>(gate.add(i), left),
+            simd::get::<S>(up.add(i), left),
+        );
         let d = simd::get::<S>(dy.add(i), left);
         let s = simd::sigmoid_for::<S, E>(g);
+        let silu = S::mul(g, s);
         if !dup.is_null() {
-            simd::put_or_add::<S>(dup.add(i), left, S::mul(d, S::mul(g, s)), adds[1]);
+            simd::put_or_add::<S>(dup.add(i), left, S::mul(d, silu), adds[1]);
         }
         if !dgate.is_null() {
-            let slope = S::mul(
-                S::mul(d, simd::get::<S>(up.add(i), left)),
-                silu_slope::<S>(g, s),
-            );
+            let slope = S::mul(S::mul(d, u), silu_slope::<S>(g, s));
             simd::put_or_add::<S>(dgate.add(i), left, slope, adds[0]);
+        }
+        if replaced {
+            simd::put::<S>((dy as *mut E).add(i), left, S::mul(silu, u));
         }
     });
 }

@@ -5,8 +5,8 @@ use crate::context::{Context, Purpose};
 use crate::element::{Bf16, Floats, FloatsMut};
 use crate::elementwise::{Gates, swiglu};
 use crate::gemm::{
-    FEW_ROWS, Inputs, Matrix, Output, Plus, gemm, gemm_packed, pack, pack_beside, pack_stacked,
-    panel_columns,
+    FEW_ROWS, Inputs, Left, Matrix, Output, Plus, gemm, gemm_packed, gemm_packed_each, pack,
+    pack_beside, pack_stacked, panel_columns,
 };
 
 /// A weight [outputs, inputs].
@@ -111,30 +111,6 @@ pub fn gated_forward(
     gemm(context, rows, weight.outputs, inputs, product, turned, out);
 }
 
-/// dW[outputs, inputs] = dyᵀ (silu(gate) up), or dW += with `add`.
-pub fn gated_weight_gradient(
-    context: &Context,
-    dy: Floats,
-    gate_up: Floats,
-    gradient: WeightGradient,
-    rows: usize,
-    inputs: usize,
-) {
-    let WeightGradient { to, outputs, add } = gradient;
-    assert!(gate_up.len() >= 2 * rows * inputs && dy.len() >= rows * outputs);
-    let Some(to) = to else { return };
-    let (left, right) = (Matrix::columns(dy, outputs), Matrix::gated(gate_up, inputs));
-    gemm(
-        context,
-        outputs,
-        inputs,
-        rows,
-        left,
-        right,
-        Output::new(to, inputs, add),
-    );
-}
-
 /// dx[rows, inputs] = dy W, summed over the layers; or dx += with `add`.
 pub fn input_gradient(
     context: &Context,
@@ -186,7 +162,7 @@ pub fn weight_gradient(
     context: &Context,
     dy: Floats,
     x: Floats,
-    gradients: &mut [WeightGradient],
+    gradients: Vec<WeightGradient>,
     rows: usize,
     inputs: usize,
 ) {
@@ -200,12 +176,18 @@ pub fn weight_gradient(
         Purpose::PackedB,
     );
     let mut at = 0;
-    for gradient in gradients {
-        if let Some(to) = &mut gradient.to {
-            let left = Matrix::columns(dy.from(at), width);
-            let out = Output::new(&mut **to, inputs, gradient.add);
-            gemm_packed(context, gradient.outputs, left, packed, out);
+    let mut lefts = Vec::with_capacity(gradients.len());
+    for WeightGradient { to, outputs, add } in gradients {
+        let a = Matrix::columns(dy.from(at), width);
+        at += outputs;
+        if let Some(to) = to {
+            lefts.push(Left {
+                rows: outputs,
+                a,
+                to,
+                add,
+            });
         }
-        at += gradient.outputs;
     }
+    gemm_packed_each(context, lefts, packed);
 }

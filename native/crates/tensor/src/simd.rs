@@ -78,6 +78,9 @@ pub trait Simd: Copy + 'static {
     /// Asks for the cache line of an address, which need not be valid.
     #[inline(always)]
     unsafe fn fetch(_line: *const u8) {}
+    /// As `fetch`, for the second cache.
+    #[inline(always)]
+    unsafe fn fetch_far(_line: *const u8) {}
     /// Turns a LANES x LANES block: to[c * to_stride + r] = from[r * from_stride + c].
     #[inline(always)]
     unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {

@@ -5,7 +5,7 @@ use napi::{Error, Result};
 use napi_derive::napi;
 use smolforge_tensor::context::Shared;
 use smolforge_tensor::element::{Floats, FloatsMut};
-use smolforge_tensor::elementwise::Gates;
+use smolforge_tensor::elementwise::{Gates, ProductGradient};
 use smolforge_tensor::gather::Columns;
 use smolforge_tensor::quantised::unpack;
 use smolforge_tensor::{elementwise, gather, normalise, rope};
@@ -226,11 +226,13 @@ pub fn tensor_swiglu_gradient(
             (Floats::F32(gate), Floats::F32(up), Floats::F32(dy)) => {
                 let dgate = engine.optional(dgate, n, &others)?.map(Shared::new);
                 let dup = engine.optional(dup, n, &others)?.map(Shared::new);
+                let dy = ProductGradient::Kept(dy);
                 elementwise::swiglu_gradient(context, gate, up, dy, dgate, dup, gates, adds);
             }
             (Floats::Bf16(gate), Floats::Bf16(up), Floats::Bf16(dy)) => {
                 let dgate = engine.optional_bf16(dgate, n, &others)?.map(Shared::new);
                 let dup = engine.optional_bf16(dup, n, &others)?.map(Shared::new);
+                let dy = ProductGradient::Kept(dy);
                 elementwise::swiglu_gradient(context, gate, up, dy, dgate, dup, gates, adds);
             }
             _ => return Err(one_type("gate, up and dy")),
@@ -259,6 +261,7 @@ pub fn tensor_swiglu_rows(x: i32, y: i32, rows: u32, width: u32) -> Result<()> {
     })
 }
 
+/// dy becomes silu(gate) up.
 #[napi]
 pub fn tensor_swiglu_rows_gradient(
     x: i32,
@@ -276,17 +279,20 @@ pub fn tensor_swiglu_rows_gradient(
         let (gates, width, adds) = (joint_gates(rows, width), width as usize, [add; 2]);
         let context = &engine.context;
         let out = engine.floats_output(dx, 2 * n, &[x, dy])?;
-        match (engine.floats(x, 2 * n)?, engine.floats(dy, n)?, out) {
-            (Floats::F32(x), Floats::F32(dy), FloatsMut::F32(dx)) => {
+        let product = engine.floats_output(dy, n, &[x, dx])?;
+        match (engine.floats(x, 2 * n)?, product, out) {
+            (Floats::F32(x), FloatsMut::F32(dy), FloatsMut::F32(dx)) => {
                 let dgate = Shared::new(dx);
                 let dup = unsafe { dgate.rest(width) };
                 let (dgate, dup) = (Some(dgate), Some(dup));
+                let dy = ProductGradient::Replaced(dy);
                 elementwise::swiglu_gradient(context, x, &x[width..], dy, dgate, dup, gates, adds);
             }
-            (Floats::Bf16(x), Floats::Bf16(dy), FloatsMut::Bf16(dx)) => {
+            (Floats::Bf16(x), FloatsMut::Bf16(dy), FloatsMut::Bf16(dx)) => {
                 let dgate = Shared::new(dx);
                 let dup = unsafe { dgate.rest(width) };
                 let (dgate, dup) = (Some(dgate), Some(dup));
+                let dy = ProductGradient::Replaced(dy);
                 elementwise::swiglu_gradient(context, x, &x[width..], dy, dgate, dup, gates, adds);
             }
             _ => return Err(one_type("input and gradients")),

@@ -103,7 +103,7 @@ pub fn tensor_linears_weight_gradient(
         let gradient = engine.floats(dy, size(&[rows, width])?)?;
         let input = engine.floats(x, size(&[rows, inputs])?)?;
         let (rows, inputs) = (rows as usize, inputs as usize);
-        linears::weight_gradient(&engine.context, gradient, input, &mut places, rows, inputs);
+        linears::weight_gradient(&engine.context, gradient, input, places, rows, inputs);
         Ok(())
     })
 }
@@ -130,30 +130,6 @@ pub fn tensor_swiglu_linear(
         let out = engine.output(y, n, &[x, weight, plus])?.into();
         let (rows, inputs) = (rows as usize, inputs as usize);
         linears::gated_forward(&engine.context, gate_up, layer, out, added, rows, inputs);
-        Ok(())
-    })
-}
-
-#[napi]
-pub fn tensor_swiglu_linear_weight_gradient(
-    dy: i32,
-    x: i32,
-    gradient: i32,
-    rows: u32,
-    inputs: u32,
-    outputs: u32,
-    add: bool,
-) -> Result<()> {
-    call("linear weight gradient", |engine| {
-        let slopes = engine.floats(dy, size(&[rows, outputs])?)?;
-        let gate_up = engine.floats(x, size(&[rows, 2, inputs])?)?;
-        let place = WeightGradient {
-            to: engine.optional(gradient, size(&[outputs, inputs])?, &[dy, x])?,
-            outputs: outputs as usize,
-            add,
-        };
-        let (rows, inputs) = (rows as usize, inputs as usize);
-        linears::gated_weight_gradient(&engine.context, slopes, gate_up, place, rows, inputs);
         Ok(())
     })
 }

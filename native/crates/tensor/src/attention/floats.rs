@@ -5,7 +5,9 @@ use super::seen::{Seen, Span};
 use super::{Saved, Shape, score_stride};
 use crate::context::{Context, Purpose, Shared};
 use crate::element::Element;
-use crate::gemm::{Source, Tile, block_product, copy_rows, pack_panel, panel_columns};
+use crate::gemm::{
+    Ahead, Layout, Source, Tile, block_product, copy_rows, pack_panel, panel_columns,
+};
 use crate::isa::Isa;
 
 /// Query rows of a block: their scores over all keys stay in the second cache.
@@ -69,7 +71,7 @@ pub fn forward<Q: Element, K: Element>(
                     rows,
                     columns: high - low,
                 };
-                block_product(isa, tile);
+                block_product(isa, tile, Layout::Rows, Ahead::NOTHING);
                 for row in from..to {
                     let line = &mut scores[(row - from) * stride..][..high - low];
                     let span = seen.row(b, row);
@@ -92,7 +94,7 @@ pub fn forward<Q: Element, K: Element>(
                     rows,
                     columns: d,
                 };
-                block_product(isa, tile);
+                block_product(isa, tile, Layout::Rows, Ahead::NOTHING);
                 for row in from..to {
                     let out = s.output(b, row, head);
                     let line = &mixed[(row - from) * d..][..d];
@@ -172,7 +174,7 @@ pub fn backward<E: Element>(
                         rows: n,
                         columns: high - low,
                     };
-                    block_product(isa, tile);
+                    block_product(isa, tile, Layout::Rows, Ahead::NOTHING);
                 };
                 // scores = q kᵀ, slopes = dy vᵀ
                 against_keys(query_rows, keys_turned, scores);
@@ -203,7 +205,7 @@ pub fn backward<E: Element>(
                     rows: n,
                     columns: d,
                 };
-                block_product(isa, tile);
+                block_product(isa, tile, Layout::Rows, Ahead::NOTHING);
                 // dk += slopesᵀ q, dv += pᵀ dy
                 pack_straight(isa, query_rows, d, n, d, queries);
                 pack_straight(isa, slope_rows, d, n, d, outputs);

@@ -155,20 +155,31 @@ unsafe fn pack_rows_body<S: Simd, E: Element>(
 ) {
     let group = S::TILE_ROWS;
     let to = to.as_mut_ptr();
-    // Whole groups that fit the buffer in which a stretch of a row is made f32.
-    let mut line = [0.0f32; 224];
-    let stretch = line.len() / group * group;
-    for first in (0..rows).step_by(stretch) {
-        let n = stretch.min(rows - first);
+    // Groups that are written side by side, few enough for the first cache; and rows that are asked for before.
+    const GROUPS: usize = 8;
+    const AHEAD: usize = 12;
+    for first in (0..rows).step_by(GROUPS * group) {
+        let n = (GROUPS * group).min(rows - first);
         for p in 0..k {
-            let from = from.add(p * stride + first);
-            crate::vectors!(S, n, |i, left| {
-                let v = E::get::<S>(from.add(i), left);
-                simd::put::<S>(line.as_mut_ptr().add(i), left, rounded::<S>(v, round));
-            });
+            let line = from.add(p * stride + first);
+            for i in (0..n).step_by(64 / std::mem::size_of::<E>()) {
+                S::fetch(line.wrapping_add(AHEAD * stride + i) as *const u8);
+            }
             for i in (0..n).step_by(group) {
                 let out = to.add((first + i) * k + p * group);
-                std::ptr::copy_nonoverlapping(line.as_ptr().add(i), out, group);
+                // What whole vectors store beyond the group is overwritten by its next.
+                let whole = p + 1 < k && i + group <= n;
+                let width = group.min(n - i);
+                for part in (0..group).step_by(S::LANES) {
+                    if whole {
+                        let v = E::get::<S>(line.add(i + part), S::LANES);
+                        S::store(out.add(part), rounded::<S>(v, round));
+                    } else if part < width {
+                        let left = S::LANES.min(width - part);
+                        let v = simd::get::<S>(line.add(i + part), left);
+                        simd::put::<S>(out.add(part), left, rounded::<S>(v, round));
+                    }
+                }
             }
         }
     }

@@ -1,8 +1,10 @@
 //! Rows of A as a product reads them: where they lie, or packed into scratch memory.
 
+use super::Matrix;
 use super::amx::SIDE;
 use super::copying::{Gates, copy_bf16, copy_rows, gated_rows, pack_rows, turn_bf16};
-use super::{Matrix, tile_rows};
+use super::product::tile_rows;
+use super::tile::{Ahead, Layout};
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::element::{Bf16, Element, Floats};
 use crate::isa::Isa;
@@ -21,19 +23,41 @@ impl Part {
     fn at(&self, a: &Matrix) -> usize {
         self.top * a.row_stride + self.begin * a.column_stride
     }
+
+    /// What packing this part will read, where that is columns of A: pieces of its rows in memory, too far apart for
+    /// the machine to ask for them by itself.
+    pub fn ahead(self, a: &Matrix) -> Ahead {
+        if a.column_stride == 1 || self.depth == 0 {
+            return Ahead::NOTHING;
+        }
+        let at = self.at(a);
+        let (at, size) = match a.data {
+            Floats::F32(x) => (x[at..].as_ptr() as *const u8, 4),
+            Floats::Bf16(x) => (x[at..].as_ptr() as *const u8, 2),
+        };
+        Ahead {
+            at,
+            stride: a.column_stride * size,
+            pieces: self.depth,
+            bytes: self.rows * size,
+        }
+    }
 }
 
-/// Rows of A as f32: where they lie, or packed into this worker's scratch; with their stride (0: in groups).
+/// Rows of A as f32: where they lie, or packed into this worker's scratch; with their stride.
 pub unsafe fn float_rows(
     context: &Context,
     worker: usize,
     a: Matrix,
     part: Part,
     direct: bool,
-) -> (*const f32, usize) {
+) -> (*const f32, usize, Layout) {
     let at = part.at(&a);
     match a.data {
-        Floats::F32(x) if direct => (x.as_ptr().add(at), a.row_stride),
+        Floats::F32(x) if direct && a.column_stride == 1 => {
+            (x.as_ptr().add(at), a.row_stride, Layout::Rows)
+        }
+        Floats::F32(x) if direct => (x.as_ptr().add(at), a.column_stride, Layout::Columns),
         Floats::F32(x) => pack_floats(context, worker, a, x.as_ptr().add(at), part),
         Floats::Bf16(x) => pack_floats(context, worker, a, x.as_ptr().add(at), part),
     }
@@ -45,14 +69,14 @@ unsafe fn pack_floats<E: Element>(
     a: Matrix,
     from: *const E,
     Part { rows, depth, .. }: Part,
-) -> (*const f32, usize) {
+) -> (*const f32, usize, Layout) {
     let isa = context.isa;
     let round = context.precision == Precision::Bf16;
     if a.column_stride != 1 {
         let length = rows.next_multiple_of(tile_rows(isa)) * depth;
         let to = context.scratch(worker, Purpose::PackedA, length);
         pack_rows(isa, from, a.column_stride, rows, depth, to, round);
-        return (to.as_ptr(), 0);
+        return (to.as_ptr(), 0, Layout::Groups);
     }
     // Read directly; an odd number of lines apart for the first cache's sake.
     let stride = depth.next_multiple_of(32) + 16;
@@ -63,7 +87,7 @@ unsafe fn pack_floats<E: Element>(
     } else {
         copy_rows(isa, from, a.row_stride, rows, depth, to, stride, round);
     }
-    (to.as_ptr(), stride)
+    (to.as_ptr(), stride, Layout::Rows)
 }
 
 /// Rows of A as bf16: where they lie, or in this worker's scratch; with their stride. `step` divides the depth of what
@@ -158,23 +182,5 @@ fn gates(a: Matrix, rows: usize, columns: usize, round: bool) -> Gates {
         rows,
         columns,
         round,
-    }
-}
-
-/// Rows of a gated matrix from element `at` on.
-pub unsafe fn gate_rows<Out: Element>(
-    isa: Isa,
-    a: Matrix,
-    at: usize,
-    rows: usize,
-    columns: usize,
-    to: *mut Out,
-    stride: usize,
-    round: bool,
-) {
-    let gates = gates(a, rows, columns, round);
-    match a.data {
-        Floats::F32(x) => gated_rows(isa, x.as_ptr().add(at), gates, to, stride, columns),
-        Floats::Bf16(x) => gated_rows(isa, x.as_ptr().add(at), gates, to, stride, columns),
     }
 }

@@ -2,9 +2,8 @@
 
 use super::Matrix;
 use super::copying::{Source, pack_pairs, pack_panel};
-use super::left::gate_rows;
 use crate::context::{Context, Precision, Purpose, Shared};
-use crate::element::{Bf16, Floats};
+use crate::element::Floats;
 use crate::isa::Isa;
 
 /// What the inner loop of a product multiplies.
@@ -133,7 +132,7 @@ impl<'a> Job<'a> {
         panel: usize,
         word: usize,
     ) -> Self {
-        assert!(b.holds(k, n));
+        assert!(b.holds(k, n) && b.up == 0);
         let pieces = if b.column_stride == 1 {
             k.div_ceil(PACK_ROWS)
         } else {
@@ -197,17 +196,6 @@ fn pack_piece(
             (first + inputs.words(bottom)) * columns,
         );
         let from = start * b.column_stride + top * b.row_stride;
-        if b.up > 0 {
-            return pack_gated(
-                context,
-                inputs,
-                b,
-                from,
-                bottom - top,
-                columns.min(n - start),
-                to,
-            );
-        }
         let source = Source {
             row_stride: b.row_stride,
             column_stride: b.column_stride,
@@ -233,41 +221,6 @@ fn pack_piece(
         one(piece, 0, k);
     }
 }
-
-/// Packs a part of a gated matrix into one panel.
-unsafe fn pack_gated(
-    context: &Context,
-    inputs: Inputs,
-    b: Matrix,
-    from: usize,
-    rows: usize,
-    columns: usize,
-    to: &mut [f32],
-) {
-    let isa = context.isa;
-    let source = Source {
-        row_stride: MOST_COLUMNS,
-        column_stride: 1,
-        rows,
-        columns,
-        round: false,
-    };
-    if inputs == Inputs::Floats {
-        let round = context.precision == Precision::Bf16;
-        let mut block = [0.0f32; PACK_ROWS * MOST_COLUMNS];
-        let to_block = block.as_mut_ptr();
-        gate_rows(isa, b, from, rows, columns, to_block, MOST_COLUMNS, round);
-        pack_panel(isa, block.as_ptr(), source, to);
-    } else {
-        let mut block = [Bf16(0); PACK_ROWS * MOST_COLUMNS];
-        let to_block = block.as_mut_ptr();
-        gate_rows(isa, b, from, rows, columns, to_block, MOST_COLUMNS, false);
-        pack_pairs(isa, block.as_ptr(), source, to);
-    }
-}
-
-/// Of a panel, on any instruction set.
-const MOST_COLUMNS: usize = 32;
 
 /// Columns of a panel of packed B.
 pub fn panel_columns(isa: Isa) -> usize {

@@ -16,7 +16,7 @@ fn noise(n: usize, seed: u32) -> Vec<f32> {
 
 #[test]
 fn every_form_at_odd_shapes_equals_the_plain_triple_loop() {
-    // The last ones fill tiles, are longer than a block of K, and have rows of whole pages.
+    // The last ones fill tiles, are longer than a block of K, have rows of whole pages, and columns far apart.
     let shapes = [
         (1, 1, 1),
         (7, 17, 5),
@@ -27,6 +27,7 @@ fn every_form_at_odd_shapes_equals_the_plain_triple_loop() {
         (40, 64, 64),
         (17, 33, 2112),
         (5, 7, 2048),
+        (301, 20, 450),
     ];
     let mut contexts = Vec::new();
     for isa in TESTED.into_iter().filter(|isa| isa.available()) {

@@ -9,7 +9,7 @@ use crate::{kernels, pair_kernels, vectors};
 pub struct Tile<In, Out> {
     /// Of K: f32, or bf16 in whole pairs.
     pub depth: usize,
-    /// Row-major rows `a_stride` apart; or, of f32 and with stride 0, packed by `pack_rows`.
+    /// Row-major rows `a_stride` apart; of f32 as `Layout` says.
     pub a: *const In,
     pub a_stride: usize,
     /// Panels of packed B, `b_panel_stride` f32 apart.
@@ -21,6 +21,48 @@ pub struct Tile<In, Out> {
     pub plus: *const Out,
     pub rows: usize,
     pub columns: usize,
+}
+
+/// Where element (row, p) of a left side of f32 lies, from `a` on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// row * a_stride + p
+    Rows,
+    /// p * a_stride + row
+    Columns,
+    /// In groups of rows, as `pack_rows` packs them.
+    Groups,
+}
+
+/// Memory that is read after a block of C: it is asked for, into the second cache, while the block is multiplied.
+#[derive(Clone, Copy)]
+pub struct Ahead {
+    pub at: *const u8,
+    /// Bytes from a piece to the next.
+    pub stride: usize,
+    pub pieces: usize,
+    /// Of a piece.
+    pub bytes: usize,
+}
+
+impl Ahead {
+    pub const NOTHING: Self = Self {
+        at: std::ptr::null(),
+        stride: 0,
+        pieces: 0,
+        bytes: 0,
+    };
+
+    /// Asks for one of so many parts.
+    #[inline(always)]
+    unsafe fn fetch<S: Simd>(self, part: usize, parts: usize) {
+        for piece in part * self.pieces / parts..(part + 1) * self.pieces / parts {
+            let from = self.at.wrapping_add(piece * self.stride);
+            for byte in (0..self.bytes).step_by(64) {
+                S::fetch_far(from.wrapping_add(byte));
+            }
+        }
+    }
 }
 
 impl<In, Out> Tile<In, Out> {
@@ -54,7 +96,7 @@ impl<In, Out> Tile<In, Out> {
 
 kernels! {
     /// One block of C on the calling thread.
-    pub fn block_product<Out>(tile: Tile<f32, Out>) = block_body;
+    pub fn block_product<Out>(tile: Tile<f32, Out>, layout: Layout, ahead: Ahead) = block_body;
 }
 
 pair_kernels! {
@@ -198,23 +240,30 @@ unsafe fn pair_rows<S: Pairs, Out: Element, const ROWS: usize>(
 }
 
 #[inline(always)]
-unsafe fn block_body<S: Simd, Out: Element>(tile: Tile<f32, Out>) {
+unsafe fn block_body<S: Simd, Out: Element>(tile: Tile<f32, Out>, layout: Layout, ahead: Ahead) {
     match S::TILE_ROWS {
-        14 => block_rows::<S, Out, 14>(tile),
-        12 => block_rows::<S, Out, 12>(tile),
-        _ => block_rows::<S, Out, 6>(tile),
+        14 => block_rows::<S, Out, 14>(tile, layout, ahead),
+        12 => block_rows::<S, Out, 12>(tile, layout, ahead),
+        _ => block_rows::<S, Out, 6>(tile, layout, ahead),
     }
 }
 
 #[inline(always)]
-unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize>(t: Tile<f32, Out>) {
+unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize>(
+    t: Tile<f32, Out>,
+    layout: Layout,
+    ahead: Ahead,
+) {
     let width = 2 * S::LANES;
-    for panel in 0..t.columns.div_ceil(width) {
+    let panels = t.columns.div_ceil(width);
+    let groups = t.rows.div_ceil(ROWS);
+    for panel in 0..panels {
         let b = t.b.add(panel * t.b_panel_stride);
         let columns = width.min(t.columns - panel * width);
         let mut row = 0;
         while row < t.rows {
             let rows = ROWS.min(t.rows - row);
+            ahead.fetch::<S>(panel * groups + row / ROWS, panels * groups);
             let at = row * t.c_stride + panel * width;
             let c = Place {
                 to: t.c.add(at),
@@ -226,12 +275,19 @@ unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize>(t: Tile<f32, Out>
                 stride: t.c_stride,
                 columns,
             };
-            if t.a_stride == 0 {
-                let a = t.a.add(row * t.depth);
-                some_rows::<S, Out, ROWS, false>(rows, t.depth, a, ROWS, b, c);
-            } else {
-                let a = t.a.add(row * t.a_stride);
-                some_rows::<S, Out, ROWS, true>(rows, t.depth, a, t.a_stride, b, c);
+            match layout {
+                Layout::Rows => {
+                    let a = t.a.add(row * t.a_stride);
+                    some_rows::<S, Out, ROWS, true>(rows, t.depth, a, t.a_stride, b, c);
+                }
+                Layout::Columns => {
+                    let a = t.a.add(row);
+                    some_rows::<S, Out, ROWS, false>(rows, t.depth, a, t.a_stride, b, c);
+                }
+                Layout::Groups => {
+                    let a = t.a.add(row * t.depth);
+                    some_rows::<S, Out, ROWS, false>(rows, t.depth, a, ROWS, b, c);
+                }
             }
             row += rows;
         }

@@ -107,6 +107,14 @@ impl Simd for Avx2 {
         _mm_storeu_si128(p as *mut __m128i, _mm256_castsi256_si128(packed));
     }
     #[inline(always)]
+    unsafe fn fetch(line: *const u8) {
+        _mm_prefetch::<_MM_HINT_T0>(line as *const i8)
+    }
+    #[inline(always)]
+    unsafe fn fetch_far(line: *const u8) {
+        _mm_prefetch::<_MM_HINT_T1>(line as *const i8)
+    }
+    #[inline(always)]
     unsafe fn sum(a: __m256) -> f32 {
         let x = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
         let y = _mm_add_ps(x, _mm_movehl_ps(x, x));
@@ -286,6 +294,10 @@ impl<const NATIVE: bool> Simd for Lanes16<NATIVE> {
     #[inline(always)]
     unsafe fn fetch(line: *const u8) {
         _mm_prefetch::<_MM_HINT_T0>(line as *const i8)
+    }
+    #[inline(always)]
+    unsafe fn fetch_far(line: *const u8) {
+        _mm_prefetch::<_MM_HINT_T1>(line as *const i8)
     }
     #[inline(always)]
     unsafe fn transpose(from: *const f32, fs: usize, to: *mut f32, ts: usize) {
