@@ -18,6 +18,9 @@ const STRETCH: usize = 512;
 /// Rows that have logits at a time.
 const MOST_ROWS: usize = LOGITS / STRETCH;
 
+/// Makes some columns of x Wᵀ: of which outputs, of which x, how many rows of it, and to where.
+pub type Logits<'a> = &'a dyn Fn(Range<usize>, Floats, usize, Output);
+
 /// What a row has of the columns that have been.
 #[derive(Clone, Copy)]
 struct Seen {
@@ -27,8 +30,7 @@ struct Seen {
     target: f32,
 }
 
-/// nll[i] = -log softmax(x[i] Wᵀ)[targets[i]], 0 where the target is negative. `logits` makes some columns of x Wᵀ: of which
-/// outputs, of which x, how many rows of it, and to where.
+/// nll[i] = -log softmax(x[i] Wᵀ)[targets[i]], 0 where the target is negative.
 pub fn log_probs(
     context: &Context,
     x: &[f32],
@@ -36,7 +38,7 @@ pub fn log_probs(
     nll: &mut [f32],
     hidden: usize,
     vocab: usize,
-    logits: &dyn Fn(Range<usize>, Floats, usize, Output),
+    logits: Logits,
 ) {
     let chunks = targets.chunks(MOST_ROWS).zip(nll.chunks_mut(MOST_ROWS));
     for ((targets, nll), x) in chunks.zip(x.chunks((MOST_ROWS * hidden).max(1))) {
@@ -50,7 +52,7 @@ fn some_rows(
     targets: &[i32],
     nll: &mut [f32],
     vocab: usize,
-    logits: &dyn Fn(Range<usize>, Floats, usize, Output),
+    logits: Logits,
 ) {
     let rows = targets.len();
     let group = (LOGITS / rows / STRETCH).max(1) * STRETCH;
