@@ -12,12 +12,12 @@ import { Random } from '../src/random/random.ts'
 import { scheduleRate } from '../src/train/index.ts'
 import { benchPython } from './python.ts'
 import { curvesSvg, largestDifference, mean, smoothed } from './train/curves.ts'
-import { shapes } from './train/shapes.ts'
+import { adamw, shapes } from './train/shapes.ts'
 import { type CurveJob, type Mode, Side } from './train/side.ts'
 import { drawBatches, tokenStream } from './train/text.ts'
 
-const USAGE = `npm run bench -- losses [--config S] [--steps 300] [--against torch] [--threads n] [--isa avx2]
-  [--python PATH] [--out FOLDER] [--json]
+const USAGE = `npm run bench -- losses [--config S] [--steps 300] [--rate 1e-3] [--against torch] [--threads n]
+  [--isa avx2] [--python PATH] [--out FOLDER] [--json]
 `
 const TOLERANCE = 0.01
 /** Of the first loss, which is before any update. */
@@ -29,6 +29,7 @@ const { values: args } = parseArgs({
   options: {
     config: { type: 'string', default: 'S' },
     steps: { type: 'string', default: '300' },
+    rate: { type: 'string', default: String(adamw.learningRate) },
     against: { type: 'string' },
     threads: { type: 'string' },
     isa: { type: 'string' },
@@ -40,8 +41,10 @@ const { values: args } = parseArgs({
 })
 const shape = shapes[args.config.toUpperCase()]
 const steps = Number(args.steps)
+const rate = Number(args.rate)
 const threads = Number(args.threads ?? availableParallelism())
 const usable =
+  rate > 0 &&
   shape !== undefined &&
   Number.isInteger(steps) &&
   steps > 0 &&
@@ -97,7 +100,10 @@ async function prepare(folder: string): Promise<CurveJob> {
   return {
     weights,
     batches,
-    rates: Array.from({ length: steps }, (_, i) => scheduleRate(schedule, i + 1, steps)),
+    rates: Array.from({ length: steps }, (_, i) => {
+      const share = scheduleRate(schedule, i + 1, steps)
+      return (share * rate) / adamw.learningRate
+    }),
   }
 }
 

@@ -207,7 +207,7 @@ export interface Backend {
   ): void
   /** As swiglu, of gate and up side by side: x[rows, 2 * width] gives y[rows, width]. */
   swigluRows(x: Handle, y: Handle, rows: number, width: number): void
-  /** dy becomes y: what the gradient of the weight that y is multiplied by is made of. */
+  /** The gradient by x; dy[rows, width] becomes silu(gate) * up, which the gradient of a layer after it is made of. */
   swigluRowsGradient(x: Handle, dy: Handle, dx: Handle, rows: number, width: number, add: boolean): void
   /** Rotates the halves of each head by position * theta^(-2i/headDim); `inverse` turns back (the gradient). */
   rope(

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import * as t from '../../src/tensor/index.ts'
 import { noise } from './cases.ts'
+import * as reference from './reference.ts'
 
 // bf16 keeps 8 bits: with inputs of about 1 the largest error of a sum of products stays near 1 % of the largest value.
 const TOLERANCE = 0.02
@@ -62,6 +63,22 @@ describe.each(isas)('a transformer block stored as bf16 on %s', (isa) => {
     for (const [i, values] of rounded.entries()) expectClose(values, exact[i])
     t.configure({ threads: 1 })
     expect(run(block)).toEqual(rounded)
+  })
+})
+
+describe.each(isas)('attention in bf16 on %s', (isa) => {
+  it('holds where the score of another key is hundreds above that of the own one', () => {
+    t.configure({ isa, precision: 'bf16' })
+    const sizes = { batch: 1, time: 75, capacity: 75, heads: 2, kvHeads: 1, headDim: 16, keyLength: 75 }
+    // Numbers that bf16 has: only probabilities and values are rounded.
+    const whole = (name: string, n: number) => noise(75 * n, name).map((value) => 4 * Math.round(8 * value))
+    const [q, k, v] = [whole('q', 32), whole('k', 16), noise(75 * 16, 'v')]
+    const [q64, k64, v64] = [q, k, v].map((each) => Float64Array.from(each))
+    const got = t.inference(() => {
+      const [keys, values] = [k, v].map((each) => t.tensor(each, [1, 75, 16]))
+      return t.attention(t.tensor(q, [1, 75, 32]), keys, values, { heads: 2, kvHeads: 1 }).read()
+    })
+    expectClose(got as Float32Array, Float32Array.from(reference.attention(q64, k64, v64, sizes)))
   })
 })
 

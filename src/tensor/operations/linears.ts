@@ -80,7 +80,7 @@ export function normLinears(
 /**
  * silu(gate) * up, times the transpose of weight[out, in], plus `plus` [.., out]: the second half of a SwiGLU block
  * (Shazeer 2020) over gate and up side by side in gateUp[.., 2 * in], of f32 or bf16. The product of gate and up is made
- * while it is multiplied and not kept: backward makes it again, where its gradient was. The output is f32.
+ * while it is multiplied and not kept: backward makes it again beside its gradient. The output is f32.
  */
 export function swigluLinear(gateUp: Tensor, weight: Tensor, plus: Tensor): Tensor {
   const [outputs, inputs] = weight.shape
@@ -105,13 +105,15 @@ export function swigluLinear(gateUp: Tensor, weight: Tensor, plus: Tensor): Tens
   }
   return record(y, [gateUp, weight, plus], (dy, node) => {
     const product = empty(shape, gateUp.dtype)
-    if (gateUp.node === undefined && weight.node !== undefined) {
+    if (gateUp.node !== undefined) {
+      accumulate(gateUp.node, (dx, add) => {
+        inputGradient(layers, dy, product, false)
+        // On the way the gradient of the product becomes the product.
+        backend().swigluRowsGradient(gateUp.handle, product.handle, dx.handle, rows, inputs, add)
+      })
+    } else if (weight.node !== undefined) {
       backend().swigluRows(gateUp.handle, product.handle, rows, inputs)
     }
-    accumulate(gateUp.node, (dx, add) => {
-      inputGradient(layers, dy, product, false)
-      backend().swigluRowsGradient(gateUp.handle, product.handle, dx.handle, rows, inputs, add)
-    })
     weightGradients(layers, dy, product)
     product.free()
     passGradient(node, plus.node)

@@ -197,62 +197,51 @@ pub fn swiglu<E: Element>(context: &Context, gate: &[E], up: &[E], y: &mut [E], 
     });
 }
 
+/// Where the gradients by gate and up go, laid out as they are, each where there is one; the flags say to add.
+pub struct GateGradients<'a, E> {
+    pub gate: Option<Shared<'a, E>>,
+    pub up: Option<Shared<'a, E>>,
+    pub adds: [bool; 2],
+}
+
 /// The gradient of silu(gate) up, without gaps.
 pub enum ProductGradient<'a, E> {
     Kept(&'a [E]),
-    /// silu(gate) up takes its place, which the gradient of the weight that multiplies it is made of.
-    Replaced(&'a mut [E]),
+    /// Becomes silu(gate) up on the way, which the gradient of a layer after it is made of.
+    Replaced(Shared<'a, E>),
 }
 
-/// The gradients by gate and up, laid out as they are, each into its output when there is one; the flags say to add.
+/// The gradients of `swiglu` from that of its product.
 pub fn swiglu_gradient<E: Element>(
     context: &Context,
     gate: &[E],
     up: &[E],
     dy: ProductGradient<E>,
-    dgate: Option<Shared<E>>,
-    dup: Option<Shared<E>>,
+    out: GateGradients<E>,
     gates: Gates,
-    adds: [bool; 2],
 ) {
     let held = if gates.rows == 0 {
         0
     } else {
         (gates.rows - 1) * gates.stride + gates.width
     };
-    let (dy, length, replaced) = match dy {
-        ProductGradient::Kept(dy) => (dy.as_ptr(), dy.len(), false),
-        ProductGradient::Replaced(dy) => (dy.as_mut_ptr() as *const E, dy.len(), true),
-    };
-    assert!(gate.len() >= held && up.len() >= held && length == gates.rows * gates.width);
-    let dy = Slopes { dy, replaced };
+    assert!(gate.len() >= held && up.len() >= held);
     gates.split(context, 8, &|at, to, n| unsafe {
         let part = |out: &Option<Shared<E>>| match out {
             Some(out) => out.part(at, at + n).as_mut_ptr(),
             None => std::ptr::null_mut(),
         };
-        let inputs = [gate[at..at + n].as_ptr(), up[at..at + n].as_ptr()];
-        let own = dy.from(to);
-        swiglu_gradient_part(context.isa, inputs, own, part(&dgate), part(&dup), n, adds);
+        let (slopes, product) = match &dy {
+            ProductGradient::Kept(dy) => (dy[to..to + n].as_ptr(), std::ptr::null_mut()),
+            ProductGradient::Replaced(dy) => {
+                let both = dy.part(to, to + n).as_mut_ptr();
+                (both as *const E, both)
+            }
+        };
+        let inputs = [gate[at..at + n].as_ptr(), up[at..at + n].as_ptr(), slopes];
+        let outputs = [part(&out.gate), part(&out.up), product];
+        swiglu_gradient_part(context.isa, inputs, outputs, n, out.adds);
     });
-}
-
-/// `ProductGradient` for several threads.
-#[derive(Clone, Copy)]
-struct Slopes<E> {
-    dy: *const E,
-    replaced: bool,
-}
-
-unsafe impl<E> Sync for Slopes<E> {}
-
-impl<E> Slopes<E> {
-    unsafe fn from(&self, at: usize) -> Self {
-        Self {
-            dy: self.dy.add(at),
-            replaced: self.replaced,
-        }
-    }
 }
 
 kernels! {
@@ -264,7 +253,7 @@ kernels! {
     fn combine_part(x: &[f32], a: f32, y: &mut [f32], b: f32) = combine_body;
     pub fn convert<A, B>(x: &[A], y: &mut [B]) = convert_body;
     fn swiglu_part<E>(gate: &[E], up: &[E], y: &mut [E]) = swiglu_body;
-    fn swiglu_gradient_part<E>(inputs: [*const E; 2], dy: Slopes<E>, dgate: *mut E, dup: *mut E, n: usize, adds: [bool; 2]) = swiglu_gradient_body;
+    fn swiglu_gradient_part<E>(inputs: [*const E; 3], outputs: [*mut E; 3], n: usize, adds: [bool; 2]) = swiglu_gradient_body;
 }
 
 /// out[i] = expression over vectors of the inputs.
@@ -427,30 +416,26 @@ unsafe fn swiglu_body<S: Simd, E: Element>(gate: &[E], up: &[E], y: &mut [E]) {
 
 #[inline(always)]
 unsafe fn swiglu_gradient_body<S: Simd, E: Element>(
-    [gate, up]: [*const E; 2],
-    Slopes { dy, replaced }: Slopes<E>,
-    dgate: *mut E,
-    dup: *mut E,
+    [gate, up, dy]: [*const E; 3],
+    [dgate, dup, product]: [*mut E; 3],
     n: usize,
     adds: [bool; 2],
 ) {
     vectors!(S, n, |i, left| {
-        let (g, u) = (
-            simd::get::<S>(gate.add(i), left),
-            simd::get::<S>(up.add(i), left),
-        );
+        let g = simd::get::<S>(gate.add(i), left);
+        let u = simd::get::<S>(up.add(i), left);
         let d = simd::get::<S>(dy.add(i), left);
         let s = simd::sigmoid_for::<S, E>(g);
         let silu = S::mul(g, s);
+        if !product.is_null() {
+            simd::put::<S>(product.add(i), left, S::mul(silu, u));
+        }
         if !dup.is_null() {
             simd::put_or_add::<S>(dup.add(i), left, S::mul(d, silu), adds[1]);
         }
         if !dgate.is_null() {
             let slope = S::mul(S::mul(d, u), silu_slope::<S>(g, s));
             simd::put_or_add::<S>(dgate.add(i), left, slope, adds[0]);
-        }
-        if replaced {
-            simd::put::<S>((dy as *mut E).add(i), left, S::mul(silu, u));
         }
     });
 }

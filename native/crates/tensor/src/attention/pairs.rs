@@ -5,7 +5,9 @@
 //! for keys and values want, so nothing is packed again. Those products are made transposed, [head_dim, keys], for the
 //! same reason.
 
-use super::rows::{PairedRows, dot, narrow_exp_row, paired_slopes, store_row, store_turned};
+use super::rows::{
+    ExpRows, PairedRows, dot, exp_rows, narrow_exp_row, paired_slopes, store_row, store_turned,
+};
 use super::seen::{Seen, Span};
 use super::{Saved, Shape, score_stride};
 use crate::context::{Context, Purpose, Shared};
@@ -73,15 +75,30 @@ pub fn forward<Q: Element, K: Element>(
                 pair_product(isa, tile);
                 // Of an odd number of keys the last pair has a zero.
                 let width = (high - low).next_multiple_of(2);
-                for row in from..to {
-                    let line = &mut scores[(row - from) * stride..][..width];
-                    let span = seen.row(b, row);
-                    seen.hide(b, row, line, low);
-                    let (first, last) = (span.low - low, span.high - low);
-                    let (sum, lse) = narrow_exp_row(isa, line, first, last, s.scale());
-                    sums[row - from] = 1.0 / sum;
-                    let at = s.lse(b, row, head);
-                    log_sum_exp.part(at, at + 1)[0] = lse;
+                let first = s.lse(b, from, head);
+                let log_sums = log_sum_exp.part(first, first + rows);
+                if s.causal && segments.is_none() {
+                    let rows = ExpRows {
+                        scores: scores.as_mut_ptr(),
+                        stride,
+                        rows,
+                        seen: length - s.time + from + 1 - low,
+                        width,
+                        scale: s.scale(),
+                        factors: sums.as_mut_ptr(),
+                        log_sum_exp: log_sums.as_mut_ptr(),
+                    };
+                    exp_rows(isa, rows);
+                } else {
+                    for row in from..to {
+                        let line = &mut scores[(row - from) * stride..][..width];
+                        let span = seen.row(b, row);
+                        seen.hide(b, row, line, low);
+                        let (first, last) = (span.low - low, span.high - low);
+                        let (sum, lse) = narrow_exp_row(isa, line, first, last, s.scale());
+                        sums[row - from] = 1.0 / sum;
+                        log_sums[row - from] = lse;
+                    }
                 }
                 // y = p v
                 let tile = Tile {

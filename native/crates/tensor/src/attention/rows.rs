@@ -25,6 +25,8 @@ kernels! {
     pub fn exp_row(line: &mut [f32], low: usize, high: usize, scale: f32) -> (f32, f32) = wide_exp_row_body;
     /// The same stored as bf16, in the first half of the row's memory.
     pub fn narrow_exp_row(line: &mut [f32], low: usize, high: usize, scale: f32) -> (f32, f32) = narrow_exp_row_body;
+    /// As `narrow_exp_row` for all rows of a block.
+    pub fn exp_rows(rows: ExpRows) = exp_rows_body;
     /// Turns scores into probabilities p, and slopes dp into scale * p * (dp - dot); zeros outside low .. high.
     pub fn slope_row(scores: &mut [f32], slopes: &mut [f32], low: usize, high: usize, scale: f32, lse: f32, dot: f32) = slope_row_body;
     pub fn dot<A, B>(a: &[A], b: &[B]) -> f32 = dot_body;
@@ -133,6 +135,107 @@ unsafe fn exp_row_body<S: Simd, Out: Element>(
     std::slice::from_raw_parts_mut(to.add(high), all - high).fill(Out::of(0.0));
     (sum, largest * scale + sum.ln())
 }
+
+/// Rows of scores, `stride` apart, of which row i sees its first `seen + i` of `width` keys.
+#[derive(Clone, Copy)]
+pub struct ExpRows {
+    pub scores: *mut f32,
+    pub stride: usize,
+    pub rows: usize,
+    pub seen: usize,
+    pub width: usize,
+    pub scale: f32,
+    /// 1 / sum, and log-sum-exp.
+    pub factors: *mut f32,
+    pub log_sum_exp: *mut f32,
+}
+
+#[inline(always)]
+unsafe fn exp_rows_body<S: Simd>(rows: ExpRows) {
+    // Two at a time, for one to go on while the other is summed up.
+    let paired = rows.rows / 2 * 2;
+    for row in (0..paired).step_by(2) {
+        some_exp_rows::<S, 2>(rows, row);
+    }
+    if paired < rows.rows {
+        some_exp_rows::<S, 1>(rows, paired);
+    }
+}
+
+#[inline(always)]
+unsafe fn some_exp_rows<S: Simd, const ROWS: usize>(all: ExpRows, first: usize) {
+    let ExpRows {
+        stride,
+        width,
+        scale,
+        ..
+    } = all;
+    let seen: [usize; ROWS] = std::array::from_fn(|i| all.seen + first + i);
+    let lines: [*mut f32; ROWS] = std::array::from_fn(|i| all.scores.add((first + i) * stride));
+    // Every row sees these; of the rest, those that it does not see count as -infinity.
+    let whole = seen[0] / S::LANES * S::LANES;
+    let mut most = [S::splat(f32::NEG_INFINITY); ROWS];
+    for at in (0..whole).step_by(S::LANES) {
+        for i in 0..ROWS {
+            most[i] = S::max(S::load(lines[i].add(at)), most[i]);
+        }
+    }
+    for at in (whole..width).step_by(S::LANES) {
+        for i in 0..ROWS {
+            most[i] = S::max(seen_scores::<S>(lines[i], at, seen[i], width), most[i]);
+        }
+    }
+    let mut largest = [0.0; ROWS];
+    let mut shifts = most;
+    for i in 0..ROWS {
+        largest[i] = S::largest(most[i]);
+        shifts[i] = S::splat(-largest[i] * (scale * LOG2_E));
+    }
+    let factor = S::splat(scale * LOG2_E);
+    let mut sums = [S::splat(0.0); ROWS];
+    // What is stored lies behind what is read, or at the same place.
+    for at in (0..whole).step_by(S::LANES) {
+        for i in 0..ROWS {
+            let score = S::load(lines[i].add(at));
+            let e = simd::exp2_near::<S>(S::fma(score, factor, shifts[i]));
+            simd::put::<S>((lines[i] as *mut Bf16).add(at), S::LANES, e);
+            sums[i] = S::add(sums[i], e);
+        }
+    }
+    for at in (whole..width).step_by(S::LANES) {
+        let n = S::LANES.min(width - at);
+        for i in 0..ROWS {
+            let score = seen_scores::<S>(lines[i], at, seen[i], width);
+            let e = simd::exp2_near::<S>(S::fma(score, factor, shifts[i]));
+            simd::put::<S>((lines[i] as *mut Bf16).add(at), n, e);
+            sums[i] = S::add(sums[i], e);
+        }
+    }
+    for i in 0..ROWS {
+        let sum = S::sum(sums[i]);
+        *all.factors.add(first + i) = 1.0 / sum;
+        *all.log_sum_exp.add(first + i) = largest[i] * scale + sum.ln();
+    }
+}
+
+/// The scores from `at` on, -infinity for keys that are not seen.
+#[inline(always)]
+unsafe fn seen_scores<S: Simd>(line: *const f32, at: usize, seen: usize, width: usize) -> S::V {
+    let mask = SEEN.as_ptr().add(16 - seen.saturating_sub(at).min(16));
+    let scores = simd::get::<S>(line.add(at), S::LANES.min(width - at));
+    S::min(S::load(mask), scores)
+}
+
+/// From the element 16 - n on: n keys that are seen, then those that are not.
+const SEEN: [f32; 32] = {
+    let mut most = [f32::NEG_INFINITY; 32];
+    let mut i = 0;
+    while i < 16 {
+        most[i] = f32::INFINITY;
+        i += 1;
+    }
+    most
+};
 
 /// exp(x), or 2^x where that is what the row is scaled for.
 #[inline(always)]
