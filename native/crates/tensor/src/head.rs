@@ -2,6 +2,7 @@
 //! in place, from which the gradients of input and weight are made before the next chunk. Where bf16 is multiplied,
 //! `fused.rs` does without the logits.
 
+mod floats;
 mod fused;
 #[cfg(test)]
 mod tests;
@@ -149,6 +150,10 @@ fn all_rows(
     let chunk = (CHUNK_ELEMENTS / vocab.max(1))
         .clamp(256, 1024)
         .min(rows.max(1));
+    if let Some(gradients) = gradients.take_if(|_| rows > 0 && floats::pays(context, vocab, hidden))
+    {
+        return floats::head(context, x, weight, targets, nll, hidden, gradients);
+    }
     // Rows of logits lie an odd number of cache lines apart, or columns would all fall into the same few sets.
     let stride = vocab.next_multiple_of(32) + 16;
     let logits = unsafe { context.shared_scratch(Purpose::Rows, chunk * stride) };
