@@ -1,6 +1,6 @@
 //! The vocabulary head with cross-entropy: logits exist for a chunk of rows at a time, and become their own gradient
-//! in place, from which the gradients of input and weight are made before the next chunk. Where bf16 is multiplied,
-//! `fused.rs` does without the logits.
+//! in place, from which the gradients of input and weight are made before the next chunk. With gradients and a weight
+//! that is not too large, `fused.rs` (where bf16 is multiplied) and `floats.rs` do with a panel of them at a time.
 
 mod floats;
 mod fused;
