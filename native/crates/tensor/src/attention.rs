@@ -8,7 +8,7 @@
 
 mod floats;
 mod pairs;
-mod rows;
+pub(crate) mod rows;
 mod seen;
 
 use crate::context::{Context, Purpose, Shared};

@@ -14,15 +14,18 @@ mod narrow;
 mod packing;
 mod product;
 mod tile;
+mod wide;
 
 #[cfg(target_arch = "x86_64")]
 pub use amx::available as tiles_available;
 pub use amx::{LOOP_PRODUCTS, tile_loop};
-pub use copying::{Source, copy_bf16, copy_rows, pack_pairs, pack_panel, turn_bf16};
+pub use copying::{Source, copy_bf16, copy_rows, pack_pairs, pack_panel, pack_rows, turn_bf16};
 pub use few_rows::FEW_ROWS;
 pub use narrow::{NarrowRows, narrow_product};
 pub use packing::{Inputs, Packed, pack, pack_beside, pack_stacked, panel_columns};
+pub use product::tile_rows;
 pub use tile::{Ahead, Layout, Tile, block_product, pair_product, turned_block};
+pub use wide::{WideRows, wide_product};
 
 use few_rows::few_rows;
 use product::{Product, run_all};

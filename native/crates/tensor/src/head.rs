@@ -1,7 +1,8 @@
 //! The vocabulary head with cross-entropy: logits exist for a chunk of rows at a time, and become their own gradient
-//! in place, from which the gradients of input and weight are made before the next chunk. Where bf16 is multiplied,
-//! `fused.rs` does without the logits.
+//! in place, from which the gradients of input and weight are made before the next chunk. With gradients and a weight
+//! that is not too large, `fused.rs` (where bf16 is multiplied) and `floats.rs` do with a panel of them at a time.
 
+mod floats;
 mod fused;
 mod log_probs;
 #[cfg(test)]
@@ -15,8 +16,9 @@ use crate::kernels;
 use crate::normalise::largest_body;
 use crate::simd::{self, Simd};
 use std::f32::consts::LOG2_E;
+use std::ops::Range;
 
-pub use log_probs::log_probs;
+pub use log_probs::{Logits, log_probs};
 
 /// Logits of a chunk: 8 MB, which stay in the last cache of most machines.
 const CHUNK_ELEMENTS: usize = 2 << 20;
@@ -141,32 +143,28 @@ fn all_rows(
     targets: &[i32],
     nll: &mut [f32],
     hidden: usize,
-    mut gradients: Option<Gradients>,
+    gradients: Option<Gradients>,
 ) {
     let rows = targets.len();
     let vocab = weight.len() / hidden;
-    if let Some(gradients) = gradients.take_if(|_| rows > 0 && fused::pays(context, vocab, hidden))
-    {
+    let Some(mut gradients) = gradients else {
+        let part = |outputs: Range<usize>| &weight[outputs.start * hidden..outputs.end * hidden];
+        let logits: Logits = &|outputs, x, rows, out| {
+            let (n, left) = (outputs.len(), Matrix::rows(x, hidden));
+            let right = Matrix::columns(part(outputs), hidden);
+            gemm(context, rows, n, hidden, left, right, out);
+        };
+        return log_probs(context, x, targets, nll, hidden, vocab, logits);
+    };
+    if rows > 0 && fused::pays(context, vocab, hidden) {
         return fused::head(context, x, weight, targets, nll, hidden, gradients);
+    }
+    if rows > 0 && floats::pays(context, vocab, hidden) {
+        return floats::head(context, x, weight, targets, nll, hidden, gradients);
     }
     let chunk = (CHUNK_ELEMENTS / vocab.max(1))
         .clamp(256, 1024)
         .min(rows.max(1));
-    let Some(mut gradients) = gradients else {
-        return log_probs(
-            context,
-            x,
-            targets,
-            nll,
-            hidden,
-            vocab,
-            &|outputs, x, rows, out| {
-                let part = &weight[outputs.start * hidden..outputs.end * hidden];
-                let (x, part) = (Matrix::rows(x, hidden), Matrix::columns(part, hidden));
-                gemm(context, rows, outputs.len(), hidden, x, part, out);
-            },
-        );
-    };
     // Rows of logits lie an odd number of cache lines apart, or columns would all fall into the same few sets.
     let stride = vocab.next_multiple_of(32) + 16;
     let logits = unsafe { context.shared_scratch(Purpose::Rows, chunk * stride) };

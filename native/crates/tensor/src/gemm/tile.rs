@@ -32,6 +32,8 @@ pub enum Layout {
     Columns,
     /// In groups of rows, as `pack_rows` packs them.
     Groups,
+    /// In panels of two vectors of p, so many elements apart: row * a_stride + the rest of p.
+    Panels(usize),
 }
 
 /// Memory that is read after a block of C: it is asked for, into the second cache, while the block is multiplied.
@@ -242,14 +244,14 @@ unsafe fn pair_rows<S: Pairs, Out: Element, const ROWS: usize>(
 #[inline(always)]
 unsafe fn block_body<S: Simd, Out: Element>(tile: Tile<f32, Out>, layout: Layout, ahead: Ahead) {
     match S::TILE_ROWS {
-        14 => block_rows::<S, Out, 14>(tile, layout, ahead),
-        12 => block_rows::<S, Out, 12>(tile, layout, ahead),
-        _ => block_rows::<S, Out, 6>(tile, layout, ahead),
+        14 => block_rows::<S, Out, 14, 13>(tile, layout, ahead),
+        12 => block_rows::<S, Out, 12, 11>(tile, layout, ahead),
+        _ => block_rows::<S, Out, 6, 5>(tile, layout, ahead),
     }
 }
 
 #[inline(always)]
-unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize>(
+unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize, const SHORT: usize>(
     t: Tile<f32, Out>,
     layout: Layout,
     ahead: Ahead,
@@ -257,13 +259,26 @@ unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize>(
     let width = 2 * S::LANES;
     let panels = t.columns.div_ceil(width);
     let groups = t.rows.div_ceil(ROWS);
+    // What is left of the last tile of ROWS is taken from others, where they are enough: one of few rows would wait for
+    // its own sums. Groups are packed for tiles of ROWS.
+    let missing = groups * ROWS - t.rows;
+    let short = if missing <= groups && layout != Layout::Groups {
+        missing
+    } else {
+        0
+    };
     for panel in 0..panels {
         let b = t.b.add(panel * t.b_panel_stride);
         let columns = width.min(t.columns - panel * width);
         let mut row = 0;
         while row < t.rows {
-            let rows = ROWS.min(t.rows - row);
-            ahead.fetch::<S>(panel * groups + row / ROWS, panels * groups);
+            let tile = row / ROWS;
+            let rows = if row < short * SHORT {
+                SHORT
+            } else {
+                ROWS.min(t.rows - row)
+            };
+            ahead.fetch::<S>(panel * groups + tile, panels * groups);
             let at = row * t.c_stride + panel * width;
             let c = Place {
                 to: t.c.add(at),
@@ -275,18 +290,20 @@ unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize>(
                 stride: t.c_stride,
                 columns,
             };
+            let (a, stride) = match layout {
+                Layout::Rows | Layout::Panels(_) => (t.a.add(row * t.a_stride), t.a_stride),
+                Layout::Columns => (t.a.add(row), t.a_stride),
+                Layout::Groups => (t.a.add(row * t.depth), ROWS),
+            };
             match layout {
                 Layout::Rows => {
-                    let a = t.a.add(row * t.a_stride);
-                    some_rows::<S, Out, ROWS, true>(rows, t.depth, a, t.a_stride, b, c);
+                    some_rows::<S, Out, ROWS, SHORT, DIRECT>(rows, t.depth, a, stride, 0, b, c);
                 }
-                Layout::Columns => {
-                    let a = t.a.add(row);
-                    some_rows::<S, Out, ROWS, false>(rows, t.depth, a, t.a_stride, b, c);
+                Layout::Panels(apart) => {
+                    some_rows::<S, Out, ROWS, SHORT, PANELS>(rows, t.depth, a, stride, apart, b, c);
                 }
-                Layout::Groups => {
-                    let a = t.a.add(row * t.depth);
-                    some_rows::<S, Out, ROWS, false>(rows, t.depth, a, ROWS, b, c);
+                Layout::Columns | Layout::Groups => {
+                    some_rows::<S, Out, ROWS, SHORT, TURNED>(rows, t.depth, a, stride, 0, b, c);
                 }
             }
             row += rows;
@@ -336,26 +353,43 @@ unsafe fn turned_rows<S: Simd, const ROWS: usize>(
                 columns: width.min(columns - first),
             };
             let n = ROWS.min(rows - row);
-            some_rows::<S, f32, ROWS, false>(n, depth, a.add(row), a_stride, b, place);
+            some_rows::<S, f32, ROWS, ROWS, TURNED>(n, depth, a.add(row), a_stride, 0, b, place);
         }
     }
 }
 
-/// A whole tile of ROWS, or fewer in parts of 4, 2 and 1.
+/// Element (row, p) of A at a[row * stride + p].
+const DIRECT: u8 = 0;
+/// At a[p * stride + row].
+const TURNED: u8 = 1;
+/// As DIRECT within a panel, and panels `apart`.
+const PANELS: u8 = 2;
+
+/// A whole tile of ROWS or SHORT, or fewer in parts of 4, 2 and 1.
 #[inline(always)]
-unsafe fn some_rows<S: Simd, Out: Element, const ROWS: usize, const DIRECT: bool>(
+unsafe fn some_rows<
+    S: Simd,
+    Out: Element,
+    const ROWS: usize,
+    const SHORT: usize,
+    const FORM: u8,
+>(
     rows: usize,
     depth: usize,
     a: *const f32,
     stride: usize,
+    apart: usize,
     b: *const f32,
     c: Place<Out>,
 ) {
     if rows == ROWS {
-        return registers::<S, Out, ROWS, DIRECT>(depth, a, stride, b, c);
+        return registers::<S, Out, ROWS, FORM>(depth, a, stride, apart, b, c);
+    }
+    if rows == SHORT {
+        return registers::<S, Out, SHORT, FORM>(depth, a, stride, apart, b, c);
     }
     let mut row = 0;
-    let at = |row: usize| a.add(if DIRECT { row * stride } else { row });
+    let at = |row: usize| a.add(if FORM == TURNED { row } else { row * stride });
     let place = |row: usize| Place {
         to: c.to.add(row * c.stride),
         plus: if c.plus.is_null() {
@@ -366,40 +400,63 @@ unsafe fn some_rows<S: Simd, Out: Element, const ROWS: usize, const DIRECT: bool
         ..c
     };
     while row + 4 <= rows {
-        registers::<S, Out, 4, DIRECT>(depth, at(row), stride, b, place(row));
+        registers::<S, Out, 4, FORM>(depth, at(row), stride, apart, b, place(row));
         row += 4;
     }
     if row + 2 <= rows {
-        registers::<S, Out, 2, DIRECT>(depth, at(row), stride, b, place(row));
+        registers::<S, Out, 2, FORM>(depth, at(row), stride, apart, b, place(row));
         row += 2;
     }
     if row < rows {
-        registers::<S, Out, 1, DIRECT>(depth, at(row), stride, b, place(row));
+        registers::<S, Out, 1, FORM>(depth, at(row), stride, apart, b, place(row));
     }
 }
 
-/// ROWS x two vectors of C in registers. DIRECT: a[row * stride + p], else a[p * stride + row].
+/// ROWS x two vectors of C in registers.
 #[inline(always)]
-unsafe fn registers<S: Simd, Out: Element, const ROWS: usize, const DIRECT: bool>(
+unsafe fn registers<S: Simd, Out: Element, const ROWS: usize, const FORM: u8>(
     depth: usize,
     a: *const f32,
     stride: usize,
+    apart: usize,
     b: *const f32,
     c: Place<Out>,
 ) {
     let mut sums = [[S::splat(0.0); 2]; ROWS];
-    for p in 0..depth {
-        let b0 = S::load(b.add(p * 2 * S::LANES));
-        let b1 = S::load(b.add(p * 2 * S::LANES + S::LANES));
-        for i in 0..ROWS {
-            let x = S::splat(*a.add(if DIRECT {
-                i * stride + p
-            } else {
-                p * stride + i
-            }));
-            sums[i][0] = S::fma(x, b0, sums[i][0]);
-            sums[i][1] = S::fma(x, b1, sums[i][1]);
+    if FORM == PANELS {
+        let width = 2 * S::LANES;
+        for panel in 0..depth.div_ceil(width) {
+            let (a, b) = (a.add(panel * apart), b.add(panel * width * width));
+            for p in 0..width.min(depth - panel * width) {
+                add_products::<S, ROWS, DIRECT>(&mut sums, p, a, stride, b);
+            }
+        }
+    } else {
+        for p in 0..depth {
+            add_products::<S, ROWS, FORM>(&mut sums, p, a, stride, b);
         }
     }
     c.store::<S, ROWS>(sums);
+}
+
+/// sums += A's element p of each row times row p of the panel of B.
+#[inline(always)]
+unsafe fn add_products<S: Simd, const ROWS: usize, const FORM: u8>(
+    sums: &mut [[S::V; 2]; ROWS],
+    p: usize,
+    a: *const f32,
+    stride: usize,
+    b: *const f32,
+) {
+    let b0 = S::load(b.add(p * 2 * S::LANES));
+    let b1 = S::load(b.add(p * 2 * S::LANES + S::LANES));
+    for i in 0..ROWS {
+        let x = S::splat(*a.add(if FORM == DIRECT {
+            i * stride + p
+        } else {
+            p * stride + i
+        }));
+        sums[i][0] = S::fma(x, b0, sums[i][0]);
+        sums[i][1] = S::fma(x, b1, sums[i][1]);
+    }
 }

@@ -136,11 +136,17 @@ fn losses_and_gradients_are_those_of_the_reference() {
         for adds in [[false, false], [true, true]] {
             let wanted = case.reference(adds);
             each_set(|isa| {
-                let name = |what: &str| format!("{isa:?} {rows} x {vocab} x {hidden}: {what}");
-                let got = case.run(isa, 1, Precision::Bf16, adds);
-                assert_near(&name("nll"), &got.nll, &wanted.nll, 2e-5);
-                assert_near(&name("dx"), &got.dx, &wanted.dx, 5e-3);
-                assert_near(&name("dweight"), &got.dweight, &wanted.dweight, 1e-2);
+                for (precision, shares) in
+                    [(Precision::Bf16, [5e-3, 1e-2]), (Precision::F32, [5e-6; 2])]
+                {
+                    let name = |what: &str| {
+                        format!("{isa:?} {precision:?} {rows} x {vocab} x {hidden}: {what}")
+                    };
+                    let got = case.run(isa, 1, precision, adds);
+                    assert_near(&name("nll"), &got.nll, &wanted.nll, 2e-5);
+                    assert_near(&name("dx"), &got.dx, &wanted.dx, shares[0]);
+                    assert_near(&name("dweight"), &got.dweight, &wanted.dweight, shares[1]);
+                }
             });
         }
     }
@@ -161,12 +167,14 @@ fn a_target_that_is_nearly_certain_keeps_its_small_gradient() {
     let wanted = case.reference([false; 2]);
     assert!(wanted.nll.iter().any(|&nll| nll < 0.01));
     each_set(|isa| {
-        let got = case.run(isa, 1, Precision::Bf16, [false; 2]);
-        assert_near("nll", &got.nll, &wanted.nll, 2e-5);
-        for row in 0..40 {
-            let of = |x: &[f32]| x[row * 16..][..16].to_vec();
-            let (got, wanted) = (of(&got.dx), of(&wanted.dx));
-            assert_near(&format!("{isa:?} dx of row {row}"), &got, &wanted, 1e-2);
+        for precision in [Precision::Bf16, Precision::F32] {
+            let got = case.run(isa, 1, precision, [false; 2]);
+            assert_near("nll", &got.nll, &wanted.nll, 2e-5);
+            for row in 0..40 {
+                let of = |x: &[f32]| x[row * 16..][..16].to_vec();
+                let (got, wanted) = (of(&got.dx), of(&wanted.dx));
+                assert_near(&format!("{isa:?} dx of row {row}"), &got, &wanted, 1e-2);
+            }
         }
     });
 }
@@ -188,15 +196,13 @@ fn a_target_that_is_all_but_impossible_has_its_loss_and_gradient() {
         let wanted = case.reference(adds);
         assert!(wanted.nll[3] > 150.0 && wanted.nll[64] > 1500.0);
         each_set(|isa| {
-            let got = case.run(isa, 2, Precision::Bf16, adds);
-            assert_near(&format!("{isa:?} nll"), &got.nll, &wanted.nll, 2e-5);
-            assert_near(&format!("{isa:?} dx"), &got.dx, &wanted.dx, 5e-3);
-            assert_near(
-                &format!("{isa:?} dweight"),
-                &got.dweight,
-                &wanted.dweight,
-                1e-2,
-            );
+            for precision in [Precision::Bf16, Precision::F32] {
+                let name = |what: &str| format!("{isa:?} {precision:?} {what}");
+                let got = case.run(isa, 2, precision, adds);
+                assert_near(&name("nll"), &got.nll, &wanted.nll, 2e-5);
+                assert_near(&name("dx"), &got.dx, &wanted.dx, 5e-3);
+                assert_near(&name("dweight"), &got.dweight, &wanted.dweight, 1e-2);
+            }
         });
     }
 }
@@ -207,21 +213,23 @@ fn what_is_no_number_stays_in_its_row() {
     for (row, value) in [(3, f32::NAN), (40, f32::INFINITY), (66, 3e38)] {
         case.x[row * 16..][..16].fill(value);
     }
+    let plain = case.reference([false; 2]);
     each_set(|isa| {
-        let got = case.run(isa, 1, Precision::Bf16, [false; 2]);
-        let plain = case.run(isa, 1, Precision::F32, [false; 2]);
-        for row in 0..70 {
-            let (x, y) = (got.nll[row], plain.nll[row]);
-            let alike = (x - y).abs() < 1e-4 * (1.0 + y.abs());
-            assert!(
-                alike || (!x.is_finite() && !y.is_finite()),
-                "{isa:?} nll[{row}] is {x}, not {y}"
-            );
-            let finite = got.dx[row * 16..][..16].iter().all(|x| x.is_finite());
-            assert_eq!(finite, x.is_finite(), "{isa:?} dx of row {row}");
+        for precision in [Precision::Bf16, Precision::F32] {
+            let got = case.run(isa, 1, precision, [false; 2]);
+            for row in 0..70 {
+                let (x, y) = (got.nll[row], plain.nll[row]);
+                let alike = (x - y).abs() < 1e-4 * (1.0 + y.abs());
+                assert!(
+                    alike || (!x.is_finite() && !y.is_finite()),
+                    "{isa:?} nll[{row}] is {x}, not {y}"
+                );
+                let finite = got.dx[row * 16..][..16].iter().all(|x| x.is_finite());
+                assert_eq!(finite, x.is_finite(), "{isa:?} dx of row {row}");
+            }
+            assert!(got.nll[3].is_nan() && !got.nll[40].is_finite() && !got.nll[66].is_finite());
+            assert!(got.dweight.iter().all(|x| !x.is_finite()));
         }
-        assert!(got.nll[3].is_nan() && !got.nll[40].is_finite() && !got.nll[66].is_finite());
-        assert!(got.dweight.iter().all(|x| !x.is_finite()));
     });
 }
 
@@ -229,12 +237,20 @@ fn what_is_no_number_stays_in_its_row() {
 fn the_number_of_threads_changes_no_bit() {
     let case = Case::new(700, 300, 40, 1.0);
     each_set(|isa| {
-        let one = case.run(isa, 1, Precision::Bf16, [false, true]);
-        for threads in [2, 3] {
-            let more = case.run(isa, threads, Precision::Bf16, [false, true]);
-            assert_eq!(one.nll, more.nll, "{isa:?}, {threads} threads");
-            assert_eq!(one.dx, more.dx, "{isa:?}, {threads} threads");
-            assert_eq!(one.dweight, more.dweight, "{isa:?}, {threads} threads");
+        for precision in [Precision::Bf16, Precision::F32] {
+            let one = case.run(isa, 1, precision, [false, true]);
+            for threads in [2, 3] {
+                let more = case.run(isa, threads, precision, [false, true]);
+                assert_eq!(
+                    one.nll, more.nll,
+                    "{isa:?}, {precision:?}, {threads} threads"
+                );
+                assert_eq!(one.dx, more.dx, "{isa:?}, {precision:?}, {threads} threads");
+                assert_eq!(
+                    one.dweight, more.dweight,
+                    "{isa:?}, {precision:?}, {threads} threads"
+                );
+            }
         }
     });
 }
@@ -248,9 +264,11 @@ fn rows_without_a_target_count_for_nothing() {
         .for_each(|target| *target = -1);
     let wanted = case.reference([true; 2]);
     each_set(|isa| {
-        let got = case.run(isa, 2, Precision::Bf16, [true; 2]);
-        assert_near("nll", &got.nll, &wanted.nll, 2e-5);
-        assert_near("dx", &got.dx, &wanted.dx, 5e-3);
-        assert_near("dweight", &got.dweight, &wanted.dweight, 1e-2);
+        for precision in [Precision::Bf16, Precision::F32] {
+            let got = case.run(isa, 2, precision, [true; 2]);
+            assert_near("nll", &got.nll, &wanted.nll, 2e-5);
+            assert_near("dx", &got.dx, &wanted.dx, 5e-3);
+            assert_near("dweight", &got.dweight, &wanted.dweight, 1e-2);
+        }
     });
 }

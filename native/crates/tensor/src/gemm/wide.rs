@@ -1,0 +1,53 @@
+//! Products of f32 on the calling thread, a few panels at a time, as `narrow.rs` has them of bf16.
+
+use super::{Ahead, Layout, Packed, Tile, block_product, panel_columns};
+use crate::context::Context;
+use std::ops::Range;
+
+/// A left side of f32.
+#[derive(Clone, Copy)]
+pub struct WideRows {
+    pub data: *const f32,
+    pub stride: usize,
+    pub layout: Layout,
+    pub rows: usize,
+}
+
+impl<'a> Packed<'a> {
+    /// What lies in panels already: `[panel][k][column]` of f32.
+    pub fn panels(data: &'a [f32], k: usize, n: usize) -> Self {
+        Self { data, k, n }
+    }
+}
+
+/// c = a b, of B the rows `depth` and these panels; or c += with `add`.
+///
+/// # Safety
+/// The rows are as deep, C holds as many rows and columns, and B is packed as f32.
+pub unsafe fn wide_product(
+    context: &Context,
+    a: WideRows,
+    b: Packed,
+    depth: Range<usize>,
+    panels: Range<usize>,
+    c: *mut f32,
+    c_stride: usize,
+    add: bool,
+) {
+    let columns = panel_columns(context.isa);
+    let tile = Tile {
+        depth: depth.len(),
+        a: a.data,
+        a_stride: a.stride,
+        b: b.data
+            .as_ptr()
+            .add((panels.start * b.k + depth.start) * columns),
+        b_panel_stride: columns * b.k,
+        c,
+        c_stride,
+        plus: if add { c } else { std::ptr::null() },
+        rows: a.rows,
+        columns: b.n.min(panels.end * columns) - panels.start * columns,
+    };
+    block_product(context.isa, tile, a.layout, Ahead::NOTHING);
+}

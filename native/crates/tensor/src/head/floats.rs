@@ -1,0 +1,431 @@
+//! The head with its gradients where f32 is multiplied, in the order of `fused.rs`: a task takes a block of rows through
+//! the vocabulary, a group of columns at a time, and its logits become exponentials, less that of the target, in the
+//! first cache.
+//!
+//! They are kept where the product put them, in panels: as such they are the left side of the gradient of x while they
+//! are in the second cache, and later, read once, the packed right side of the turned gradient of the weight.
+
+use super::{Gradients, PACKED_WORDS};
+use crate::attention::rows::store_turned;
+use crate::context::{Context, Precision, Purpose, Shared};
+use crate::gemm::{
+    Inputs, Layout, Matrix, Packed, WideRows, pack, pack_rows, panel_columns, tile_rows,
+    wide_product,
+};
+use crate::simd::{self, Simd};
+use crate::{kernels, vectors};
+
+/// Exponentials of a chunk of rows: 16 MB, read once. Fewer chunks make fewer visits of the weight's gradient.
+const CHUNK_ELEMENTS: usize = 4 << 20;
+/// Weights of a group of columns, 128 KB: twice, with exponentials and gradients of a block of rows, in the second cache.
+const GROUP_WEIGHTS: usize = 32 << 10;
+/// Rows between two visits of the weight's gradient.
+const DEPTH: usize = 256;
+/// Elements of a block of rows of x, 64 KB.
+const BLOCK_ELEMENTS: usize = 16 << 10;
+/// Panels of the weight's gradient that a task makes.
+const TASK_PANELS: usize = 8;
+/// Sums between these leave the exponentials and what is divided by the sum normal numbers.
+const SAFE_SUMS: std::ops::RangeInclusive<f32> = 1e-12..=1e18;
+/// More lanes than any vector has.
+const MOST_LANES: usize = 16;
+
+/// Whether this context multiplies f32 as it is and the weight is small enough to be packed twice.
+pub fn pays(context: &Context, vocab: usize, hidden: usize) -> bool {
+    Inputs::of(context) == Inputs::Floats
+        && context.precision == Precision::F32
+        && hidden * vocab <= PACKED_WORDS
+}
+
+/// As `super::head` for rows that all have a target, of which there is at least one.
+pub fn head(
+    context: &Context,
+    x: &[f32],
+    weight: &[f32],
+    targets: &[i32],
+    nll: &mut [f32],
+    hidden: usize,
+    gradients: Gradients,
+) {
+    let rows = targets.len();
+    let vocab = weight.len() / hidden;
+    let columns = panel_columns(context.isa);
+    let chunk = (CHUNK_ELEMENTS / vocab).clamp(DEPTH, 2048) / DEPTH * DEPTH;
+    let chunk = chunk.min(rows.next_multiple_of(DEPTH));
+    let turned = Matrix::columns(weight, hidden);
+    let straight = Matrix::rows(weight, hidden);
+    let Gradients {
+        scales,
+        dx,
+        mut dweight,
+        add_x,
+        add_weight,
+    } = gradients;
+    let exponentials =
+        unsafe { context.shared_scratch(Purpose::Rows, chunk * vocab.next_multiple_of(columns)) };
+    let mut factors = vec![0.0; chunk];
+    let head = Head {
+        context,
+        x,
+        weight,
+        targets,
+        scales,
+        hidden,
+        vocab,
+        forward: pack(context, hidden, vocab, turned, Purpose::HeadForward),
+        backward: (dx.is_some())
+            .then(|| pack(context, vocab, hidden, straight, Purpose::HeadBackward)),
+        nll: Shared::new(nll),
+        dx: dx.map(Shared::new),
+        add_x,
+        exponentials: Shared::new(exponentials),
+        factors: Shared::new(&mut factors),
+    };
+    let block = (BLOCK_ELEMENTS / hidden).clamp(32, 128);
+    let block = 1 << block.ilog2();
+    for from in (0..rows).step_by(chunk) {
+        let n = chunk.min(rows - from);
+        context.run_sized(
+            n.div_ceil(block),
+            2 * block * hidden * vocab,
+            &|task, worker| {
+                let top = task * block;
+                unsafe { head.block(worker, from, top, block.min(n - top)) };
+            },
+        );
+        if let Some(dweight) = &mut dweight {
+            let add = add_weight || from > 0;
+            unsafe { head.weight_gradient(from, n, dweight, add) };
+        }
+    }
+}
+
+struct Head<'a> {
+    context: &'a Context,
+    x: &'a [f32],
+    weight: &'a [f32],
+    targets: &'a [i32],
+    scales: &'a [f32],
+    hidden: usize,
+    vocab: usize,
+    forward: Packed<'a>,
+    backward: Option<Packed<'a>>,
+    nll: Shared<'a>,
+    dx: Option<Shared<'a>>,
+    add_x: bool,
+    /// Of a chunk of rows: `[stretch of DEPTH rows][panel][row][column]`.
+    exponentials: Shared<'a>,
+    /// What the rows of a chunk are still to be multiplied by.
+    factors: Shared<'a>,
+}
+
+/// What is known of the rows of a block.
+struct Rows {
+    /// Rows in the order of their targets.
+    order: Vec<usize>,
+    /// The logits of the targets.
+    own: Vec<f32>,
+    /// What is subtracted from the logits of each row.
+    shifts: Vec<f32>,
+    sums: Vec<f32>,
+}
+
+impl Head<'_> {
+    /// From a panel of exponentials to the next.
+    fn apart(&self) -> usize {
+        DEPTH * panel_columns(self.context.isa)
+    }
+
+    /// Exponentials of DEPTH rows.
+    fn stretch(&self) -> usize {
+        DEPTH * self.vocab.next_multiple_of(panel_columns(self.context.isa))
+    }
+
+    /// Rows `top` to `top + n` of the chunk that begins with row `from`.
+    unsafe fn block(&self, worker: usize, from: usize, top: usize, n: usize) {
+        let (context, hidden) = (self.context, self.hidden);
+        let isa = context.isa;
+        let columns = panel_columns(isa);
+        let first = from + top;
+        let x = &self.x[first * hidden..(first + n) * hidden];
+        let targets = &self.targets[first..first + n];
+        let weight_of = |row: usize| &self.weight[targets[row] as usize * hidden..][..hidden];
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_unstable_by_key(|&row| targets[row]);
+        let shifts = (0..n)
+            .map(|row| dot(isa, &x[row * hidden..][..hidden], weight_of(row)))
+            .collect();
+        let mut rows = Rows {
+            order,
+            own: vec![0.0; n],
+            shifts,
+            sums: vec![0.0; n],
+        };
+        let at = top / DEPTH * self.stretch() + top % DEPTH * columns;
+        let to = self.exponentials.rest(at).pointer();
+        let dx = context.scratch(worker, Purpose::Matrix, n * hidden);
+        self.groups(worker, x, targets, to, dx, &mut rows);
+        if !rows.sums.iter().all(|sum| SAFE_SUMS.contains(sum)) {
+            rows.shifts = self.largest(x, n, to);
+            self.groups(worker, x, targets, to, dx, &mut rows);
+        }
+        for row in 0..n {
+            let (own, shift, sum) = (rows.own[row], rows.shifts[row], rows.sums[row]);
+            let factor = self.scales[first + row] / sum;
+            let slope = (own - shift).exp() - sum;
+            self.nll.part(first + row, first + row + 1)[0] = shift + sum.ln() - own;
+            self.factors.part(top + row, top + row + 1)[0] = factor;
+            *self.place(to, row, targets[row]) = slope;
+            if let Some(out) = self.dx {
+                let at = (first + row) * hidden;
+                let to = out.part(at, at + hidden);
+                let dx = &dx[row * hidden..(row + 1) * hidden];
+                finish_row(isa, dx, weight_of(row), slope, factor, to, self.add_x);
+            }
+        }
+    }
+
+    /// Of the exponentials of a block, that of a row and column.
+    unsafe fn place(&self, to: *mut f32, row: usize, column: i32) -> *mut f32 {
+        let columns = panel_columns(self.context.isa);
+        let (panel, column) = (column as usize / columns, column as usize % columns);
+        to.add(panel * self.apart() + row * columns + column)
+    }
+
+    /// One walk over the vocabulary: exponentials, their sums, and the gradient of x that is still to be divided by
+    /// them; without the targets'.
+    unsafe fn groups(
+        &self,
+        worker: usize,
+        x: &[f32],
+        targets: &[i32],
+        to: *mut f32,
+        dx: &mut [f32],
+        rows: &mut Rows,
+    ) {
+        let (context, hidden, vocab) = (self.context, self.hidden, self.vocab);
+        let (isa, n) = (context.isa, targets.len());
+        let columns = panel_columns(isa);
+        let group = (GROUP_WEIGHTS / hidden).clamp(64, 1024) / columns * columns;
+        let sums = context.scratch(worker, Purpose::Sums, n * MOST_LANES);
+        sums.fill(0.0);
+        let mut next = 0;
+        for begin in (0..vocab).step_by(group) {
+            let end = (begin + group).min(vocab);
+            for at in (begin..end).step_by(columns) {
+                let panel = at / columns;
+                let width = columns.min(end - at);
+                let line = to.add(panel * self.apart());
+                self.logits(x, n, panel, line);
+                let own = rows.order[next..]
+                    .iter()
+                    .take_while(|&&row| (targets[row] as usize) < at + width);
+                let own = next..next + own.count();
+                for &row in &rows.order[own.clone()] {
+                    rows.own[row] = *self.place(to, row, targets[row]);
+                }
+                exponentials(isa, line, width, &rows.shifts, sums);
+                for &row in &rows.order[own.clone()] {
+                    *self.place(to, row, targets[row]) = 0.0;
+                }
+                next = own.end;
+            }
+            if let Some(backward) = self.backward {
+                let left = WideRows {
+                    data: to.add(begin / columns * self.apart()),
+                    stride: columns,
+                    layout: Layout::Panels(self.apart()),
+                    rows: n,
+                };
+                wide_product(
+                    context,
+                    left,
+                    backward,
+                    begin..end,
+                    0..hidden.div_ceil(columns),
+                    dx.as_mut_ptr(),
+                    hidden,
+                    begin > 0,
+                );
+            }
+        }
+        for (row, sum) in rows.sums.iter_mut().enumerate() {
+            *sum = sum_of(isa, &sums[row * MOST_LANES..]);
+        }
+    }
+
+    /// A panel of the logits of n rows of x.
+    unsafe fn logits(&self, x: &[f32], n: usize, panel: usize, to: *mut f32) {
+        let (context, hidden) = (self.context, self.hidden);
+        let left = WideRows {
+            data: x.as_ptr(),
+            stride: hidden,
+            layout: Layout::Rows,
+            rows: n,
+        };
+        wide_product(
+            context,
+            left,
+            self.forward,
+            0..hidden,
+            panel..panel + 1,
+            to,
+            panel_columns(context.isa),
+            false,
+        );
+    }
+
+    /// The largest logit of each row.
+    unsafe fn largest(&self, x: &[f32], n: usize, to: *mut f32) -> Vec<f32> {
+        let columns = panel_columns(self.context.isa);
+        let mut most = vec![f32::NEG_INFINITY; n];
+        for panel in 0..self.vocab.div_ceil(columns) {
+            self.logits(x, n, panel, to);
+            let width = columns.min(self.vocab - panel * columns);
+            let logits = std::slice::from_raw_parts(to, n * columns);
+            for (most, line) in most.iter_mut().zip(logits.chunks(columns)) {
+                *most = line[..width].iter().fold(*most, |most, &x| most.max(x));
+            }
+        }
+        most
+    }
+
+    /// dweight = slopesᵀ x for the n rows of the chunk that begins with row `from`, or dweight +=; made as xᵀ slopes, a
+    /// panel at a time.
+    unsafe fn weight_gradient(&self, from: usize, n: usize, dweight: &mut [f32], add: bool) {
+        let (context, hidden, vocab) = (self.context, self.hidden, self.vocab);
+        let isa = context.isa;
+        let columns = panel_columns(isa);
+        let length = hidden.next_multiple_of(tile_rows(isa)) * DEPTH;
+        let stretches = n.div_ceil(DEPTH);
+        let packed = context.shared_scratch(Purpose::PackedA, stretches * length);
+        let packed = Shared::new(packed);
+        context.run_sized(stretches, DEPTH * hidden, &|stretch, worker| {
+            let rows = stretch * DEPTH..((stretch + 1) * DEPTH).min(n);
+            let scaled = context.scratch(worker, Purpose::Inputs, rows.len() * hidden);
+            for (row, scaled) in rows.clone().zip(scaled.chunks_mut(hidden)) {
+                let factor = self.factors.part(row, row + 1)[0];
+                let at = (from + row) * hidden;
+                scaled_row(isa, &self.x[at..at + hidden], factor, scaled);
+            }
+            let to = packed.part(stretch * length, (stretch + 1) * length);
+            pack_rows(isa, scaled.as_ptr(), hidden, hidden, rows.len(), to, false);
+        });
+        let packed = packed.part(0, stretches * length);
+        let slopes = self.exponentials.part(0, stretches * self.stretch());
+        let right =
+            |stretch: usize| Packed::panels(&slopes[stretch * self.stretch()..], DEPTH, vocab);
+        let depth = |stretch: usize| 0..DEPTH.min(n - stretch * DEPTH);
+        let panels = vocab.div_ceil(columns);
+        let out = Shared::new(dweight);
+        let cost = TASK_PANELS * columns * hidden * n;
+        context.run_sized(panels.div_ceil(TASK_PANELS), cost, &|task, worker| {
+            let sums = context.scratch(worker, Purpose::Matrix, hidden * columns);
+            for panel in task * TASK_PANELS..((task + 1) * TASK_PANELS).min(panels) {
+                for stretch in 0..stretches {
+                    let left = WideRows {
+                        data: packed[stretch * length..].as_ptr(),
+                        stride: 0,
+                        layout: Layout::Groups,
+                        rows: hidden,
+                    };
+                    wide_product(
+                        context,
+                        left,
+                        right(stretch),
+                        depth(stretch),
+                        panel..panel + 1,
+                        sums.as_mut_ptr(),
+                        columns,
+                        stretch > 0,
+                    );
+                }
+                let width = columns.min(vocab - panel * columns);
+                let at = panel * columns * hidden;
+                let to = out.part(at, at + width * hidden).as_mut_ptr();
+                store_turned(isa, sums.as_ptr(), columns, width, hidden, to, hidden, add);
+            }
+        });
+    }
+}
+
+kernels! {
+    /// exp(logits - shift) in place of `width` columns of a panel, zeros up to the panel's end, and added to MOST_LANES
+    /// sums a row.
+    fn exponentials(logits: *mut f32, width: usize, shifts: &[f32], sums: &mut [f32]) = exponentials_body;
+    fn sum_of(lanes: &[f32]) -> f32 = sum_body;
+    fn dot(x: &[f32], y: &[f32]) -> f32 = dot_body;
+    /// y = factor (x + slope weight), or y += with `add`.
+    fn finish_row(x: &[f32], weight: &[f32], slope: f32, factor: f32, y: &mut [f32], add: bool) = finish_body;
+    fn scaled_row(x: &[f32], factor: f32, y: &mut [f32]) = scaled_body;
+}
+
+#[inline(always)]
+unsafe fn exponentials_body<S: Simd>(
+    logits: *mut f32,
+    width: usize,
+    shifts: &[f32],
+    sums: &mut [f32],
+) {
+    let columns = 2 * S::LANES;
+    let sums = sums.as_mut_ptr();
+    for (row, shift) in shifts.iter().enumerate() {
+        let shift = S::splat(*shift);
+        let line = logits.add(row * columns);
+        let sums = sums.add(row * MOST_LANES);
+        let mut low = simd::exp_within::<S>(S::sub(S::load(line), shift));
+        let mut high = simd::exp_within::<S>(S::sub(S::load(line.add(S::LANES)), shift));
+        if width < columns {
+            let mut kept = [0.0f32; 2 * MOST_LANES];
+            S::store(kept.as_mut_ptr(), low);
+            S::store(kept.as_mut_ptr().add(S::LANES), high);
+            kept[width..].fill(0.0);
+            low = S::load(kept.as_ptr());
+            high = S::load(kept.as_ptr().add(S::LANES));
+        }
+        S::store(line, low);
+        S::store(line.add(S::LANES), high);
+        S::store(sums, S::add(S::load(sums), S::add(low, high)));
+    }
+}
+
+#[inline(always)]
+unsafe fn sum_body<S: Simd>(lanes: &[f32]) -> f32 {
+    S::sum(S::load(lanes.as_ptr()))
+}
+
+#[inline(always)]
+unsafe fn dot_body<S: Simd>(x: &[f32], y: &[f32]) -> f32 {
+    let mut sums = S::splat(0.0);
+    vectors!(S, y.len(), |i, left| {
+        let weight = simd::get::<S>(y.as_ptr().add(i), left);
+        sums = S::fma(simd::get::<S>(x.as_ptr().add(i), left), weight, sums);
+    });
+    S::sum(sums)
+}
+
+#[inline(always)]
+unsafe fn finish_body<S: Simd>(
+    x: &[f32],
+    weight: &[f32],
+    slope: f32,
+    factor: f32,
+    y: &mut [f32],
+    add: bool,
+) {
+    let (slope, factor) = (S::splat(slope), S::splat(factor));
+    vectors!(S, y.len(), |i, left| {
+        let weight = simd::get::<S>(weight.as_ptr().add(i), left);
+        let x = S::fma(slope, weight, simd::get::<S>(x.as_ptr().add(i), left));
+        simd::put_or_add::<S>(y.as_mut_ptr().add(i), left, S::mul(factor, x), add);
+    });
+}
+
+#[inline(always)]
+unsafe fn scaled_body<S: Simd>(x: &[f32], factor: f32, y: &mut [f32]) {
+    let factor = S::splat(factor);
+    vectors!(S, y.len(), |i, left| {
+        let x = simd::get::<S>(x.as_ptr().add(i), left);
+        simd::put::<S>(y.as_mut_ptr().add(i), left, S::mul(factor, x));
+    });
+}
