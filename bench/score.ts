@@ -39,7 +39,8 @@ if (args.help || args.model === undefined || ![undefined, 'transformers'].includ
 }
 configure({ threads: args.threads === undefined ? undefined : Number(args.threads) })
 const { threads, isa, cpu } = engineInfo()
-const model = await LanguageModel.load(args.model)
+// As `eval` has it: what is not f32 stays as it is stored.
+const model = await LanguageModel.open(args.model)
 const work = args.items === undefined ? randomTexts() : await choiceItems(args.items.split(','))
 
 /** What both sides score: tokens and the first position that is asked for; and how ours does it. */
@@ -138,7 +139,9 @@ function ownMode(precision: Precision): Mode {
 
 async function theirModes(): Promise<Mode[]> {
   const python = await benchPython({ python: args.python, transformers: true })
-  await model.llama.save(folder)
+  const whole = await LanguageModel.load(args.model as string)
+  await whole.llama.save(folder)
+  whole.llama.free()
   const file = join(folder, 'sequences.json')
   writeFileSync(file, JSON.stringify(work.sequences.map(({ ids, from }) => [[...ids], from])))
   const script = fileURLToPath(new URL('./transformersScore.py', import.meta.url))

@@ -14,7 +14,7 @@ export interface EvaluateOptions {
 }
 
 /** Items scored in one call of the model. */
-export const ITEMS_PER_CALL = 16
+export const ITEMS_PER_CALL = 64
 
 /**
  * Scores a model on tasks: choices by log-likelihood as lighteval does, generative tasks by greedy completion.

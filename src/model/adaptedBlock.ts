@@ -1,9 +1,10 @@
 import { SmolforgeError } from '../errors.ts'
-import { attention, rmsNorm, rope, swiglu, type Tensor } from '../tensor/index.ts'
+import { attention, reshape, rmsNorm, rope, swiglu, type Tensor } from '../tensor/index.ts'
 import type { KeyValueCache } from './cache.ts'
 import { headDim, type LlamaConfig } from './config.ts'
 import { adaptedLinear, type LayerAdapters } from './lora.ts'
 import type { LayerParameters } from './parameters.ts'
+import { eachSequence } from './sequences.ts'
 
 export interface AdaptedBlock {
   config: LlamaConfig
@@ -12,6 +13,8 @@ export interface AdaptedBlock {
   /** What the adapters' products are multiplied by. */
   factor: number
   segments?: Tensor
+  /** Of sequences one after the other in x[1, T]. */
+  lengths?: readonly number[]
   cache?: KeyValueCache
 }
 
@@ -20,7 +23,7 @@ export interface AdaptedBlock {
  * change. For training and scoring: to generate, adapters are merged.
  */
 export function adaptedBlock(x: Tensor, block: AdaptedBlock): Tensor {
-  const { config, layer, adapters, factor, segments, cache } = block
+  const { config, layer, adapters, factor, segments, lengths, cache } = block
   const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, rmsNormEps, ropeTheta: theta } = config
   const project = (input: Tensor, part: keyof LayerParameters, plus?: Tensor) =>
     adaptedLinear(input, layer[part], adapters[part], factor, plus)
@@ -31,11 +34,11 @@ export function adaptedBlock(x: Tensor, block: AdaptedBlock): Tensor {
   }
   const turn = { headDim: headDim(config), theta }
   const normed = rmsNorm(x, layer.inputNorm, rmsNormEps)
-  const q = rope(project(normed, 'queries'), turn)
-  const k = rope(project(normed, 'keys'), turn)
-  const v = project(normed, 'values')
-  const mixed = attention(q, k, v, { heads, kvHeads, segments })
-  const h = project(mixed, 'output', x)
+  const attend = ([q, k, v]: Tensor[]) =>
+    attention(rope(q, turn), rope(k, turn), v, { heads, kvHeads, segments })
+  const parts = [project(normed, 'queries'), project(normed, 'keys'), project(normed, 'values')]
+  const mixed = lengths ? eachSequence(parts, lengths, attend) : attend(parts)
+  const h = project(reshape(mixed, parts[0].shape), 'output', x)
   const rows = rmsNorm(h, layer.postAttentionNorm, rmsNormEps)
   return project(swiglu(project(rows, 'gate'), project(rows, 'up')), 'down', h)
 }

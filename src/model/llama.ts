@@ -3,7 +3,6 @@ import type { Random } from '../random/random.ts'
 import {
   activationType,
   cachedAttention,
-  concat,
   embedding,
   headLoss,
   inference,
@@ -16,7 +15,6 @@ import {
   rmsNorm,
   ropeInPlace,
   selfAttention,
-  slice,
   swigluLinear,
   Tensor,
   tensor,
@@ -31,6 +29,7 @@ import { openParameters } from './checkpoints/mapped.ts'
 import { checkedConfig, headDim, type LlamaConfig } from './config.ts'
 import type { LoraAdapter } from './lora.ts'
 import { type LayerParameters, layerParameters, parameterShapes, take } from './parameters.ts'
+import { eachSequence } from './sequences.ts'
 
 /** Rows of tokens to learn from; each array is `batchSize * sequenceLength` long and row-major. */
 export interface LossBatch {
@@ -53,6 +52,11 @@ export interface HiddenOptions {
    * new ones, for which there must be room, and grow by T. For inference.
    */
   caches?: readonly KeyValueCache[]
+  /**
+   * Of sequences that lie one after the other in tokens[1, T], without padding: each has positions, attention and, where
+   * there are caches, a cache of its own.
+   */
+  lengths?: readonly number[]
 }
 
 /**
@@ -147,8 +151,10 @@ export class Llama {
   }
 
   /** The last hidden states [B, T, hidden], normalised, of tokens i32[B, T]. */
-  hidden(tokens: Tensor, { segments, caches }: HiddenOptions = {}): Tensor {
+  hidden(tokens: Tensor, options: HiddenOptions = {}): Tensor {
+    const { caches, lengths } = options
     const { rmsNormEps } = this.config
+    if (lengths !== undefined) checkLengths(tokens, options)
     // The residual stream is f32; what one product hands to the next is stored as the products take it.
     const dtype = activationType()
     let x = untilBackward(embedding(this.#embedTokens, tokens))
@@ -162,13 +168,14 @@ export class Llama {
             layer,
             adapters,
             factor,
-            segments,
+            segments: options.segments,
+            lengths,
             cache: caches?.[0],
           })
         }
         const { inputNorm, queries, keys, values, postAttentionNorm, gate, up } = layer
         const qkv = untilBackward(normLinears(x, inputNorm, rmsNormEps, [queries, keys, values], dtype))
-        const attended = untilBackward(this.#attend(qkv, i, segments, caches))
+        const attended = untilBackward(this.#attend(qkv, i, options))
         const h = untilBackward(linear(attended, layer.output, { plus: x }))
         const gateUp = untilBackward(normLinears(h, postAttentionNorm, rmsNormEps, [gate, up], dtype))
         return untilBackward(swigluLinear(gateUp, layer.down, h))
@@ -183,7 +190,7 @@ export class Llama {
         x = untilBackward(recompute(x, trained, block))
       } else x = block(x)
     }
-    for (const cache of caches ?? []) cache.advance(tokens.shape[1])
+    for (const [i, cache] of (caches ?? []).entries()) cache.advance(lengths?.[i] ?? tokens.shape[1])
     return rmsNorm(x, this.#norm, rmsNormEps)
   }
 
@@ -219,17 +226,14 @@ export class Llama {
   }
 
   /** Queries, keys and values side by side to what each position takes from those before it. */
-  #attend(
-    qkv: Tensor,
-    layer: number,
-    segments: Tensor | undefined,
-    caches: readonly KeyValueCache[] | undefined,
-  ): Tensor {
-    if (caches !== undefined && caches.length > 1) {
-      const rows = caches.map((cache, row) =>
-        this.#attend(slice(qkv, row, row + 1), layer, undefined, [cache]),
+  #attend(qkv: Tensor, layer: number, { segments, caches, lengths }: HiddenOptions): Tensor {
+    const [batch, time] = qkv.shape
+    if (lengths !== undefined || (caches !== undefined && caches.length > 1)) {
+      const own = lengths ?? Array.from({ length: batch }, () => time)
+      const rows = eachSequence([qkv], own, ([part], i) =>
+        this.#attend(part, layer, { caches: caches && [caches[i]] }),
       )
-      return concat(rows)
+      return reshape(rows, [batch, time, rows.shape[1]])
     }
     const cache = caches?.[0]
     const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, ropeTheta: theta } = this.config
@@ -238,6 +242,20 @@ export class Llama {
     if (cache === undefined) return selfAttention(turned, { heads, kvHeads, segments })
     const { keys, values, keyLength } = cache.write(layer, turned)
     return cachedAttention(turned, keys, values, { heads, kvHeads, keyLength })
+  }
+}
+
+function checkLengths(tokens: Tensor, { segments, caches, lengths = [] }: HiddenOptions): void {
+  const total = lengths.reduce((sum, length) => sum + length, 0)
+  const fits = tokens.shape[0] === 1 && total === tokens.size && lengths.every((length) => length > 0)
+  if (!fits || segments !== undefined || (caches && caches.length !== lengths.length)) {
+    throw new SmolforgeError(
+      'usage',
+      `${lengths.length} sequences of ${total} tokens in all do not lie in tokens [${tokens.shape}]`,
+      {
+        hint: 'Tokens are [1, sum of lengths]; no length is 0, there are no segments, and a cache for each or none.',
+      },
+    )
   }
 }
 

@@ -5,15 +5,13 @@ import { headDim, type LlamaConfig } from './config.ts'
 import type { Llama } from './llama.ts'
 import { readPrefixes, type ScoredSequence, type SharedPrefix, sharedPrefixes } from './sharedPrefix.ts'
 
-/** About this many tokens go through the model at a time, padding included. */
-const BATCH_TOKENS = 8192
-/** And of those that go on after a shared prefix: their lengths differ more. */
-const CONTINUED_TOKENS = 1024
+/** About this many tokens go through the model at a time. */
+const BATCH_TOKENS = 4096
 
 /**
- * log p of each token from `from` on, in nats, given all tokens before it. Texts of about one length share a batch,
- * padded on the right, which changes nothing for the tokens before the padding. What neighbours have in common before
- * the first scored token, as the choices of one question do, goes through the model once.
+ * log p of each token from `from` on, in nats, given all tokens before it. Many texts go through the model at a time, one
+ * after the other without padding. What neighbours have in common before the first scored token, as the choices of one
+ * question do, goes through the model once.
  *
  * @throws SmolforgeError `input` for a text longer than the model's positions, or a token that it does not have.
  */
@@ -61,7 +59,7 @@ function scoreAfterPrefixes(llama: Llama, groups: readonly SharedPrefix<Row>[]):
     const rows = groups.flatMap(({ length, members }, i) =>
       members.map((row): Row => ({ ...row, start: length, cache: caches[i] })),
     )
-    for (const batch of batches(rows, rest, CONTINUED_TOKENS)) {
+    for (const batch of batches(rows, rest, BATCH_TOKENS)) {
       scoreBatch(llama, batch)
       for (const { cache, start } of batch) cache?.truncate(start)
     }
@@ -95,15 +93,18 @@ export function checkIds(llama: Llama, ids: Uint32Array, room = 0): void {
   }
 }
 
-/** From short to long, so many at a time that they have at most `most` tokens, padding included. */
+/** So many at a time, in their order, that they have at most `most` tokens; a longer one comes alone. */
 function* batches<T>(items: readonly T[], lengthOf: (item: T) => number, most: number): Generator<T[]> {
   let batch: T[] = []
-  for (const item of items.toSorted((a, b) => lengthOf(a) - lengthOf(b))) {
-    if ((batch.length + 1) * lengthOf(item) > most && batch.length > 0) {
+  let tokens = 0
+  for (const item of items) {
+    if (tokens + lengthOf(item) > most && batch.length > 0) {
       yield batch
       batch = []
+      tokens = 0
     }
     batch.push(item)
+    tokens += lengthOf(item)
   }
   if (batch.length > 0) yield batch
 }
@@ -113,25 +114,28 @@ function* batches<T>(items: readonly T[], lengthOf: (item: T) => number, most: n
  * before has read them.
  */
 function scoreBatch(llama: Llama, batch: readonly Row[]): void {
-  const width = Math.max(...batch.map(rest))
-  const tokens = new Int32Array(batch.length * width)
+  const lengths = batch.map(rest)
+  const total = lengths.reduce((sum, length) => sum + length, 0)
+  const tokens = new Int32Array(total)
   const wanted = batch.reduce((sum, { scores }) => sum + scores.length, 0)
   const places = new Int32Array(wanted)
   const targets = new Int32Array(wanted)
+  let begin = 0
   let at = 0
   for (const [row, { ids, from, start }] of batch.entries()) {
-    tokens.set(ids.subarray(start, -1), row * width)
+    tokens.set(ids.subarray(start, -1), begin)
     targets.set(ids.subarray(from), at)
     for (let position = from; position < ids.length; position++) {
-      places[at++] = row * width + position - 1 - start
+      places[at++] = begin + position - 1 - start
     }
+    begin += lengths[row]
   }
   const cached = batch.flatMap(({ cache }) => (cache === undefined ? [] : [cache]))
   const caches = cached.length > 0 ? cached : undefined
   const all = inference(() => {
-    const hidden = llama.hidden(tensor(tokens, [batch.length, width]), { caches })
-    const rows = reshape(hidden, [batch.length * width, llama.config.hiddenSize])
-    const x = wanted === rows.shape[0] ? rows : gatherRows(rows, places)
+    const hidden = llama.hidden(tensor(tokens, [1, total]), { caches, lengths })
+    const rows = reshape(hidden, [total, llama.config.hiddenSize])
+    const x = wanted === total ? rows : gatherRows(rows, places)
     return tokenLogProbs(x, llama.headWeight, tensor(targets, [wanted])).read() as Float32Array
   })
   at = 0

@@ -52,19 +52,19 @@ function commonLength(a: ScoredSequence, b: ScoredSequence): number {
 }
 
 /**
- * The keys and values of what each group shares, with room for `more` positions after it. The caller frees them; texts
- * of about one length should come together.
+ * The keys and values of what each group shares, with room for `more` positions after it. The caller frees them.
  */
 export function readPrefixes(llama: Llama, prefixes: readonly Uint32Array[], more: number): KeyValueCache[] {
-  const width = Math.max(...prefixes.map(({ length }) => length))
-  const tokens = new Int32Array(prefixes.length * width)
-  for (const [row, ids] of prefixes.entries()) tokens.set(ids, row * width)
-  const caches = prefixes.map(
-    ({ length }) => new KeyValueCache(llama.config, 1, Math.max(width, length + more)),
-  )
-  for (const [row, cache] of caches.entries()) cache.reserve(Math.max(width, prefixes[row].length + more))
-  inference(() => llama.hidden(tensor(tokens, [prefixes.length, width]), { caches }))
-  // What the padding wrote is written over by what comes after.
-  for (const [row, cache] of caches.entries()) cache.truncate(prefixes[row].length)
+  const lengths = prefixes.map(({ length }) => length)
+  const total = lengths.reduce((sum, length) => sum + length, 0)
+  const tokens = new Int32Array(total)
+  let at = 0
+  for (const ids of prefixes) {
+    tokens.set(ids, at)
+    at += ids.length
+  }
+  const caches = lengths.map((length) => new KeyValueCache(llama.config, 1, length + more))
+  for (const [row, cache] of caches.entries()) cache.reserve(lengths[row] + more)
+  inference(() => llama.hidden(tensor(tokens, [1, total]), { caches, lengths }))
   return caches
 }

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { KeyValueCache, LanguageModel } from '../../src/model/index.ts'
+import { KeyValueCache, LanguageModel, LoraAdapter } from '../../src/model/index.ts'
 import { sampleToken, topIds } from '../../src/model/sampling.ts'
 import { sharedPrefixes } from '../../src/model/sharedPrefix.ts'
 import { Random } from '../../src/random/random.ts'
-import { inference, tensor } from '../../src/tensor/index.ts'
+import { configure, inference, tensor } from '../../src/tensor/index.ts'
 import { logSoftmax, slowLogits } from './slowLlama.ts'
 import { tinyLlama, tinyTokenizer } from './tiny.ts'
 
@@ -31,6 +31,37 @@ describe('scores do not depend on what else is in the batch', () => {
         expect(Math.abs(score - rows[t][ids[t + 1]])).toBeLessThan(1e-4)
       }
     }
+  })
+
+  it('to the bit, in both precisions: an evaluation says the same however it is cut into batches', () => {
+    const long = new LanguageModel(tinyLlama({ maxPositionEmbeddings: 256 }), model.tokenizer)
+    const sequences = [40, 10, 201, 64, 33, 12, 97, 65].map(sequence)
+    try {
+      for (const precision of ['f32', 'bf16'] as const) {
+        configure({ precision })
+        const together = long.tokenLogProbs(sequences)
+        for (const [i, ids] of sequences.entries()) {
+          expect(long.tokenLogProbs([ids])[0]).toEqual(together[i])
+        }
+      }
+    } finally {
+      configure({ precision: 'f32' })
+      long.llama.free()
+    }
+  })
+
+  it('with an adapter beside the weights too', () => {
+    const adapter = LoraAdapter.create(model.llama.config, { rank: 2 }, 1)
+    for (const each of adapter.parameters.values()) each.write(each.read().map((_, i) => Math.sin(i) / 4))
+    const adapted = new LanguageModel(model.llama.withAdapter(adapter), model.tokenizer)
+    const sequences = [12, 40, 3, 64].map(sequence)
+    for (const [i, scores] of adapted.tokenLogProbs(sequences).entries()) {
+      const [alone] = adapted.tokenLogProbs([sequences[i]])
+      const [plain] = model.tokenLogProbs([sequences[i]])
+      for (const [t, score] of scores.entries()) expect(Math.abs(score - alone[t])).toBeLessThan(1e-5)
+      expect(scores).not.toEqual(plain)
+    }
+    adapter.free()
   })
 
   it('a continuation is scored by its own tokens alone', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   fromHfConfig,
+  type Llama,
   parameterCount,
   presets,
   toHfConfig,
@@ -56,6 +57,31 @@ describe('the model computes what the paper says', () => {
     // Rotary positions are relative: the second text begins at 10 and reads as if it began at 0.
     const alone = [...read(ids), ...read(other)]
     expect(Math.max(...alone.map((value, i) => Math.abs(value - packed[i])))).toBeLessThan(1e-4)
+    llama.free()
+  })
+})
+
+describe('sequences one after the other', () => {
+  const read = (llama: Llama, tokens: Int32Array, lengths?: number[]) =>
+    inference(() => [...llama.hidden(tensor(tokens, [1, tokens.length]), { lengths }).read()])
+
+  it('are what each is alone, with positions of its own', () => {
+    const llama = tinyLlama()
+    const [a, b] = [ids.subarray(0, 7), ids.subarray(7)]
+    const apart = [...read(llama, a), ...read(llama, b)]
+    const together = read(llama, ids, [7, 3])
+    expect(Math.max(...apart.map((value, i) => Math.abs(value - together[i])))).toBeLessThan(1e-6)
+    llama.free()
+  })
+
+  it('are refused where they are not the tokens that came', () => {
+    const llama = tinyLlama()
+    for (const lengths of [[7], [7, 4], [10, 0], []]) {
+      expect(() => read(llama, ids, lengths)).toThrow('do not lie in tokens [1,10]')
+    }
+    const segments = tensor(new Int32Array(10), [1, 10])
+    const options = { lengths: [7, 3], segments }
+    expect(() => inference(() => llama.hidden(tensor(ids, [1, 10]), options))).toThrow('do not lie')
     llama.free()
   })
 })

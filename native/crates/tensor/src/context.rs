@@ -98,7 +98,7 @@ impl Context {
             .get_or_init(|| (0..self.threads).map(single).collect())
     }
 
-    /// `rope::angles`, kept for the next call with the same shape.
+    /// `rope::angles` of this shape or of more positions, kept for the next call.
     pub fn angles(&self, shape: &rope::Shape) -> Arc<Vec<f32>> {
         // The number of rows and heads does not change the angles.
         let key = rope::Shape {
@@ -110,7 +110,15 @@ impl Context {
             .angles
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some((_, angles)) = kept.iter().find(|(shape, _)| *shape == key) {
+        // Of a longer one the first positions: texts of many lengths take turns.
+        let serves = |kept: &rope::Shape| {
+            kept.time >= key.time
+                && rope::Shape {
+                    time: key.time,
+                    ..*kept
+                } == key
+        };
+        if let Some((_, angles)) = kept.iter().find(|(shape, _)| serves(shape)) {
             return angles.clone();
         }
         let angles = Arc::new(rope::angles(shape));

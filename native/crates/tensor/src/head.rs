@@ -4,6 +4,7 @@
 
 mod floats;
 mod fused;
+mod log_probs;
 #[cfg(test)]
 mod tests;
 
@@ -12,9 +13,12 @@ use crate::element::{Bf16, Element, Floats};
 use crate::elementwise::{scale, scale_in_place};
 use crate::gemm::{Inputs, Matrix, Output, Packed, gemm, gemm_packed, pack};
 use crate::kernels;
-use crate::normalise::{largest_and_sum_body, largest_body};
+use crate::normalise::largest_body;
 use crate::simd::{self, Simd};
 use std::f32::consts::LOG2_E;
+use std::ops::Range;
+
+pub use log_probs::{Logits, log_probs};
 
 /// Logits of a chunk: 8 MB, which stay in the last cache of most machines.
 const CHUNK_ELEMENTS: usize = 2 << 20;
@@ -139,21 +143,28 @@ fn all_rows(
     targets: &[i32],
     nll: &mut [f32],
     hidden: usize,
-    mut gradients: Option<Gradients>,
+    gradients: Option<Gradients>,
 ) {
     let rows = targets.len();
     let vocab = weight.len() / hidden;
-    if let Some(gradients) = gradients.take_if(|_| rows > 0 && fused::pays(context, vocab, hidden))
-    {
+    let Some(mut gradients) = gradients else {
+        let part = |outputs: Range<usize>| &weight[outputs.start * hidden..outputs.end * hidden];
+        let logits: Logits = &|outputs, x, rows, out| {
+            let (n, left) = (outputs.len(), Matrix::rows(x, hidden));
+            let right = Matrix::columns(part(outputs), hidden);
+            gemm(context, rows, n, hidden, left, right, out);
+        };
+        return log_probs(context, x, targets, nll, hidden, vocab, logits);
+    };
+    if rows > 0 && fused::pays(context, vocab, hidden) {
         return fused::head(context, x, weight, targets, nll, hidden, gradients);
+    }
+    if rows > 0 && floats::pays(context, vocab, hidden) {
+        return floats::head(context, x, weight, targets, nll, hidden, gradients);
     }
     let chunk = (CHUNK_ELEMENTS / vocab.max(1))
         .clamp(256, 1024)
         .min(rows.max(1));
-    if let Some(gradients) = gradients.take_if(|_| rows > 0 && floats::pays(context, vocab, hidden))
-    {
-        return floats::head(context, x, weight, targets, nll, hidden, gradients);
-    }
     // Rows of logits lie an odd number of cache lines apart, or columns would all fall into the same few sets.
     let stride = vocab.next_multiple_of(32) + 16;
     let logits = unsafe { context.shared_scratch(Purpose::Rows, chunk * stride) };
@@ -162,7 +173,7 @@ fn all_rows(
         weight,
         hidden,
         rows > chunk,
-        gradients.as_ref().is_some_and(|g| g.dx.is_some()),
+        gradients.dx.is_some(),
     );
     let nll = Shared::new(nll);
     let mut sums = vec![0.0; chunk];
@@ -172,7 +183,6 @@ fn all_rows(
         let n = chunk.min(rows - from);
         let input = &x[from * hidden..(from + n) * hidden];
         heads.logits(n, input, logits, stride);
-        let wanted = gradients.is_some();
         let shared = Shared::new(logits);
         let sums = Shared::new(&mut sums[..n]);
         context.split(n, 4 * vocab, &|first, last| unsafe {
@@ -180,17 +190,14 @@ fn all_rows(
                 let line = shared.part(row * stride, row * stride + vocab);
                 let target = targets[from + row] as usize;
                 let loss = if narrow {
-                    narrow_loss_row(context.isa, line, target, wanted)
+                    narrow_loss_row(context.isa, line, target)
                 } else {
-                    loss_row(context.isa, line, target, wanted)
+                    loss_row(context.isa, line, target)
                 };
                 nll.part(from + row, from + row + 1)[0] = loss.nll;
                 sums.part(row, row + 1)[0] = loss.sum;
             }
         });
-        let Some(gradients) = &mut gradients else {
-            continue;
-        };
         let scales = &gradients.scales[from..from + n];
         let factors = unsafe { sums.part(0, n) };
         for (factor, scale) in factors.iter_mut().zip(scales) {
@@ -230,7 +237,6 @@ fn all_rows(
         }
     }
     if rows == 0
-        && let Some(gradients) = gradients
         && let Some(dweight) = gradients.dweight
         && !gradients.add_weight
     {
@@ -361,33 +367,26 @@ struct Loss {
 }
 
 kernels! {
-    /// The negative log-probability of the target; with `slopes` the logits become sum * (softmax - one-hot). To scale
+    /// The negative log-probability of the target; the logits become sum * (softmax - one-hot). To scale
     /// the few columns that are made of them afterwards is less work than another walk over the vocabulary.
-    fn loss_row(logits: &mut [f32], target: usize, slopes: bool) -> Loss = wide_loss_body;
+    fn loss_row(logits: &mut [f32], target: usize) -> Loss = wide_loss_body;
     /// The same with the slopes as bf16, in the first half of the row's memory.
-    fn narrow_loss_row(logits: &mut [f32], target: usize, slopes: bool) -> Loss = narrow_loss_body;
+    fn narrow_loss_row(logits: &mut [f32], target: usize) -> Loss = narrow_loss_body;
 }
 
 #[inline(always)]
-unsafe fn wide_loss_body<S: Simd>(logits: &mut [f32], target: usize, slopes: bool) -> Loss {
-    loss_body::<S, f32>(logits, target, slopes)
+unsafe fn wide_loss_body<S: Simd>(logits: &mut [f32], target: usize) -> Loss {
+    loss_body::<S, f32>(logits, target)
 }
 
 #[inline(always)]
-unsafe fn narrow_loss_body<S: Simd>(logits: &mut [f32], target: usize, slopes: bool) -> Loss {
-    loss_body::<S, Bf16>(logits, target, slopes)
+unsafe fn narrow_loss_body<S: Simd>(logits: &mut [f32], target: usize) -> Loss {
+    loss_body::<S, Bf16>(logits, target)
 }
 
 #[inline(always)]
-unsafe fn loss_body<S: Simd, E: Element>(logits: &mut [f32], target: usize, slopes: bool) -> Loss {
+unsafe fn loss_body<S: Simd, E: Element>(logits: &mut [f32], target: usize) -> Loss {
     let own = logits[target];
-    if !slopes {
-        let (largest, sum) = largest_and_sum_body::<S>(logits);
-        return Loss {
-            nll: largest + sum.ln() - own,
-            sum,
-        };
-    }
     let largest = largest_body::<S>(logits);
     let (p, n) = (logits.as_ptr(), logits.len());
     // What is stored lies behind what is read, or at the same place.
