@@ -5,6 +5,7 @@
 mod floats;
 mod fused;
 mod log_probs;
+mod rows;
 #[cfg(test)]
 mod tests;
 

@@ -5,6 +5,7 @@
 //! They are kept where the product put them, in panels: as such they are the left side of the gradient of x while they
 //! are in the second cache, and later, read once, the packed right side of the turned gradient of the weight.
 
+use super::rows::{MOST_LANES, Rows, SAFE_SUMS, finish_row, scaled_row, sum_of};
 use super::{Gradients, PACKED_WORDS};
 use crate::attention::rows::store_turned;
 use crate::context::{Context, Precision, Purpose, Shared};
@@ -25,10 +26,6 @@ const DEPTH: usize = 256;
 const BLOCK_ELEMENTS: usize = 16 << 10;
 /// Panels of the weight's gradient that a task makes.
 const TASK_PANELS: usize = 8;
-/// Sums between these leave the exponentials and what is divided by the sum normal numbers.
-const SAFE_SUMS: std::ops::RangeInclusive<f32> = 1e-12..=1e18;
-/// More lanes than any vector has.
-const MOST_LANES: usize = 16;
 
 /// Whether this context multiplies f32 as it is and the weight is small enough to be packed twice.
 pub fn pays(context: &Context, vocab: usize, hidden: usize) -> bool {
@@ -117,17 +114,6 @@ struct Head<'a> {
     exponentials: Shared<'a>,
     /// What the rows of a chunk are still to be multiplied by.
     factors: Shared<'a>,
-}
-
-/// What is known of the rows of a block.
-struct Rows {
-    /// Rows in the order of their targets.
-    order: Vec<usize>,
-    /// The logits of the targets.
-    own: Vec<f32>,
-    /// What is subtracted from the logits of each row.
-    shifts: Vec<f32>,
-    sums: Vec<f32>,
 }
 
 impl Head<'_> {
@@ -353,11 +339,7 @@ kernels! {
     /// exp(logits - shift) in place of `width` columns of a panel, zeros up to the panel's end, and added to MOST_LANES
     /// sums a row.
     fn exponentials(logits: *mut f32, width: usize, shifts: &[f32], sums: &mut [f32]) = exponentials_body;
-    fn sum_of(lanes: &[f32]) -> f32 = sum_body;
     fn dot(x: &[f32], y: &[f32]) -> f32 = dot_body;
-    /// y = factor (x + slope weight), or y += with `add`.
-    fn finish_row(x: &[f32], weight: &[f32], slope: f32, factor: f32, y: &mut [f32], add: bool) = finish_body;
-    fn scaled_row(x: &[f32], factor: f32, y: &mut [f32]) = scaled_body;
 }
 
 #[inline(always)]
@@ -390,11 +372,6 @@ unsafe fn exponentials_body<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn sum_body<S: Simd>(lanes: &[f32]) -> f32 {
-    S::sum(S::load(lanes.as_ptr()))
-}
-
-#[inline(always)]
 unsafe fn dot_body<S: Simd>(x: &[f32], y: &[f32]) -> f32 {
     let mut sums = S::splat(0.0);
     vectors!(S, y.len(), |i, left| {
@@ -402,30 +379,4 @@ unsafe fn dot_body<S: Simd>(x: &[f32], y: &[f32]) -> f32 {
         sums = S::fma(simd::get::<S>(x.as_ptr().add(i), left), weight, sums);
     });
     S::sum(sums)
-}
-
-#[inline(always)]
-unsafe fn finish_body<S: Simd>(
-    x: &[f32],
-    weight: &[f32],
-    slope: f32,
-    factor: f32,
-    y: &mut [f32],
-    add: bool,
-) {
-    let (slope, factor) = (S::splat(slope), S::splat(factor));
-    vectors!(S, y.len(), |i, left| {
-        let weight = simd::get::<S>(weight.as_ptr().add(i), left);
-        let x = S::fma(slope, weight, simd::get::<S>(x.as_ptr().add(i), left));
-        simd::put_or_add::<S>(y.as_mut_ptr().add(i), left, S::mul(factor, x), add);
-    });
-}
-
-#[inline(always)]
-unsafe fn scaled_body<S: Simd>(x: &[f32], factor: f32, y: &mut [f32]) {
-    let factor = S::splat(factor);
-    vectors!(S, y.len(), |i, left| {
-        let x = simd::get::<S>(x.as_ptr().add(i), left);
-        simd::put::<S>(y.as_mut_ptr().add(i), left, S::mul(factor, x));
-    });
 }

@@ -7,6 +7,7 @@
 //! exponentials as bf16, their product with the weight, and their transpose for the gradient of the weight, which is the
 //! only thing that leaves the caches. Sums run along rows, so they do not depend on how rows are cut into blocks.
 
+use super::rows::{MOST_LANES, Rows, SAFE_SUMS, finish_row, scaled_row, sum_of};
 use super::{Gradients, PACKED_WORDS};
 use crate::context::{Context, Purpose, Shared};
 use crate::element::Bf16;
@@ -25,10 +26,6 @@ const GROUP_WEIGHTS: usize = 128 << 10;
 /// Rows of a block, a multiple of the vectors that `turn_bf16` turns.
 const BLOCK_ROWS: usize = 128;
 const LEAST_BLOCK_ROWS: usize = 32;
-/// Sums between these leave the exponentials and what is divided by the sum normal numbers.
-const SAFE_SUMS: std::ops::RangeInclusive<f32> = 1e-12..=1e18;
-/// More lanes than any vector has.
-const MOST_LANES: usize = 16;
 
 /// Whether this context multiplies bf16 and the weight is small enough to be packed twice.
 pub fn pays(context: &Context, vocab: usize, hidden: usize) -> bool {
@@ -135,17 +132,6 @@ struct Head<'a> {
     slopes: Option<Shared<'a, Bf16>>,
     stride: usize,
     scaled: Shared<'a, Bf16>,
-}
-
-/// What is known of the rows of a block.
-struct Rows {
-    /// Rows in the order of their targets.
-    order: Vec<usize>,
-    /// The logits of the targets.
-    own: Vec<f32>,
-    /// What is subtracted from the logits of each row.
-    shifts: Vec<f32>,
-    sums: Vec<f32>,
 }
 
 impl Head<'_> {
@@ -317,12 +303,8 @@ kernels! {
     /// exp(logits - shift) of `width` columns of a panel as bf16, zeros up to the panel's end, and added to MOST_LANES
     /// sums a row.
     fn exponentials(logits: &[f32], width: usize, shifts: &[f32], sums: &mut [f32], to: *mut Bf16, stride: usize) = exponentials_body;
-    fn sum_of(lanes: &[f32]) -> f32 = sum_body;
     /// x y, with y rounded to bf16.
     fn dot(x: *const Bf16, y: &[f32]) -> f32 = dot_body;
-    /// y = factor (x + slope weight), or y += with `add`.
-    fn finish_row(x: &[f32], weight: &[f32], slope: f32, factor: f32, y: &mut [f32], add: bool) = finish_body;
-    fn scaled_row(x: &[f32], factor: f32, y: &mut [Bf16]) = scaled_body;
 }
 
 #[inline(always)]
@@ -358,11 +340,6 @@ unsafe fn exponentials_body<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn sum_body<S: Simd>(lanes: &[f32]) -> f32 {
-    S::sum(S::load(lanes.as_ptr()))
-}
-
-#[inline(always)]
 unsafe fn dot_body<S: Simd>(x: *const Bf16, y: &[f32]) -> f32 {
     let mut sums = S::splat(0.0);
     vectors!(S, y.len(), |i, left| {
@@ -370,30 +347,4 @@ unsafe fn dot_body<S: Simd>(x: *const Bf16, y: &[f32]) -> f32 {
         sums = S::fma(simd::get::<S>(x.add(i), left), weight, sums);
     });
     S::sum(sums)
-}
-
-#[inline(always)]
-unsafe fn finish_body<S: Simd>(
-    x: &[f32],
-    weight: &[f32],
-    slope: f32,
-    factor: f32,
-    y: &mut [f32],
-    add: bool,
-) {
-    let (slope, factor) = (S::splat(slope), S::splat(factor));
-    vectors!(S, y.len(), |i, left| {
-        let weight = simd::get::<S>(weight.as_ptr().add(i), left);
-        let x = S::fma(slope, weight, simd::get::<S>(x.as_ptr().add(i), left));
-        simd::put_or_add::<S>(y.as_mut_ptr().add(i), left, S::mul(factor, x), add);
-    });
-}
-
-#[inline(always)]
-unsafe fn scaled_body<S: Simd>(x: &[f32], factor: f32, y: &mut [Bf16]) {
-    let factor = S::splat(factor);
-    vectors!(S, y.len(), |i, left| {
-        let x = simd::get::<S>(x.as_ptr().add(i), left);
-        simd::put::<S>(y.as_mut_ptr().add(i), left, S::mul(factor, x));
-    });
 }
