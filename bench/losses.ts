@@ -16,7 +16,7 @@ import { adamw, shapes } from './train/shapes.ts'
 import { type CurveJob, type Mode, Side } from './train/side.ts'
 import { drawBatches, tokenStream } from './train/text.ts'
 
-const USAGE = `npm run bench -- losses [--config S] [--steps 300] [--rate 1e-3] [--against torch] [--threads n]
+const USAGE = `npm run bench -- losses [--config S] [--steps 300] [--rate 5e-4] [--against torch] [--threads n]
   [--isa avx2] [--python PATH] [--out FOLDER] [--json]
 `
 const TOLERANCE = 0.01
@@ -29,7 +29,7 @@ const { values: args } = parseArgs({
   options: {
     config: { type: 'string', default: 'S' },
     steps: { type: 'string', default: '300' },
-    rate: { type: 'string', default: String(adamw.learningRate) },
+    rate: { type: 'string', default: '5e-4' },
     against: { type: 'string' },
     threads: { type: 'string' },
     isa: { type: 'string' },
