@@ -9,6 +9,12 @@ import { readPrefixes, type ScoredSequence, type SharedPrefix, sharedPrefixes } 
 const BATCH_TOKENS = 4096
 
 /**
+ * Fewer rows take the kernels of generation, which round them to int8 where weights are quantised: what is scored goes
+ * through them again to make so many.
+ */
+const FEWEST_ROWS = 9
+
+/**
  * log p of each token from `from` on, in nats, given all tokens before it. Many texts go through the model at a time, one
  * after the other without padding. What neighbours have in common before the first scored token, as the choices of one
  * question do, goes through the model once.
@@ -114,31 +120,37 @@ function* batches<T>(items: readonly T[], lengthOf: (item: T) => number, most: n
  * before has read them.
  */
 function scoreBatch(llama: Llama, batch: readonly Row[]): void {
-  const lengths = batch.map(rest)
-  const total = lengths.reduce((sum, length) => sum + length, 0)
-  const tokens = new Int32Array(total)
-  const wanted = batch.reduce((sum, { scores }) => sum + scores.length, 0)
-  const places = new Int32Array(wanted)
-  const targets = new Int32Array(wanted)
-  let begin = 0
-  let at = 0
-  for (const [row, { ids, from, start }] of batch.entries()) {
-    tokens.set(ids.subarray(start, -1), begin)
-    targets.set(ids.subarray(from), at)
-    for (let position = from; position < ids.length; position++) {
-      places[at++] = begin + position - 1 - start
+  const lengths: number[] = []
+  const caches: KeyValueCache[] = []
+  const tokens: number[] = []
+  const places: number[] = []
+  const targets: number[] = []
+  do {
+    for (const { ids, from, start, cache } of batch) {
+      for (let position = from; position < ids.length; position++) {
+        places.push(tokens.length + position - 1 - start)
+        targets.push(ids[position])
+      }
+      for (let position = start; position < ids.length - 1; position++) tokens.push(ids[position])
+      lengths.push(ids.length - 1 - start)
+      if (cache) caches.push(cache)
     }
-    begin += lengths[row]
+  } while (tokens.length < FEWEST_ROWS)
+  while (places.length < FEWEST_ROWS) {
+    places.push(...places)
+    targets.push(...targets)
   }
-  const cached = batch.flatMap(({ cache }) => (cache === undefined ? [] : [cache]))
-  const caches = cached.length > 0 ? cached : undefined
   const all = inference(() => {
-    const hidden = llama.hidden(tensor(tokens, [1, total]), { caches, lengths })
-    const rows = reshape(hidden, [total, llama.config.hiddenSize])
-    const x = wanted === total ? rows : gatherRows(rows, places)
-    return tokenLogProbs(x, llama.headWeight, tensor(targets, [wanted])).read() as Float32Array
+    const hidden = llama.hidden(tensor(Int32Array.from(tokens), [1, tokens.length]), {
+      caches: caches.length > 0 ? caches : undefined,
+      lengths,
+    })
+    const rows = reshape(hidden, [tokens.length, llama.config.hiddenSize])
+    const asked = gatherRows(rows, Int32Array.from(places))
+    const wanted = tensor(Int32Array.from(targets), [targets.length])
+    return tokenLogProbs(asked, llama.headWeight, wanted).read() as Float32Array
   })
-  at = 0
+  let at = 0
   for (const { scores } of batch) {
     scores.set(all.subarray(at, at + scores.length))
     at += scores.length

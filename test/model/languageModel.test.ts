@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { KeyValueCache, LanguageModel, LoraAdapter } from '../../src/model/index.ts'
 import { sampleToken, topIds } from '../../src/model/sampling.ts'
+import { scoreSequences } from '../../src/model/scoring.ts'
 import { sharedPrefixes } from '../../src/model/sharedPrefix.ts'
 import { Random } from '../../src/random/random.ts'
 import { configure, inference, tensor } from '../../src/tensor/index.ts'
@@ -35,13 +36,17 @@ describe('scores do not depend on what else is in the batch', () => {
 
   it('to the bit, in both precisions: an evaluation says the same however it is cut into batches', () => {
     const long = new LanguageModel(tinyLlama({ maxPositionEmbeddings: 256 }), model.tokenizer)
-    const sequences = [40, 10, 201, 64, 33, 12, 97, 65].map(sequence)
+    const sequences = [40, 10, 201, 2, 64, 33, 12, 9, 97, 65, 5].map(sequence)
+    const lines = sequences.map((ids) => ({ ids, from: ids.length - 1 }))
     try {
       for (const precision of ['f32', 'bf16'] as const) {
         configure({ precision })
         const together = long.tokenLogProbs(sequences)
+        const lasts = scoreSequences(long.llama, lines)
         for (const [i, ids] of sequences.entries()) {
           expect(long.tokenLogProbs([ids])[0]).toEqual(together[i])
+          expect(scoreSequences(long.llama, [lines[i]])[0]).toEqual(lasts[i])
+          expect(lasts[i]).toEqual(together[i].subarray(-1))
         }
       }
     } finally {
