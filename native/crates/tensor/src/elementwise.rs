@@ -204,6 +204,16 @@ pub struct GateGradients<'a, E> {
     pub adds: [bool; 2],
 }
 
+impl<'a, E> GateGradients<'a, E> {
+    pub fn new(gate: Option<&'a mut [E]>, up: Option<&'a mut [E]>, adds: [bool; 2]) -> Self {
+        Self {
+            gate: gate.map(Shared::new),
+            up: up.map(Shared::new),
+            adds,
+        }
+    }
+}
+
 /// The gradient of silu(gate) up, without gaps.
 pub enum ProductGradient<'a, E> {
     Kept(&'a [E]),
@@ -225,7 +235,11 @@ pub fn swiglu_gradient<E: Element>(
     } else {
         (gates.rows - 1) * gates.stride + gates.width
     };
-    assert!(gate.len() >= held && up.len() >= held);
+    let length = match &dy {
+        ProductGradient::Kept(dy) => dy.len(),
+        ProductGradient::Replaced(dy) => dy.len(),
+    };
+    assert!(gate.len() >= held && up.len() >= held && length == gates.rows * gates.width);
     gates.split(context, 8, &|at, to, n| unsafe {
         let part = |out: &Option<Shared<E>>| match out {
             Some(out) => out.part(at, at + n).as_mut_ptr(),

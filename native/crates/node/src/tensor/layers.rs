@@ -224,24 +224,16 @@ pub fn tensor_swiglu_gradient(
         let context = &engine.context;
         match (g, u, d) {
             (Floats::F32(gate), Floats::F32(up), Floats::F32(dy)) => {
-                let dgate = engine.optional(dgate, n, &others)?.map(Shared::new);
-                let dup = engine.optional(dup, n, &others)?.map(Shared::new);
-                let out = GateGradients {
-                    gate: dgate,
-                    up: dup,
-                    adds,
-                };
+                let dgate = engine.optional(dgate, n, &others)?;
+                let dup = engine.optional(dup, n, &others)?;
+                let out = GateGradients::new(dgate, dup, adds);
                 let dy = ProductGradient::Kept(dy);
                 elementwise::swiglu_gradient(context, gate, up, dy, out, gates);
             }
             (Floats::Bf16(gate), Floats::Bf16(up), Floats::Bf16(dy)) => {
-                let dgate = engine.optional_bf16(dgate, n, &others)?.map(Shared::new);
-                let dup = engine.optional_bf16(dup, n, &others)?.map(Shared::new);
-                let out = GateGradients {
-                    gate: dgate,
-                    up: dup,
-                    adds,
-                };
+                let dgate = engine.optional_bf16(dgate, n, &others)?;
+                let dup = engine.optional_bf16(dup, n, &others)?;
+                let out = GateGradients::new(dgate, dup, adds);
                 let dy = ProductGradient::Kept(dy);
                 elementwise::swiglu_gradient(context, gate, up, dy, out, gates);
             }

@@ -5,16 +5,16 @@
 //! They are kept where the product put them, in panels: as such they are the left side of the gradient of x while they
 //! are in the second cache, and later, read once, the packed right side of the turned gradient of the weight.
 
-use super::rows::{MOST_LANES, Rows, SAFE_SUMS, finish_row, scaled_row, sum_of};
+use super::rows::{MOST_LANES, Rows, counted, finish_row, raise, scaled_row};
 use super::{Gradients, PACKED_WORDS};
-use crate::attention::rows::store_turned;
+use crate::attention::rows::{dot, store_turned};
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::gemm::{
     Inputs, Layout, Matrix, Packed, WideRows, pack, pack_rows, panel_columns, tile_rows,
     wide_product,
 };
+use crate::kernels;
 use crate::simd::{self, Simd};
-use crate::{kernels, vectors};
 
 /// Exponentials of a chunk of rows: 16 MB, read once. Fewer chunks make fewer visits of the weight's gradient.
 const CHUNK_ELEMENTS: usize = 4 << 20;
@@ -136,22 +136,15 @@ impl Head<'_> {
         let x = &self.x[first * hidden..(first + n) * hidden];
         let targets = &self.targets[first..first + n];
         let weight_of = |row: usize| &self.weight[targets[row] as usize * hidden..][..hidden];
-        let mut order: Vec<usize> = (0..n).collect();
-        order.sort_unstable_by_key(|&row| targets[row]);
         let shifts = (0..n)
             .map(|row| dot(isa, &x[row * hidden..][..hidden], weight_of(row)))
             .collect();
-        let mut rows = Rows {
-            order,
-            own: vec![0.0; n],
-            shifts,
-            sums: vec![0.0; n],
-        };
+        let mut rows = Rows::new(targets, shifts);
         let at = top / DEPTH * self.stretch() + top % DEPTH * columns;
         let to = self.exponentials.rest(at).pointer();
         let dx = context.scratch(worker, Purpose::Matrix, n * hidden);
         self.groups(worker, x, targets, to, dx, &mut rows);
-        if !rows.sums.iter().all(|sum| SAFE_SUMS.contains(sum)) {
+        if !rows.safe() {
             rows.shifts = self.largest(x, n, to);
             self.groups(worker, x, targets, to, dx, &mut rows);
         }
@@ -235,9 +228,7 @@ impl Head<'_> {
                 );
             }
         }
-        for (row, sum) in rows.sums.iter_mut().enumerate() {
-            *sum = sum_of(isa, &sums[row * MOST_LANES..]);
-        }
+        rows.sum_up(isa, sums);
     }
 
     /// A panel of the logits of n rows of x.
@@ -269,9 +260,7 @@ impl Head<'_> {
             self.logits(x, n, panel, to);
             let width = columns.min(self.vocab - panel * columns);
             let logits = std::slice::from_raw_parts(to, n * columns);
-            for (most, line) in most.iter_mut().zip(logits.chunks(columns)) {
-                *most = line[..width].iter().fold(*most, |most, &x| most.max(x));
-            }
+            raise(&mut most, logits, columns, width);
         }
         most
     }
@@ -339,7 +328,6 @@ kernels! {
     /// exp(logits - shift) in place of `width` columns of a panel, zeros up to the panel's end, and added to MOST_LANES
     /// sums a row.
     fn exponentials(logits: *mut f32, width: usize, shifts: &[f32], sums: &mut [f32]) = exponentials_body;
-    fn dot(x: &[f32], y: &[f32]) -> f32 = dot_body;
 }
 
 #[inline(always)]
@@ -355,28 +343,10 @@ unsafe fn exponentials_body<S: Simd>(
         let shift = S::splat(*shift);
         let line = logits.add(row * columns);
         let sums = sums.add(row * MOST_LANES);
-        let mut low = simd::exp_within::<S>(S::sub(S::load(line), shift));
-        let mut high = simd::exp_within::<S>(S::sub(S::load(line.add(S::LANES)), shift));
-        if width < columns {
-            let mut kept = [0.0f32; 2 * MOST_LANES];
-            S::store(kept.as_mut_ptr(), low);
-            S::store(kept.as_mut_ptr().add(S::LANES), high);
-            kept[width..].fill(0.0);
-            low = S::load(kept.as_ptr());
-            high = S::load(kept.as_ptr().add(S::LANES));
-        }
+        let low = simd::exp_within::<S>(S::sub(S::load(line), shift));
+        let high = simd::exp_within::<S>(S::sub(S::load(line.add(S::LANES)), shift));
+        let [low, high] = counted::<S>(low, high, width, sums);
         S::store(line, low);
         S::store(line.add(S::LANES), high);
-        S::store(sums, S::add(S::load(sums), S::add(low, high)));
     }
-}
-
-#[inline(always)]
-unsafe fn dot_body<S: Simd>(x: &[f32], y: &[f32]) -> f32 {
-    let mut sums = S::splat(0.0);
-    vectors!(S, y.len(), |i, left| {
-        let weight = simd::get::<S>(y.as_ptr().add(i), left);
-        sums = S::fma(simd::get::<S>(x.as_ptr().add(i), left), weight, sums);
-    });
-    S::sum(sums)
 }

@@ -7,7 +7,7 @@
 //! exponentials as bf16, their product with the weight, and their transpose for the gradient of the weight, which is the
 //! only thing that leaves the caches. Sums run along rows, so they do not depend on how rows are cut into blocks.
 
-use super::rows::{MOST_LANES, Rows, SAFE_SUMS, finish_row, scaled_row, sum_of};
+use super::rows::{MOST_LANES, Rows, counted, finish_row, raise, scaled_row};
 use super::{Gradients, PACKED_WORDS};
 use crate::context::{Context, Purpose, Shared};
 use crate::element::Bf16;
@@ -149,20 +149,13 @@ impl Head<'_> {
         );
         let targets = &self.targets[first..first + n];
         let weight_of = |row: usize| &self.weight[targets[row] as usize * hidden..][..hidden];
-        let mut order: Vec<usize> = (0..n).collect();
-        order.sort_unstable_by_key(|&row| targets[row]);
         let shifts = (0..n)
             .map(|row| dot(isa, input.data.add(row * input.stride), weight_of(row)))
             .collect();
-        let mut rows = Rows {
-            order,
-            own: vec![0.0; n],
-            shifts,
-            sums: vec![0.0; n],
-        };
+        let mut rows = Rows::new(targets, shifts);
         let dx = context.scratch(worker, Purpose::Matrix, n * hidden);
         self.groups(worker, input, targets, top, dx, &mut rows);
-        if !rows.sums.iter().all(|sum| SAFE_SUMS.contains(sum)) {
+        if !rows.safe() {
             rows.shifts = self.largest(worker, input);
             self.groups(worker, input, targets, top, dx, &mut rows);
         }
@@ -263,9 +256,7 @@ impl Head<'_> {
                 turn_bf16(isa, from, stride, end - begin, n, to, self.stride, n);
             }
         }
-        for (row, sum) in rows.sums.iter_mut().enumerate() {
-            *sum = sum_of(isa, &sums[row * MOST_LANES..]);
-        }
+        rows.sum_up(isa, sums);
     }
 
     /// The largest logit of each row.
@@ -287,9 +278,7 @@ impl Head<'_> {
                 false,
             );
             let width = columns.min(self.vocab - panel * columns);
-            for (most, line) in most.iter_mut().zip(logits.chunks(columns)) {
-                *most = line[..width].iter().fold(*most, |most, &x| most.max(x));
-            }
+            raise(&mut most, logits, columns, width);
         }
         most
     }
@@ -323,19 +312,11 @@ unsafe fn exponentials_body<S: Simd>(
         let shift = S::splat(-shift * LOG2_E);
         let (line, out) = (from.add(row * columns), to.add(row * stride));
         let sums = sums.add(row * MOST_LANES);
-        let mut low = simd::exp2_near::<S>(S::fma(S::load(line), unit, shift));
-        let mut high = simd::exp2_near::<S>(S::fma(S::load(line.add(S::LANES)), unit, shift));
-        if width < columns {
-            let mut kept = [0.0f32; 2 * MOST_LANES];
-            S::store(kept.as_mut_ptr(), low);
-            S::store(kept.as_mut_ptr().add(S::LANES), high);
-            kept[width..].fill(0.0);
-            low = S::load(kept.as_ptr());
-            high = S::load(kept.as_ptr().add(S::LANES));
-        }
+        let low = simd::exp2_near::<S>(S::fma(S::load(line), unit, shift));
+        let high = simd::exp2_near::<S>(S::fma(S::load(line.add(S::LANES)), unit, shift));
+        let [low, high] = counted::<S>(low, high, width, sums);
         S::store_bf16(out, low);
         S::store_bf16(out.add(S::LANES), high);
-        S::store(sums, S::add(S::load(sums), S::add(low, high)));
     }
 }
 

@@ -57,16 +57,13 @@ fn some_rows(
     let rows = targets.len();
     let group = (LOGITS / rows / STRETCH).max(1) * STRETCH;
     // SAFETY: products use other scratch.
-    let (values, halves) = unsafe {
-        (
-            context.shared_scratch(Purpose::Logits, rows * group.min(vocab)),
-            context.shared_scratch(Purpose::Matrix, x.len() / 2 + 1),
-        )
-    };
+    let values = unsafe { context.shared_scratch(Purpose::Logits, rows * group.min(vocab)) };
     // Rounded once for all groups.
     let x: Floats = if context.precision == Precision::Bf16 {
-        let to =
-            unsafe { std::slice::from_raw_parts_mut(halves.as_mut_ptr() as *mut Bf16, x.len()) };
+        let to = unsafe {
+            let halves = context.shared_scratch(Purpose::Matrix, x.len() / 2 + 1);
+            std::slice::from_raw_parts_mut(halves.as_mut_ptr() as *mut Bf16, x.len())
+        };
         narrow(context, x, to);
         (&*to).into()
     } else {
