@@ -78,7 +78,7 @@ describe('pretraining learns', () => {
       configure({ precision })
       const random = new Random(3)
       const llama = tinyLlama({ hiddenSize: 64, intermediateSize: 160, initializerRange: 0.05 })
-      const optimizer = new Optimizer({ kind: 'muon', learningRate: 0.005, matrixLearningRate: 0.01 }, llama)
+      const optimizer = new Optimizer({ kind: 'muon', learningRate: 0.005, matrixLearningRate: 0.003 }, llama)
       const losses: number[] = []
       for (let count = 1; count <= 100; count++) {
         const starts = Array.from({ length: batchSize }, () => random.int(stream.length - sequenceLength - 1))
@@ -104,9 +104,7 @@ describe('pretraining learns', () => {
     expect(rounded).not.toEqual(exact)
     expect(exact[0]).toBeGreaterThan(5)
     expect(exact[99]).toBeLessThan(3)
-    // On average: a rate this high makes spikes of single steps, which rounding moves.
-    const apart = exact.map((loss, i) => Math.abs(rounded[i] / loss - 1))
-    expect(apart.reduce((sum, x) => sum + x, 0) / 100).toBeLessThan(0.01)
+    for (const [i, loss] of exact.entries()) expect(Math.abs(rounded[i] / loss - 1)).toBeLessThan(0.02)
   })
 
   it('gradients of batches that are accumulated are those of one large batch', () => {
