@@ -7,6 +7,7 @@
 //! either, alone or as columns of one matrix.
 
 mod floats;
+mod packed;
 mod pairs;
 pub(crate) mod rows;
 mod seen;

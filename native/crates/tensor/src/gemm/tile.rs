@@ -191,6 +191,19 @@ impl<Out: Element> Place<Out> {
         }
     }
 
+    /// One vector of columns, or less.
+    #[inline(always)]
+    unsafe fn store_half<S: Simd, const ROWS: usize>(self, sums: [S::V; ROWS]) {
+        for i in 0..ROWS {
+            let at = i * self.stride;
+            let mut sum = sums[i];
+            if !self.plus.is_null() {
+                sum = S::add(simd::get::<S>(self.plus.add(at), self.columns), sum);
+            }
+            simd::put::<S>(self.to.add(at), self.columns, sum);
+        }
+    }
+
     /// Asks for what `store` will add to the product: it arrives while that is made.
     #[inline(always)]
     unsafe fn fetch<S: Simd, const ROWS: usize>(self) {
@@ -237,6 +250,10 @@ unsafe fn pair_rows<S: Pairs, Out: Element, const ROWS: usize>(
     b: *const f32,
     c: Place<Out>,
 ) {
+    if c.columns <= S::LANES {
+        let sums = S::half_rows::<ROWS>(pairs, a, stride, b);
+        return c.store_half::<S, ROWS>(sums);
+    }
     c.fetch::<S, ROWS>();
     c.store::<S, ROWS>(S::rows::<ROWS>(pairs, a, stride, b));
 }
