@@ -209,21 +209,27 @@ pub unsafe fn exp_within<S: Simd>(x: S::V) -> S::V {
     S::exp_within(x)
 }
 
-/// 2^x for x from -125 to 127, within 2 units in the last place and the shortest of these; what lies below counts as -125 or
-/// gives less, not-a-number stays.
+/// 2^x for x from -125 to 127, within 1 unit in the last place and the shortest of these; what lies below counts as -125
+/// or gives less, not-a-number stays.
 #[inline(always)]
 pub unsafe fn exp2_within<S: Simd>(x: S::V) -> S::V {
     S::exp2_within(x)
 }
 
-/// 2^r for r from -1/2 to 1/2: the least largest relative error, in pairs for the sake of what waits for what.
+/// 2^r for r from -1/2 to 1/2: the least largest relative error, in pairs for the sake of what waits for what. Only the
+/// last step rounds a number near 1.
 #[inline(always)]
 unsafe fn power_of_part<S: Simd>(r: S::V) -> S::V {
     let square = S::mul(r, r);
-    let high = S::fma(r, S::splat(1.327_647_1e-3), S::splat(9.675_542e-3));
-    let middle = S::fma(r, S::splat(5.550_713e-2), S::splat(2.402_212e-1));
-    let low = S::fma(r, S::splat(6.931_469_4e-1), S::splat(1.000_000_1));
-    S::fma(S::fma(high, square, middle), square, low)
+    let high = S::fma(r, S::splat(1.535_336_2e-4), S::splat(1.339_887_5e-3));
+    let middle = S::fma(r, S::splat(9.618_437e-3), S::splat(5.550_332_4e-2));
+    let low = S::fma(
+        r,
+        S::splat(2.402_264_8e-1),
+        S::splat(std::f32::consts::LN_2),
+    );
+    let slope = S::fma(S::fma(high, square, middle), square, low);
+    S::fma(slope, r, S::splat(1.0))
 }
 
 /// 1 / (1 + exp(-x))

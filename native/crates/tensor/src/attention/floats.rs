@@ -12,6 +12,9 @@ use crate::element::Element;
 use crate::gemm::{Source, Tile, copy_rows, pack_panel, panel_columns};
 use crate::isa::Isa;
 
+/// Fewer than these are a vector or two of each row.
+const FEW_KEYS: usize = 16;
+
 /// Query rows of a block: their scores over all keys stay in the second cache.
 fn block_rows(s: &Shape) -> usize {
     (49_152 / s.key_length.max(1))
@@ -96,7 +99,8 @@ pub fn forward<Q: Element, K: Element>(
                     read: stairs.read(),
                     scale: s.scale(),
                 };
-                if (from..to).all(|row| seen.whole(b, row)) {
+                // Of a few keys nothing is gained by rows in pairs.
+                if high - low >= FEW_KEYS && (from..to).all(|row| seen.whole(b, row)) {
                     exp_block(isa, lines, sums, log_sums);
                 } else {
                     for (i, span) in lines.spans.iter().enumerate() {
