@@ -137,6 +137,20 @@ export interface Backend {
     outputs: number,
   ): void
 
+  /** The gradients by x, stored as it is, and by the weight, which may be `NONE`, from dy[rows, outputs]. */
+  swigluLinearGradient(
+    x: Handle,
+    weight: Handle,
+    dy: Handle,
+    dx: Handle,
+    dweight: Handle,
+    rows: number,
+    inputs: number,
+    outputs: number,
+    addX: boolean,
+    addWeight: boolean,
+  ): void
+
   /** Over the last axis; `log` chooses log-softmax. */
   softmax(x: Handle, y: Handle, rows: number, columns: number, log: boolean): void
   softmaxGradient(
@@ -193,7 +207,7 @@ export interface Backend {
     addX: boolean,
     addWeight: boolean,
   ): void
-  /** y = silu(gate) * up; all f32 or all bf16, and so in the three below. */
+  /** y = silu(gate) * up; all f32 or all bf16, and so in the two below. */
   swiglu(gate: Handle, up: Handle, y: Handle, length: number): void
   swigluGradient(
     gate: Handle,
@@ -207,8 +221,6 @@ export interface Backend {
   ): void
   /** As swiglu, of gate and up side by side: x[rows, 2 * width] gives y[rows, width]. */
   swigluRows(x: Handle, y: Handle, rows: number, width: number): void
-  /** The gradient by x; dy[rows, width] becomes silu(gate) * up, which the gradient of a layer after it is made of. */
-  swigluRowsGradient(x: Handle, dy: Handle, dx: Handle, rows: number, width: number, add: boolean): void
   /** Rotates the halves of each head by position * theta^(-2i/headDim); `inverse` turns back (the gradient). */
   rope(
     x: Handle,

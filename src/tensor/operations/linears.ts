@@ -104,18 +104,19 @@ export function swigluLinear(gateUp: Tensor, weight: Tensor, plus: Tensor): Tens
     product.free()
   }
   return record(y, [gateUp, weight, plus], (dy, node) => {
-    const product = empty(shape, gateUp.dtype)
     if (gateUp.node !== undefined) {
-      accumulate(gateUp.node, (dx, add) => {
-        inputGradient(layers, dy, product, false)
-        // On the way the gradient of the product becomes the product.
-        backend().swigluRowsGradient(gateUp.handle, product.handle, dx.handle, rows, inputs, add)
+      accumulateAll([gateUp.node, weight.node] as const, (dx, dweight) => {
+        const [source, layer] = [gateUp, weight].map(({ handle }) => handle)
+        const places = [dy.handle, dx.handle, dweight.handle] as const
+        const sizes = [rows, inputs, outputs] as const
+        backend().swigluLinearGradient(source, layer, ...places, ...sizes, dx.add, dweight.add)
       })
     } else if (weight.node !== undefined) {
+      const product = empty(shape, gateUp.dtype)
       backend().swigluRows(gateUp.handle, product.handle, rows, inputs)
+      weightGradients(layers, dy, product)
+      product.free()
     }
-    weightGradients(layers, dy, product)
-    product.free()
     passGradient(node, plus.node)
   })
 }

@@ -10,6 +10,7 @@ pub mod context;
 pub mod element;
 pub mod elementwise;
 pub mod floats;
+pub mod gated;
 pub mod gather;
 pub mod gemm;
 pub mod head;

@@ -1,10 +1,11 @@
 //! Linear layers that share their input.
 
-use super::{Engine, call, size};
+use super::{Engine, call, one_type, size};
 use napi::bindgen_prelude::Int32Array;
 use napi::{Error, Result};
 use napi_derive::napi;
-use smolforge_tensor::element::Floats;
+use smolforge_tensor::element::{Floats, FloatsMut};
+use smolforge_tensor::gated::{Gated, gated_gradient};
 use smolforge_tensor::gemm::Plus;
 use smolforge_tensor::linears::{self, Weight, WeightGradient};
 use smolforge_tensor::quantised::product;
@@ -130,6 +131,46 @@ pub fn tensor_swiglu_linear(
         let out = engine.output(y, n, &[x, weight, plus])?.into();
         let (rows, inputs) = (rows as usize, inputs as usize);
         linears::gated_forward(&engine.context, gate_up, layer, out, added, rows, inputs);
+        Ok(())
+    })
+}
+
+/// The gradients of `tensor_swiglu_linear`: by gate and up into dx, stored as they are, and by the weight, or -1.
+#[napi]
+pub fn tensor_swiglu_linear_gradient(
+    x: i32,
+    weight: i32,
+    dy: i32,
+    dx: i32,
+    dweight: i32,
+    rows: u32,
+    inputs: u32,
+    outputs: u32,
+    add_x: bool,
+    add_weight: bool,
+) -> Result<()> {
+    call("swiglu linear gradient", |engine| {
+        let n = size(&[rows, 2, inputs])?;
+        let gradient = engine.input(dy, size(&[rows, outputs])?)?;
+        let gate_up = engine.floats(x, n)?;
+        let to = engine.optional(dweight, size(&[outputs, inputs])?, &[x, weight, dy, dx])?;
+        let out = engine.floats_output(dx, n, &[x, weight, dy])?;
+        if matches!(gate_up, Floats::F32(_)) != matches!(out, FloatsMut::F32(_)) {
+            return Err(one_type("input and gradient"));
+        }
+        let layers = layers(engine, &[weight], &[outputs], inputs)?;
+        let gated = Gated {
+            gate_up,
+            weight: layers[0],
+            rows: rows as usize,
+            inputs: inputs as usize,
+        };
+        let dweight = WeightGradient {
+            to,
+            outputs: outputs as usize,
+            add: add_weight,
+        };
+        gated_gradient(&engine.context, gated, gradient, out, add_x, dweight);
         Ok(())
     })
 }

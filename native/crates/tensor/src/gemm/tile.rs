@@ -1,6 +1,7 @@
 //! A block of C, tile by tile in registers.
 
 use crate::element::{Bf16, Element};
+use crate::isa::Isa;
 use crate::simd::{self, Pairs, Simd};
 use crate::{kernels, pair_kernels, vectors};
 
@@ -45,6 +46,8 @@ pub struct Ahead {
     pub pieces: usize,
     /// Of a piece.
     pub bytes: usize,
+    /// From a piece to another of its length, 0 for none.
+    pub beside: usize,
 }
 
 impl Ahead {
@@ -53,6 +56,7 @@ impl Ahead {
         stride: 0,
         pieces: 0,
         bytes: 0,
+        beside: 0,
     };
 
     /// Asks for one of so many parts.
@@ -62,6 +66,9 @@ impl Ahead {
             let from = self.at.wrapping_add(piece * self.stride);
             for byte in (0..self.bytes).step_by(64) {
                 S::fetch_far(from.wrapping_add(byte));
+                if self.beside > 0 {
+                    S::fetch_far(from.wrapping_add(self.beside + byte));
+                }
             }
         }
     }
@@ -102,8 +109,23 @@ kernels! {
 }
 
 pair_kernels! {
-    /// One block of C on the calling thread, from pairs of bf16.
-    pub fn pair_product<Out>(tile: Tile<Bf16, Out>) = pair_block_body;
+    fn pair_block<Out>(tile: Tile<Bf16, Out>, far: Option<&[Ahead]>) = pair_block_body;
+}
+
+/// One block of C in the caches of the calling thread, from pairs of bf16.
+///
+/// # Safety
+/// The instruction set has products of pairs, and the pointers hold what the tile says.
+pub unsafe fn pair_product<Out: Element>(isa: Isa, tile: Tile<Bf16, Out>) {
+    pair_block(isa, tile, None);
+}
+
+/// The same of C in memory; what is `ahead` is asked for meanwhile.
+///
+/// # Safety
+/// As `pair_product`.
+pub unsafe fn pair_product_far<Out: Element>(isa: Isa, tile: Tile<Bf16, Out>, ahead: &[Ahead]) {
+    pair_block(isa, tile, Some(ahead));
 }
 
 /// Calls $body with the constant number of rows that fits $rows.
@@ -128,18 +150,27 @@ macro_rules! with_rows {
     };
 }
 
+/// Elements of B that a block of C in memory runs through for each of its tiles of rows: they stay in the second cache,
+/// and whole rows of C follow each other in memory.
+const ACROSS: usize = 400 << 10;
+
 #[inline(always)]
-unsafe fn pair_block_body<S: Pairs, Out: Element>(t: Tile<Bf16, Out>) {
+unsafe fn pair_block_body<S: Pairs, Out: Element>(t: Tile<Bf16, Out>, far: Option<&[Ahead]>) {
     let width = 2 * S::LANES;
-    for panel in 0..t.columns.div_ceil(width) {
-        let b = t.b.add(panel * t.b_panel_stride);
-        let columns = width.min(t.columns - panel * width);
-        // Tiles of about one height: one of few rows would wait for its own sums.
-        let tiles = t.rows.div_ceil(S::PAIR_ROWS);
-        let mut row = 0;
-        for tile in 0..tiles {
+    let panels = t.columns.div_ceil(width);
+    // Tiles of about one height: one of few rows would wait for its own sums.
+    let tiles = t.rows.div_ceil(S::PAIR_ROWS);
+    let across = far.is_some() && t.depth * t.columns <= ACROSS;
+    let (outer, inner) = if across {
+        (tiles, panels)
+    } else {
+        (panels, tiles)
+    };
+    for i in 0..outer {
+        for j in 0..inner {
+            let (tile, panel) = if across { (i, j) } else { (j, i) };
+            let row = tile * t.rows / tiles;
             let rows = (tile + 1) * t.rows / tiles - row;
-            let a = t.a.add(row * t.a_stride);
             let at = row * t.c_stride + panel * width;
             let c = Place {
                 to: t.c.add(at),
@@ -149,10 +180,17 @@ unsafe fn pair_block_body<S: Pairs, Out: Element>(t: Tile<Bf16, Out>) {
                     t.plus.add(at)
                 },
                 stride: t.c_stride,
-                columns,
+                columns: width.min(t.columns - panel * width),
             };
-            with_rows!(rows, pair_rows::<S, Out>(t.depth / 2, a, t.a_stride, b, c));
-            row += rows;
+            for ahead in far.unwrap_or(&[]) {
+                ahead.fetch::<S>(i * inner + j, outer * inner);
+            }
+            let (a, stride) = (t.a.add(row * t.a_stride), t.a_stride);
+            let b = t.b.add(panel * t.b_panel_stride);
+            with_rows!(
+                rows,
+                pair_rows::<S, Out>(t.depth / 2, a, stride, b, c, far.is_some())
+            );
         }
     }
 }
@@ -204,6 +242,21 @@ impl<Out: Element> Place<Out> {
         }
     }
 
+    /// The same from memory, and for the place of C as well. Into the second cache: rows often lie so far apart that the
+    /// first has no room for a tile of them.
+    #[inline(always)]
+    unsafe fn fetch_far<S: Simd, const ROWS: usize>(self) {
+        for i in 0..ROWS {
+            for column in (0..2 * S::LANES).step_by(64 / std::mem::size_of::<Out>()) {
+                let at = i * self.stride + column;
+                S::fetch_far(self.to.wrapping_add(at) as *const u8);
+                if !self.plus.is_null() && self.plus != self.to {
+                    S::fetch_far(self.plus.wrapping_add(at) as *const u8);
+                }
+            }
+        }
+    }
+
     /// The last columns, by way of memory.
     #[inline(always)]
     unsafe fn store_part<S: Simd, const ROWS: usize>(self, sums: [[S::V; 2]; ROWS]) {
@@ -236,8 +289,13 @@ unsafe fn pair_rows<S: Pairs, Out: Element, const ROWS: usize>(
     stride: usize,
     b: *const f32,
     c: Place<Out>,
+    far: bool,
 ) {
-    c.fetch::<S, ROWS>();
+    if far {
+        c.fetch_far::<S, ROWS>();
+    } else {
+        c.fetch::<S, ROWS>();
+    }
     c.store::<S, ROWS>(S::rows::<ROWS>(pairs, a, stride, b));
 }
 

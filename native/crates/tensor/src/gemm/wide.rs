@@ -14,9 +14,14 @@ pub struct WideRows {
 }
 
 impl<'a> Packed<'a> {
-    /// What lies in panels already: `[panel][k][column]` of f32.
+    /// What lies in panels already, as `pack` packs it.
     pub fn panels(data: &'a [f32], k: usize, n: usize) -> Self {
         Self { data, k, n }
+    }
+
+    /// Its rows.
+    pub fn k(&self) -> usize {
+        self.k
     }
 }
 
