@@ -124,6 +124,27 @@ export interface Backend {
   ): void
 
   /**
+   * The gradients of linear layers over y = x / rms(x) * norm from dy[rows, sum of sizes], f32 or bf16: by x[rows,
+   * inputs], norm and each weight; each may be `NONE`.
+   */
+  normLinearsGradient(
+    x: Handle,
+    norm: Handle,
+    inverse: Handle,
+    dy: Handle,
+    weights: Int32Array,
+    sizes: Int32Array,
+    dx: Handle,
+    dnorm: Handle,
+    gradients: Int32Array,
+    addX: boolean,
+    addNorm: boolean,
+    adds: boolean[],
+    rows: number,
+    inputs: number,
+  ): void
+
+  /**
    * y[rows, outputs] = silu(gate) * up times the transpose of weight[outputs, inputs], plus `plus`; gate and up lie side
    * by side in x[rows, 2 * inputs], f32 or bf16.
    */

@@ -57,6 +57,7 @@ export function openNativeBackend(): Backend {
     linears: kernels.tensorLinears,
     linearsInputGradient: kernels.tensorLinearsInputGradient,
     linearsWeightGradient: kernels.tensorLinearsWeightGradient,
+    normLinearsGradient: kernels.tensorNormLinearsGradient,
     swigluLinear: kernels.tensorSwigluLinear,
     swigluLinearGradient: kernels.tensorSwigluLinearGradient,
     softmax: kernels.tensorSoftmax,

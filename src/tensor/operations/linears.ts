@@ -51,28 +51,30 @@ export function normLinears(
   forward(layers, h, y)
   h.free()
   return record(y, [x, norm, ...weights], (dy) => {
-    if (needsGradientOf(weights)) {
+    if (x.node === undefined && norm.node === undefined) {
       const again = normalise()
       weightGradients(layers, dy, again)
       again.free()
+      return
     }
-    accumulateAll([x.node, norm.node] as const, (dx, dnorm) => {
-      const dh = empty(x.shape)
-      inputGradient(layers, dy, dh, false)
-      const [source, scale, root, slope] = [x, norm, inverse, dh].map(({ handle }) => handle)
-      backend().rmsNormGradient(
-        source,
-        scale,
-        root,
-        slope,
+    const nodes = [x.node, norm.node, ...weights.map(({ node }) => node)]
+    accumulateAll(nodes, (...[dx, dnorm, ...places]: Place[]) => {
+      backend().normLinearsGradient(
+        x.handle,
+        norm.handle,
+        inverse.handle,
+        dy.handle,
+        Int32Array.from(weights, ({ handle }) => handle),
+        layers.sizes,
         dx.handle,
         dnorm.handle,
-        rows,
-        inputs,
+        Int32Array.from(places, ({ handle }) => handle),
         dx.add,
         dnorm.add,
+        places.map(({ add }) => add),
+        rows,
+        inputs,
       )
-      dh.free()
     })
   })
 }
@@ -167,8 +169,4 @@ function weightGradients({ weights, sizes, rows, inputs }: Layers, dy: Storage, 
     const adds = places.map(({ add }) => add)
     backend().linearsWeightGradient(dy.handle, x.handle, handles, sizes, adds, rows, inputs)
   })
-}
-
-function needsGradientOf(weights: readonly Tensor[]): boolean {
-  return weights.some(({ node }) => node !== undefined)
 }

@@ -18,6 +18,7 @@ pub mod isa;
 pub mod linears;
 pub mod muon;
 pub mod normalise;
+pub mod normed;
 pub mod optimizer;
 pub mod optimizer_8bit;
 pub mod pool;

@@ -73,9 +73,14 @@ impl Strip {
             Inputs::Floats => K_BLOCK,
             _ => PAIR_K_BLOCK,
         };
-        for begin in (0..b.k).step_by(longest) {
-            let depth = begin..b.k.min(begin + longest);
-            let ahead = if begin == 0 { ahead } else { &[] };
+        // Blocks of K of one length, each with its share of what is asked for. An empty K stores zeros.
+        let blocks = b.k.div_ceil(longest).max(1);
+        let length = b.k.div_ceil(blocks).max(1);
+        let length = length.next_multiple_of(inputs.depth_step());
+        for begin in (0..b.k.max(1)).step_by(length) {
+            let depth = begin..b.k.min(begin + length);
+            let share = |all: &Ahead| all.share(begin / length, blocks);
+            let ahead: Vec<Ahead> = ahead.iter().map(share).collect();
             let at = (panels.start * inputs.words(b.k) + inputs.words(begin)) * columns;
             let tile = Tile {
                 depth: depth.len().next_multiple_of(inputs.depth_step()),
@@ -109,7 +114,7 @@ impl Strip {
                         ..tile
                     };
                     let tile = tile.with_rows(a.data.add(begin), a.stride);
-                    pair_product_far(context.isa, tile, ahead);
+                    pair_product_far(context.isa, tile, &ahead);
                 }
                 Strip::Halves(a) => {
                     let a = NarrowRows {

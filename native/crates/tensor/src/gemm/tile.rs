@@ -59,6 +59,16 @@ impl Ahead {
         beside: 0,
     };
 
+    /// One of so many parts of it.
+    pub fn share(self, part: usize, parts: usize) -> Self {
+        let first = part * self.pieces / parts;
+        Self {
+            at: self.at.wrapping_add(first * self.stride),
+            pieces: (part + 1) * self.pieces / parts - first,
+            ..self
+        }
+    }
+
     /// Asks for one of so many parts.
     #[inline(always)]
     unsafe fn fetch<S: Simd>(self, part: usize, parts: usize) {
