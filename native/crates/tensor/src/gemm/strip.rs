@@ -3,10 +3,9 @@
 
 use super::left::{Part, float_rows, pair_rows};
 use super::product::{K_BLOCK, PAIR_K_BLOCK};
-use super::tile::pair_product_far;
+use super::tile::{block_product_ahead, pair_product_far};
 use super::{
-    Ahead, Inputs, Matrix, NarrowRows, Packed, Tile, WideRows, block_product, narrow_product,
-    panel_columns,
+    Ahead, Inputs, Matrix, NarrowRows, Packed, Tile, WideRows, narrow_product, panel_columns,
 };
 use crate::context::{Context, Precision};
 use crate::element::Floats;
@@ -101,12 +100,7 @@ impl Strip {
                         ..tile
                     };
                     let tile = tile.with_rows(a.data.add(begin), a.stride);
-                    block_product(
-                        context.isa,
-                        tile,
-                        a.layout,
-                        ahead.first().copied().unwrap_or(Ahead::NOTHING),
-                    );
+                    block_product_ahead(context.isa, tile, a.layout, &ahead);
                 }
                 Strip::Halves(a) if inputs == Inputs::Pairs => {
                     let tile = Tile {
@@ -126,4 +120,15 @@ impl Strip {
             }
         }
     }
+}
+
+/// Rows of a strip, about `most` of many: strips come in eights then, so that no thread is left with the last one alone.
+/// Whole steps of the depth of a product that the strips are the right side of.
+pub fn strip_rows(context: &Context, rows: usize, most: usize) -> usize {
+    const TOGETHER: usize = 8;
+    const FEWEST: usize = 42;
+    let many = rows.div_ceil(most).next_multiple_of(TOGETHER);
+    let strips = many.min(rows.div_ceil(FEWEST)).max(1);
+    let step = Inputs::of(context).depth_step();
+    rows.div_ceil(strips).max(1).next_multiple_of(step)
 }

@@ -114,8 +114,21 @@ impl<In, Out> Tile<In, Out> {
 }
 
 kernels! {
-    /// One block of C on the calling thread.
-    pub fn block_product<Out>(tile: Tile<f32, Out>, layout: Layout, ahead: Ahead) = block_body;
+    /// One block of C on the calling thread; what is `ahead` is asked for meanwhile.
+    pub fn block_product_ahead<Out>(tile: Tile<f32, Out>, layout: Layout, ahead: &[Ahead]) = block_body;
+}
+
+/// As `block_product_ahead` with at most one thing to ask for.
+///
+/// # Safety
+/// The pointers hold what the tile says.
+pub unsafe fn block_product<Out: Element>(
+    isa: Isa,
+    tile: Tile<f32, Out>,
+    layout: Layout,
+    ahead: Ahead,
+) {
+    block_product_ahead(isa, tile, layout, &[ahead]);
 }
 
 pair_kernels! {
@@ -310,7 +323,7 @@ unsafe fn pair_rows<S: Pairs, Out: Element, const ROWS: usize>(
 }
 
 #[inline(always)]
-unsafe fn block_body<S: Simd, Out: Element>(tile: Tile<f32, Out>, layout: Layout, ahead: Ahead) {
+unsafe fn block_body<S: Simd, Out: Element>(tile: Tile<f32, Out>, layout: Layout, ahead: &[Ahead]) {
     match S::TILE_ROWS {
         14 => block_rows::<S, Out, 14, 13>(tile, layout, ahead),
         12 => block_rows::<S, Out, 12, 11>(tile, layout, ahead),
@@ -322,7 +335,7 @@ unsafe fn block_body<S: Simd, Out: Element>(tile: Tile<f32, Out>, layout: Layout
 unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize, const SHORT: usize>(
     t: Tile<f32, Out>,
     layout: Layout,
-    ahead: Ahead,
+    ahead: &[Ahead],
 ) {
     let width = 2 * S::LANES;
     let panels = t.columns.div_ceil(width);
@@ -346,7 +359,9 @@ unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize, const SHORT: usiz
             } else {
                 ROWS.min(t.rows - row)
             };
-            ahead.fetch::<S>(panel * groups + tile, panels * groups);
+            for ahead in ahead {
+                ahead.fetch::<S>(panel * groups + tile, panels * groups);
+            }
             let at = row * t.c_stride + panel * width;
             let c = Place {
                 to: t.c.add(at),
