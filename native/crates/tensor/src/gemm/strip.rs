@@ -101,12 +101,7 @@ impl Strip {
                         ..tile
                     };
                     let tile = tile.with_rows(a.data.add(begin), a.stride);
-                    block_product(
-                        context.isa,
-                        tile,
-                        a.layout,
-                        ahead.first().copied().unwrap_or(Ahead::NOTHING),
-                    );
+                    block_product(context.isa, tile, a.layout, Some(&ahead));
                 }
                 Strip::Halves(a) if inputs == Inputs::Pairs => {
                     let tile = Tile {
