@@ -4,7 +4,7 @@
 use super::Shape;
 use super::rows::{Turned, turned_product};
 use crate::element::Element;
-use crate::gemm::{Ahead, Layout, Tile, block_product, panel_columns, tile_rows};
+use crate::gemm::{Layout, Tile, block_product, panel_columns, tile_rows};
 use crate::isa::Isa;
 
 /// The products of a block of queries of which row i sees no more than its first `seen + i` keys.
@@ -44,7 +44,7 @@ impl Stairs {
             columns: whole,
             ..tile
         };
-        block_product(self.isa, of_all, Layout::Rows, Ahead::NOTHING);
+        block_product(self.isa, of_all, Layout::Rows, None);
         for key in (whole..tile.columns).step_by(panel) {
             let row = key + 1 - self.seen;
             let of_some = Tile {
@@ -55,14 +55,14 @@ impl Stairs {
                 columns: panel.min(tile.columns - key),
                 ..tile
             };
-            block_product(self.isa, of_some, Layout::Rows, Ahead::NOTHING);
+            block_product(self.isa, of_some, Layout::Rows, None);
         }
     }
 
     /// C [queries, head_dim] of a left side [queries, keys]: a row is as deep as the keys that it sees.
     pub unsafe fn by_rows<E: Element>(self, tile: Tile<f32, E>) {
         if self.seen >= tile.depth {
-            return block_product(self.isa, tile, Layout::Rows, Ahead::NOTHING);
+            return block_product(self.isa, tile, Layout::Rows, None);
         }
         for row in (0..tile.rows).step_by(self.step) {
             let rows = self.step.min(tile.rows - row);
@@ -78,7 +78,7 @@ impl Stairs {
                 rows,
                 ..tile
             };
-            block_product(self.isa, some, Layout::Rows, Ahead::NOTHING);
+            block_product(self.isa, some, Layout::Rows, None);
         }
     }
 
@@ -104,7 +104,7 @@ impl Stairs {
                 rows: self.step.min(end - key),
                 columns: all.columns,
             };
-            block_product(self.isa, some, Layout::Columns, Ahead::NOTHING);
+            block_product(self.isa, some, Layout::Columns, None);
         }
     }
 }

@@ -3,9 +3,7 @@
 use super::amx::{SIDE, tile_product};
 use super::left::{Part, float_rows, pair_rows, whole_pairs};
 use super::tile::pair_product_far;
-use super::{
-    Ahead, Inputs, Layout, Matrix, PACKED_LIMIT, Packed, Tile, block_product, panel_columns,
-};
+use super::{Inputs, Matrix, PACKED_LIMIT, Packed, Tile, block_product, panel_columns};
 use crate::context::{Context, Precision, Shared};
 use crate::element::{Element, Floats};
 use crate::isa::Isa;
@@ -209,12 +207,9 @@ impl<'a, E: Element> Product<'a, E> {
                 if inputs == Inputs::Floats {
                     let (a, a_stride, layout) =
                         float_rows(context, worker, self.a, part, self.direct);
-                    let ahead = if layout == Layout::Groups && next.begin > 0 {
-                        next.ahead(&self.a)
-                    } else {
-                        Ahead::NOTHING
-                    };
-                    block_product(context.isa, tile.with_rows(a, a_stride), layout, ahead);
+                    let ahead = next.ahead(&self.a);
+                    let tile = tile.with_rows(a, a_stride);
+                    block_product(context.isa, tile, layout, Some(&[ahead]));
                 } else {
                     let (a, a_stride) = pair_rows(context, worker, self.a, part, step, self.direct);
                     if inputs == Inputs::Tiles {

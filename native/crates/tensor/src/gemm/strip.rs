@@ -3,9 +3,10 @@
 
 use super::left::{Part, float_rows, pair_rows};
 use super::product::{K_BLOCK, PAIR_K_BLOCK};
-use super::tile::{block_product_ahead, pair_product_far};
+use super::tile::pair_product_far;
 use super::{
-    Ahead, Inputs, Matrix, NarrowRows, Packed, Tile, WideRows, narrow_product, panel_columns,
+    Ahead, Inputs, Matrix, NarrowRows, Packed, Tile, WideRows, block_product, narrow_product,
+    panel_columns,
 };
 use crate::context::{Context, Precision};
 use crate::element::Floats;
@@ -100,7 +101,7 @@ impl Strip {
                         ..tile
                     };
                     let tile = tile.with_rows(a.data.add(begin), a.stride);
-                    block_product_ahead(context.isa, tile, a.layout, &ahead);
+                    block_product(context.isa, tile, a.layout, Some(&ahead));
                 }
                 Strip::Halves(a) if inputs == Inputs::Pairs => {
                     let tile = Tile {

@@ -114,21 +114,8 @@ impl<In, Out> Tile<In, Out> {
 }
 
 kernels! {
-    /// One block of C on the calling thread; what is `ahead` is asked for meanwhile.
-    pub fn block_product_ahead<Out>(tile: Tile<f32, Out>, layout: Layout, ahead: &[Ahead]) = block_body;
-}
-
-/// As `block_product_ahead` with at most one thing to ask for.
-///
-/// # Safety
-/// The pointers hold what the tile says.
-pub unsafe fn block_product<Out: Element>(
-    isa: Isa,
-    tile: Tile<f32, Out>,
-    layout: Layout,
-    ahead: Ahead,
-) {
-    block_product_ahead(isa, tile, layout, &[ahead]);
+    /// One block of C on the calling thread: in its caches, or `far` in memory, and what is asked for meanwhile.
+    pub fn block_product<Out>(tile: Tile<f32, Out>, layout: Layout, far: Option<&[Ahead]>) = block_body;
 }
 
 pair_kernels! {
@@ -323,11 +310,15 @@ unsafe fn pair_rows<S: Pairs, Out: Element, const ROWS: usize>(
 }
 
 #[inline(always)]
-unsafe fn block_body<S: Simd, Out: Element>(tile: Tile<f32, Out>, layout: Layout, ahead: &[Ahead]) {
+unsafe fn block_body<S: Simd, Out: Element>(
+    tile: Tile<f32, Out>,
+    layout: Layout,
+    far: Option<&[Ahead]>,
+) {
     match S::TILE_ROWS {
-        14 => block_rows::<S, Out, 14, 13>(tile, layout, ahead),
-        12 => block_rows::<S, Out, 12, 11>(tile, layout, ahead),
-        _ => block_rows::<S, Out, 6, 5>(tile, layout, ahead),
+        14 => block_rows::<S, Out, 14, 13>(tile, layout, far),
+        12 => block_rows::<S, Out, 12, 11>(tile, layout, far),
+        _ => block_rows::<S, Out, 6, 5>(tile, layout, far),
     }
 }
 
@@ -335,7 +326,7 @@ unsafe fn block_body<S: Simd, Out: Element>(tile: Tile<f32, Out>, layout: Layout
 unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize, const SHORT: usize>(
     t: Tile<f32, Out>,
     layout: Layout,
-    ahead: &[Ahead],
+    far: Option<&[Ahead]>,
 ) {
     let width = 2 * S::LANES;
     let panels = t.columns.div_ceil(width);
@@ -359,7 +350,7 @@ unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize, const SHORT: usiz
             } else {
                 ROWS.min(t.rows - row)
             };
-            for ahead in ahead {
+            for ahead in far.unwrap_or(&[]) {
                 ahead.fetch::<S>(panel * groups + tile, panels * groups);
             }
             let at = row * t.c_stride + panel * width;
@@ -373,6 +364,9 @@ unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize, const SHORT: usiz
                 stride: t.c_stride,
                 columns,
             };
+            if far.is_some() {
+                c.fetch_far::<S, ROWS>();
+            }
             let (a, stride) = match layout {
                 Layout::Rows | Layout::Panels(_) => (t.a.add(row * t.a_stride), t.a_stride),
                 Layout::Columns => (t.a.add(row), t.a_stride),

@@ -1,6 +1,6 @@
 //! Products of f32 on the calling thread, a few panels at a time, as `narrow.rs` has them of bf16.
 
-use super::{Ahead, Layout, Packed, Tile, block_product, panel_columns};
+use super::{Layout, Packed, Tile, block_product, panel_columns};
 use crate::context::Context;
 use std::ops::Range;
 
@@ -54,5 +54,5 @@ pub unsafe fn wide_product(
         rows: a.rows,
         columns: b.n.min(panels.end * columns) - panels.start * columns,
     };
-    block_product(context.isa, tile, a.layout, Ahead::NOTHING);
+    block_product(context.isa, tile, a.layout, None);
 }
