@@ -5,15 +5,15 @@ use crate::context::{Context, Precision, Purpose, Shared};
 use crate::element::{Element, Floats, FloatsMut};
 use crate::elementwise::silu_slope;
 use crate::gemm::{
-    Ahead, Inputs, Left, Matrix, Packed, Strip, gemm_packed_each, pack, panel_columns, tile_rows,
+    Ahead, Inputs, Left, Matrix, Packed, Strip, gemm_packed_each, pack, panel_columns, strip_rows,
 };
 use crate::linears::{Weight, WeightGradient};
 use crate::simd::{self, Pairs, Simd};
 use crate::{kernels, pair_kernels, vectors};
 
-/// Rows that a task takes at a time: with their columns in the second cache.
-const ROWS: usize = 56;
-/// Columns of the gradient of the product that are made before they are used: with those rows in the first cache.
+/// Rows that a task takes at most: with their columns in the second cache.
+const ROWS: usize = 84;
+/// Columns of the gradient of the product that are made before they are used.
 const COLUMNS: usize = 128;
 
 /// What y = silu(gate) up Wᵀ was made of: gate and up side by side in rows of 2 * inputs.
@@ -97,12 +97,7 @@ struct Strips<'a> {
 
 impl Strips<'_> {
     fn run<E: Element>(&self, x: &[E], dx: &mut [E]) {
-        // A whole number of tiles, and of steps of the depth of the weight's gradient.
-        let step = match Inputs::of(self.context) {
-            Inputs::Floats | Inputs::Pairs => tile_rows(self.context.isa),
-            Inputs::Tiles => 32,
-        };
-        let block = ROWS.next_multiple_of(step);
+        let block = strip_rows(self.context, self.rows, ROWS);
         let cost = block * self.inputs * self.weight.k();
         let dx = Shared::new(dx);
         let tasks = self.rows.div_ceil(block);

@@ -5,6 +5,7 @@ use crate::context::{Context, Precision, Purpose, Shared};
 use crate::element::{Floats, FloatsMut};
 use crate::gemm::{
     Ahead, Inputs, Left, Matrix, Packed, Strip, gemm_packed_each, pack_stacked, panel_columns,
+    strip_rows,
 };
 use crate::linears::{Weight, WeightGradient, input_gradient, weight_gradient};
 use crate::normalise::{rms_norm_again, rms_norm_gradient};
@@ -13,8 +14,6 @@ use crate::{kernels, pair_kernels, vectors};
 
 /// Rows that a task takes at most: with the weights, in the second cache.
 const ROWS: usize = 84;
-/// Tasks come in such numbers, so that no thread is left with the last one alone.
-const TASKS: usize = 8;
 
 /// What y = (x / rms(x) * norm) Wᵀ was made of; `inverse` holds 1 / rms of each row.
 pub struct Normed<'a> {
@@ -69,10 +68,7 @@ pub fn normed_gradient(
     };
     let normal = unsafe { context.shared_scratch(Purpose::Activations, length.max(1)) };
     let normal = &mut normal[..length];
-    let tasks = rows.div_ceil(ROWS).next_multiple_of(TASKS);
-    let block = rows
-        .div_ceil(tasks.max(1))
-        .next_multiple_of(sizes.depth_step().max(2));
+    let block = strip_rows(context, rows, ROWS);
     let tasks = rows.div_ceil(block);
     let sums = unsafe { context.shared_scratch(Purpose::Sums, (tasks * inputs).max(1)) };
     let sums = &mut sums[..tasks * inputs];

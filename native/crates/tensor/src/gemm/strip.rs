@@ -122,3 +122,14 @@ impl Strip {
         }
     }
 }
+
+/// Rows of a strip, about `most` of many: strips come in eights then, so that no thread is left with the last one alone.
+/// Whole steps of the depth of a product that the strips are the right side of.
+pub fn strip_rows(context: &Context, rows: usize, most: usize) -> usize {
+    const TOGETHER: usize = 8;
+    const FEWEST: usize = 42;
+    let many = rows.div_ceil(most).next_multiple_of(TOGETHER);
+    let strips = many.min(rows.div_ceil(FEWEST)).max(1);
+    let step = Inputs::of(context).depth_step();
+    rows.div_ceil(strips).max(1).next_multiple_of(step)
+}
