@@ -12,7 +12,7 @@ use crate::isa::Isa;
 pub struct Stairs {
     isa: Isa,
     seen: usize,
-    /// Rows of a step, whole tiles.
+    /// Rows of a step: a tile.
     step: usize,
 }
 
@@ -27,7 +27,7 @@ impl Stairs {
         Self {
             isa,
             seen,
-            step: 2 * tile_rows(isa),
+            step: tile_rows(isa),
         }
     }
 
