@@ -124,6 +124,27 @@ export interface Backend {
   ): void
 
   /**
+   * The gradients of linear layers over y = x / rms(x) * norm from dy[rows, sum of sizes], f32 or bf16: by x[rows,
+   * inputs], norm and each weight; each may be `NONE`.
+   */
+  normLinearsGradient(
+    x: Handle,
+    norm: Handle,
+    inverse: Handle,
+    dy: Handle,
+    weights: Int32Array,
+    sizes: Int32Array,
+    dx: Handle,
+    dnorm: Handle,
+    gradients: Int32Array,
+    addX: boolean,
+    addNorm: boolean,
+    adds: boolean[],
+    rows: number,
+    inputs: number,
+  ): void
+
+  /**
    * y[rows, outputs] = silu(gate) * up times the transpose of weight[outputs, inputs], plus `plus`; gate and up lie side
    * by side in x[rows, 2 * inputs], f32 or bf16.
    */
@@ -135,6 +156,20 @@ export interface Backend {
     rows: number,
     inputs: number,
     outputs: number,
+  ): void
+
+  /** The gradients by x, stored as it is, and by the weight, which may be `NONE`, from dy[rows, outputs]. */
+  swigluLinearGradient(
+    x: Handle,
+    weight: Handle,
+    dy: Handle,
+    dx: Handle,
+    dweight: Handle,
+    rows: number,
+    inputs: number,
+    outputs: number,
+    addX: boolean,
+    addWeight: boolean,
   ): void
 
   /** Over the last axis; `log` chooses log-softmax. */
@@ -193,7 +228,7 @@ export interface Backend {
     addX: boolean,
     addWeight: boolean,
   ): void
-  /** y = silu(gate) * up; all f32 or all bf16, and so in the three below. */
+  /** y = silu(gate) * up; all f32 or all bf16, and so in the two below. */
   swiglu(gate: Handle, up: Handle, y: Handle, length: number): void
   swigluGradient(
     gate: Handle,
@@ -207,8 +242,6 @@ export interface Backend {
   ): void
   /** As swiglu, of gate and up side by side: x[rows, 2 * width] gives y[rows, width]. */
   swigluRows(x: Handle, y: Handle, rows: number, width: number): void
-  /** The gradient by x; dy[rows, width] becomes silu(gate) * up, which the gradient of a layer after it is made of. */
-  swigluRowsGradient(x: Handle, dy: Handle, dx: Handle, rows: number, width: number, add: boolean): void
   /** Rotates the halves of each head by position * theta^(-2i/headDim); `inverse` turns back (the gradient). */
   rope(
     x: Handle,

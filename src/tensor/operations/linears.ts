@@ -51,28 +51,30 @@ export function normLinears(
   forward(layers, h, y)
   h.free()
   return record(y, [x, norm, ...weights], (dy) => {
-    if (needsGradientOf(weights)) {
+    if (x.node === undefined && norm.node === undefined) {
       const again = normalise()
       weightGradients(layers, dy, again)
       again.free()
+      return
     }
-    accumulateAll([x.node, norm.node] as const, (dx, dnorm) => {
-      const dh = empty(x.shape)
-      inputGradient(layers, dy, dh, false)
-      const [source, scale, root, slope] = [x, norm, inverse, dh].map(({ handle }) => handle)
-      backend().rmsNormGradient(
-        source,
-        scale,
-        root,
-        slope,
+    const nodes = [x.node, norm.node, ...weights.map(({ node }) => node)]
+    accumulateAll(nodes, (...[dx, dnorm, ...places]: Place[]) => {
+      backend().normLinearsGradient(
+        x.handle,
+        norm.handle,
+        inverse.handle,
+        dy.handle,
+        Int32Array.from(weights, ({ handle }) => handle),
+        layers.sizes,
         dx.handle,
         dnorm.handle,
-        rows,
-        inputs,
+        Int32Array.from(places, ({ handle }) => handle),
         dx.add,
         dnorm.add,
+        places.map(({ add }) => add),
+        rows,
+        inputs,
       )
-      dh.free()
     })
   })
 }
@@ -104,18 +106,19 @@ export function swigluLinear(gateUp: Tensor, weight: Tensor, plus: Tensor): Tens
     product.free()
   }
   return record(y, [gateUp, weight, plus], (dy, node) => {
-    const product = empty(shape, gateUp.dtype)
     if (gateUp.node !== undefined) {
-      accumulate(gateUp.node, (dx, add) => {
-        inputGradient(layers, dy, product, false)
-        // On the way the gradient of the product becomes the product.
-        backend().swigluRowsGradient(gateUp.handle, product.handle, dx.handle, rows, inputs, add)
+      accumulateAll([gateUp.node, weight.node] as const, (dx, dweight) => {
+        const [source, layer] = [gateUp, weight].map(({ handle }) => handle)
+        const places = [dy.handle, dx.handle, dweight.handle] as const
+        const sizes = [rows, inputs, outputs] as const
+        backend().swigluLinearGradient(source, layer, ...places, ...sizes, dx.add, dweight.add)
       })
     } else if (weight.node !== undefined) {
+      const product = empty(shape, gateUp.dtype)
       backend().swigluRows(gateUp.handle, product.handle, rows, inputs)
+      weightGradients(layers, dy, product)
+      product.free()
     }
-    weightGradients(layers, dy, product)
-    product.free()
     passGradient(node, plus.node)
   })
 }
@@ -166,8 +169,4 @@ function weightGradients({ weights, sizes, rows, inputs }: Layers, dy: Storage, 
     const adds = places.map(({ add }) => add)
     backend().linearsWeightGradient(dy.handle, x.handle, handles, sizes, adds, rows, inputs)
   })
-}
-
-function needsGradientOf(weights: readonly Tensor[]): boolean {
-  return weights.some(({ node }) => node !== undefined)
 }

@@ -6,11 +6,13 @@
 //! `pairs.rs` pairs of bf16 where the precision and the machine allow it; queries, keys and values are stored as
 //! either, alone or as columns of one matrix.
 
+mod float_rows;
 mod floats;
 mod packed;
 mod pairs;
 pub(crate) mod rows;
 mod seen;
+mod stairs;
 
 use crate::context::{Context, Purpose, Shared};
 use crate::element::{Bf16, Element, Floats, FloatsMut};
@@ -315,3 +317,6 @@ fn backward_of<E: Element>(
 fn score_stride(keys: usize) -> usize {
     keys.next_multiple_of(32) + 16
 }
+
+#[cfg(test)]
+mod tests;

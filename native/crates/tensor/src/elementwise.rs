@@ -214,19 +214,12 @@ impl<'a, E> GateGradients<'a, E> {
     }
 }
 
-/// The gradient of silu(gate) up, without gaps.
-pub enum ProductGradient<'a, E> {
-    Kept(&'a [E]),
-    /// Becomes silu(gate) up on the way, which the gradient of a layer after it is made of.
-    Replaced(Shared<'a, E>),
-}
-
 /// The gradients of `swiglu` from that of its product.
 pub fn swiglu_gradient<E: Element>(
     context: &Context,
     gate: &[E],
     up: &[E],
-    dy: ProductGradient<E>,
+    dy: &[E],
     out: GateGradients<E>,
     gates: Gates,
 ) {
@@ -235,25 +228,15 @@ pub fn swiglu_gradient<E: Element>(
     } else {
         (gates.rows - 1) * gates.stride + gates.width
     };
-    let length = match &dy {
-        ProductGradient::Kept(dy) => dy.len(),
-        ProductGradient::Replaced(dy) => dy.len(),
-    };
-    assert!(gate.len() >= held && up.len() >= held && length == gates.rows * gates.width);
+    assert!(gate.len() >= held && up.len() >= held && dy.len() == gates.rows * gates.width);
     gates.split(context, 8, &|at, to, n| unsafe {
         let part = |out: &Option<Shared<E>>| match out {
             Some(out) => out.part(at, at + n).as_mut_ptr(),
             None => std::ptr::null_mut(),
         };
-        let (slopes, product) = match &dy {
-            ProductGradient::Kept(dy) => (dy[to..to + n].as_ptr(), std::ptr::null_mut()),
-            ProductGradient::Replaced(dy) => {
-                let both = dy.part(to, to + n).as_mut_ptr();
-                (both as *const E, both)
-            }
-        };
+        let slopes = dy[to..to + n].as_ptr();
         let inputs = [gate[at..at + n].as_ptr(), up[at..at + n].as_ptr(), slopes];
-        let outputs = [part(&out.gate), part(&out.up), product];
+        let outputs = [part(&out.gate), part(&out.up)];
         swiglu_gradient_part(context.isa, inputs, outputs, n, out.adds);
     });
 }
@@ -267,7 +250,7 @@ kernels! {
     fn combine_part(x: &[f32], a: f32, y: &mut [f32], b: f32) = combine_body;
     pub fn convert<A, B>(x: &[A], y: &mut [B]) = convert_body;
     fn swiglu_part<E>(gate: &[E], up: &[E], y: &mut [E]) = swiglu_body;
-    fn swiglu_gradient_part<E>(inputs: [*const E; 3], outputs: [*mut E; 3], n: usize, adds: [bool; 2]) = swiglu_gradient_body;
+    fn swiglu_gradient_part<E>(inputs: [*const E; 3], outputs: [*mut E; 2], n: usize, adds: [bool; 2]) = swiglu_gradient_body;
 }
 
 /// out[i] = expression over vectors of the inputs.
@@ -373,7 +356,7 @@ unsafe fn upper_tail<S: Simd>(x: S::V) -> S::V {
 
 /// s (1 + x (1 - s)) with s = sigmoid(x)
 #[inline(always)]
-unsafe fn silu_slope<S: Simd>(x: S::V, s: S::V) -> S::V {
+pub unsafe fn silu_slope<S: Simd>(x: S::V, s: S::V) -> S::V {
     S::mul(s, S::fma(x, S::sub(S::splat(1.0), s), S::splat(1.0)))
 }
 
@@ -431,7 +414,7 @@ unsafe fn swiglu_body<S: Simd, E: Element>(gate: &[E], up: &[E], y: &mut [E]) {
 #[inline(always)]
 unsafe fn swiglu_gradient_body<S: Simd, E: Element>(
     [gate, up, dy]: [*const E; 3],
-    [dgate, dup, product]: [*mut E; 3],
+    [dgate, dup]: [*mut E; 2],
     n: usize,
     adds: [bool; 2],
 ) {
@@ -441,9 +424,6 @@ unsafe fn swiglu_gradient_body<S: Simd, E: Element>(
         let d = simd::get::<S>(dy.add(i), left);
         let s = simd::sigmoid_for::<S, E>(g);
         let silu = S::mul(g, s);
-        if !product.is_null() {
-            simd::put::<S>(product.add(i), left, S::mul(silu, u));
-        }
         if !dup.is_null() {
             simd::put_or_add::<S>(dup.add(i), left, S::mul(d, silu), adds[1]);
         }

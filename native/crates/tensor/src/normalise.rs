@@ -63,6 +63,27 @@ pub fn rms_norm(
     }
 }
 
+/// y = x / rms(x) * weight with the 1 / rms(x) of before.
+pub fn rms_norm_again(
+    context: &Context,
+    x: &[f32],
+    weight: &[f32],
+    y: &mut [f32],
+    inverse: &[f32],
+) {
+    let columns = weight.len();
+    assert!(columns > 0 && x.len() == y.len() && x.len() == inverse.len() * columns);
+    let out = Shared::new(y);
+    context.split(x.len() / columns, columns, &|from, to| unsafe {
+        for row in from..to {
+            let span = row * columns..(row + 1) * columns;
+            let y = out.part(span.start, span.end);
+            let pairs = x[span].iter().zip(weight).zip(y);
+            pairs.for_each(|((x, weight), y)| *y = x * inverse[row] * weight);
+        }
+    });
+}
+
 fn rms_norm_into<E: Element>(
     context: &Context,
     x: &[f32],

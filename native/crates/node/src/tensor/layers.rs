@@ -3,9 +3,8 @@
 use super::{call, one_type, size};
 use napi::{Error, Result};
 use napi_derive::napi;
-use smolforge_tensor::context::Shared;
 use smolforge_tensor::element::{Floats, FloatsMut};
-use smolforge_tensor::elementwise::{GateGradients, Gates, ProductGradient};
+use smolforge_tensor::elementwise::{GateGradients, Gates};
 use smolforge_tensor::gather::Columns;
 use smolforge_tensor::quantised::unpack;
 use smolforge_tensor::{elementwise, gather, normalise, rope};
@@ -227,14 +226,12 @@ pub fn tensor_swiglu_gradient(
                 let dgate = engine.optional(dgate, n, &others)?;
                 let dup = engine.optional(dup, n, &others)?;
                 let out = GateGradients::new(dgate, dup, adds);
-                let dy = ProductGradient::Kept(dy);
                 elementwise::swiglu_gradient(context, gate, up, dy, out, gates);
             }
             (Floats::Bf16(gate), Floats::Bf16(up), Floats::Bf16(dy)) => {
                 let dgate = engine.optional_bf16(dgate, n, &others)?;
                 let dup = engine.optional_bf16(dup, n, &others)?;
                 let out = GateGradients::new(dgate, dup, adds);
-                let dy = ProductGradient::Kept(dy);
                 elementwise::swiglu_gradient(context, gate, up, dy, out, gates);
             }
             _ => return Err(one_type("gate, up and dy")),
@@ -261,52 +258,6 @@ pub fn tensor_swiglu_rows(x: i32, y: i32, rows: u32, width: u32) -> Result<()> {
         }
         Ok(())
     })
-}
-
-/// As `tensor_swiglu_gradient`, for gate and up side by side in rows of x; dy becomes silu(gate) up.
-#[napi]
-pub fn tensor_swiglu_rows_gradient(
-    x: i32,
-    dy: i32,
-    dx: i32,
-    rows: u32,
-    width: u32,
-    add: bool,
-) -> Result<()> {
-    call("swiglu gradient", |engine| {
-        let n = size(&[rows, width])?;
-        if n == 0 {
-            return Ok(());
-        }
-        let (gates, width) = (joint_gates(rows, width), width as usize);
-        let context = &engine.context;
-        let out = engine.floats_output(dx, 2 * n, &[x, dy])?;
-        let slopes = engine.floats_output(dy, n, &[x, dx])?;
-        match (engine.floats(x, 2 * n)?, slopes, out) {
-            (Floats::F32(x), FloatsMut::F32(dy), FloatsMut::F32(dx)) => {
-                let out = joint_gradients(dx, width, add);
-                let dy = ProductGradient::Replaced(Shared::new(dy));
-                elementwise::swiglu_gradient(context, x, &x[width..], dy, out, gates);
-            }
-            (Floats::Bf16(x), FloatsMut::Bf16(dy), FloatsMut::Bf16(dx)) => {
-                let out = joint_gradients(dx, width, add);
-                let dy = ProductGradient::Replaced(Shared::new(dy));
-                elementwise::swiglu_gradient(context, x, &x[width..], dy, out, gates);
-            }
-            _ => return Err(one_type("input and gradients")),
-        }
-        Ok(())
-    })
-}
-
-fn joint_gradients<E>(dx: &mut [E], width: usize, add: bool) -> GateGradients<'_, E> {
-    let gate = Shared::new(dx);
-    let up = unsafe { gate.rest(width) };
-    GateGradients {
-        gate: Some(gate),
-        up: Some(up),
-        adds: [add; 2],
-    }
 }
 
 fn joint_gates(rows: u32, width: u32) -> Gates {

@@ -1,12 +1,14 @@
 //! Linear layers that share their input.
 
-use super::{Engine, call, size};
+use super::{Engine, call, one_type, size};
 use napi::bindgen_prelude::Int32Array;
 use napi::{Error, Result};
 use napi_derive::napi;
-use smolforge_tensor::element::Floats;
+use smolforge_tensor::element::{Floats, FloatsMut};
+use smolforge_tensor::gated::{Gated, gated_gradient};
 use smolforge_tensor::gemm::Plus;
 use smolforge_tensor::linears::{self, Weight, WeightGradient};
+use smolforge_tensor::normed::{Normed, normed_gradient};
 use smolforge_tensor::quantised::product;
 
 /// `sizes` holds the outputs of each layer.
@@ -85,25 +87,55 @@ pub fn tensor_linears_weight_gradient(
 ) -> Result<()> {
     call("linear weight gradient", |engine| {
         let (outputs, width) = widths(&sizes)?;
-        if gradients.len() != outputs.len() || adds.len() != outputs.len() {
-            return Err(Error::from_reason("as many gradients as layers are needed"));
-        }
-        let mut places = Vec::with_capacity(outputs.len());
-        for (i, &outputs) in outputs.iter().enumerate() {
-            let mut others = vec![dy, x];
-            others.extend_from_slice(&gradients[..i]);
-            others.retain(|&other| other >= 0);
-            let n = size(&[outputs, inputs])?;
-            places.push(WeightGradient {
-                to: engine.optional(gradients[i], n, &others)?,
-                outputs: outputs as usize,
-                add: adds[i],
-            });
-        }
+        let places = places(engine, &gradients, &outputs, &adds, inputs, &[dy, x])?;
         let gradient = engine.floats(dy, size(&[rows, width])?)?;
         let input = engine.floats(x, size(&[rows, inputs])?)?;
         let (rows, inputs) = (rows as usize, inputs as usize);
         linears::weight_gradient(&engine.context, gradient, input, places, rows, inputs);
+        Ok(())
+    })
+}
+
+/// The gradients of linear layers over an RMSNorm of x: by x, its weights `norm` and each layer, or -1.
+#[napi]
+pub fn tensor_norm_linears_gradient(
+    x: i32,
+    norm: i32,
+    inverse: i32,
+    dy: i32,
+    weights: Int32Array,
+    sizes: Int32Array,
+    dx: i32,
+    dnorm: i32,
+    gradients: Int32Array,
+    add_x: bool,
+    add_norm: bool,
+    adds: Vec<bool>,
+    rows: u32,
+    inputs: u32,
+) -> Result<()> {
+    call("norm linear gradient", |engine| {
+        let (outputs, width) = widths(&sizes)?;
+        let n = size(&[rows, inputs])?;
+        let layers = layers(engine, &weights, &outputs, inputs)?;
+        let gradient = engine.floats(dy, size(&[rows, width])?)?;
+        let normed = Normed {
+            x: engine.input(x, n)?,
+            norm: engine.input(norm, inputs as usize)?,
+            inverse: engine.input(inverse, rows as usize)?,
+            weights: &layers,
+        };
+        let mut others = weights.to_vec();
+        others.extend([x, norm, inverse, dy]);
+        let to = engine.optional(dx, n, &others)?;
+        others.push(dx);
+        let scale = engine.optional(dnorm, inputs as usize, &others)?;
+        others.push(dnorm);
+        let places = places(engine, &gradients, &outputs, &adds, inputs, &others)?;
+        if inputs > 0 {
+            let adds = [add_x, add_norm];
+            normed_gradient(&engine.context, normed, gradient, to, scale, adds, places);
+        }
         Ok(())
     })
 }
@@ -134,6 +166,46 @@ pub fn tensor_swiglu_linear(
     })
 }
 
+/// The gradients of `tensor_swiglu_linear`: by gate and up into dx, stored as they are, and by the weight, or -1.
+#[napi]
+pub fn tensor_swiglu_linear_gradient(
+    x: i32,
+    weight: i32,
+    dy: i32,
+    dx: i32,
+    dweight: i32,
+    rows: u32,
+    inputs: u32,
+    outputs: u32,
+    add_x: bool,
+    add_weight: bool,
+) -> Result<()> {
+    call("swiglu linear gradient", |engine| {
+        let n = size(&[rows, 2, inputs])?;
+        let gradient = engine.input(dy, size(&[rows, outputs])?)?;
+        let gate_up = engine.floats(x, n)?;
+        let to = engine.optional(dweight, size(&[outputs, inputs])?, &[x, weight, dy, dx])?;
+        let out = engine.floats_output(dx, n, &[x, weight, dy])?;
+        if matches!(gate_up, Floats::F32(_)) != matches!(out, FloatsMut::F32(_)) {
+            return Err(one_type("input and gradient"));
+        }
+        let layers = layers(engine, &[weight], &[outputs], inputs)?;
+        let gated = Gated {
+            gate_up,
+            weight: layers[0],
+            rows: rows as usize,
+            inputs: inputs as usize,
+        };
+        let dweight = WeightGradient {
+            to,
+            outputs: outputs as usize,
+            add: add_weight,
+        };
+        gated_gradient(&engine.context, gated, gradient, out, add_x, dweight);
+        Ok(())
+    })
+}
+
 fn widths(sizes: &[i32]) -> Result<(Vec<u32>, u32)> {
     let outputs: Option<Vec<u32>> = sizes.iter().map(|&n| u32::try_from(n).ok()).collect();
     let total = outputs
@@ -143,6 +215,33 @@ fn widths(sizes: &[i32]) -> Result<(Vec<u32>, u32)> {
         (Some(outputs), Some(total)) if !outputs.is_empty() => Ok((outputs, total)),
         _ => Err(Error::from_reason("the sizes of the layers do not fit")),
     }
+}
+
+/// Where the gradients of the weights go; none of them is one of `inputs_of` the call.
+fn places(
+    engine: &Engine,
+    gradients: &[i32],
+    outputs: &[u32],
+    adds: &[bool],
+    inputs: u32,
+    inputs_of: &[i32],
+) -> Result<Vec<WeightGradient<'static>>> {
+    if gradients.len() != outputs.len() || adds.len() != outputs.len() {
+        return Err(Error::from_reason("as many gradients as layers are needed"));
+    }
+    let mut places = Vec::with_capacity(outputs.len());
+    for (i, &outputs) in outputs.iter().enumerate() {
+        let mut others = inputs_of.to_vec();
+        others.extend_from_slice(&gradients[..i]);
+        others.retain(|&other| other >= 0);
+        let n = size(&[outputs, inputs])?;
+        places.push(WeightGradient {
+            to: engine.optional(gradients[i], n, &others)?,
+            outputs: outputs as usize,
+            add: adds[i],
+        });
+    }
+    Ok(places)
 }
 
 fn layers(

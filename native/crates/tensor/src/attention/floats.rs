@@ -1,14 +1,19 @@
 //! Attention by products of f32.
 
-use super::rows::{Turned, dot, exp_row, slope_row, store_row, turned_product};
+use super::float_rows::{
+    Lines, Scores, dot_block, exp_block, fetch_block, slope_block, store_block,
+};
+use super::rows::{Turned, exp_row, slope_row, store_row};
 use super::seen::{Seen, Span};
+use super::stairs::Stairs;
 use super::{Saved, Shape, score_stride};
 use crate::context::{Context, Purpose, Shared};
 use crate::element::Element;
-use crate::gemm::{
-    Ahead, Layout, Source, Tile, block_product, copy_rows, pack_panel, panel_columns,
-};
+use crate::gemm::{Source, Tile, copy_rows, pack_panel, panel_columns};
 use crate::isa::Isa;
+
+/// Fewer than these are a vector or two of each row.
+const FEW_KEYS: usize = 16;
 
 /// Query rows of a block: their scores over all keys stay in the second cache.
 fn block_rows(s: &Shape) -> usize {
@@ -51,13 +56,25 @@ pub fn forward<Q: Element, K: Element>(
         let sums = context.scratch(worker, Purpose::Sums, block);
         let queries = context.scratch(worker, Purpose::Inputs, block * d);
         let mixed = context.scratch(worker, Purpose::Matrix, block * d);
+        let mut spans = Vec::with_capacity(block);
         for head in kv_head * s.group()..(kv_head + 1) * s.group() {
             for from in (0..s.time).step_by(block) {
                 let to = (from + block).min(s.time);
                 let rows = to - from;
                 let Span { low, high } = seen.block(b, from, to, columns);
+                let stairs = Stairs::new(isa, &s, from, low);
                 let query = q.as_ptr().add(s.query(b, from, head));
                 copy_rows(isa, query, s.queries.width, rows, d, queries, d, false);
+                // What is written and read next arrives while this is multiplied.
+                let out = y.pointer().add(s.output(b, from, head));
+                let following = s.following(b, head, to);
+                fetch_block(isa, Lines::new(out, s.heads * d), d, rows);
+                fetch_block(
+                    isa,
+                    Lines::new(q.as_ptr().wrapping_add(following.0), s.queries.width),
+                    d,
+                    block,
+                );
                 // scores = q kᵀ
                 let tile = Tile {
                     depth: d,
@@ -71,15 +88,27 @@ pub fn forward<Q: Element, K: Element>(
                     rows,
                     columns: high - low,
                 };
-                block_product(isa, tile, Layout::Rows, Ahead::NOTHING);
-                for row in from..to {
-                    let line = &mut scores[(row - from) * stride..][..high - low];
-                    let span = seen.row(b, row);
-                    seen.hide(b, row, line, low);
-                    let (sum, lse) = exp_row(isa, line, span.low - low, span.high - low, s.scale());
-                    sums[row - from] = 1.0 / sum;
-                    let at = s.lse(b, row, head);
-                    log_sum_exp.part(at, at + 1)[0] = lse;
+                stairs.scores(tile);
+                let first = s.lse(b, from, head);
+                let log_sums = log_sum_exp.part(first, first + rows);
+                let lines = Scores {
+                    at: scores.as_mut_ptr(),
+                    stride,
+                    width: high - low,
+                    spans: seen.spans(b, from, to, low, &mut spans),
+                    read: stairs.read(),
+                    scale: s.scale(),
+                };
+                // Of a few keys nothing is gained by rows in pairs.
+                if high - low >= FEW_KEYS && (from..to).all(|row| seen.whole(b, row)) {
+                    exp_block(isa, lines, sums, log_sums);
+                } else {
+                    for (i, span) in lines.spans.iter().enumerate() {
+                        let line = &mut scores[i * stride..][..high - low];
+                        seen.hide(b, from + i, line, low);
+                        let (sum, lse) = exp_row(isa, line, span.low, span.high, s.scale());
+                        (sums[i], log_sums[i]) = (1.0 / sum, lse);
+                    }
                 }
                 // y = p v
                 let tile = Tile {
@@ -94,12 +123,8 @@ pub fn forward<Q: Element, K: Element>(
                     rows,
                     columns: d,
                 };
-                block_product(isa, tile, Layout::Rows, Ahead::NOTHING);
-                for row in from..to {
-                    let out = s.output(b, row, head);
-                    let line = &mixed[(row - from) * d..][..d];
-                    store_row(isa, line, sums[row - from], y.part(out, out + d), false);
-                }
+                stairs.by_rows(tile);
+                store_block(isa, mixed, d, &sums[..rows], out, s.heads * d);
             }
         }
     });
@@ -149,19 +174,46 @@ pub fn backward<E: Element>(
         let (scores, slopes) = rows.split_at_mut(block * stride);
         let copies = context.scratch(worker, Purpose::Inputs, 2 * block * d);
         let (query_rows, slope_rows) = copies.split_at_mut(block * d);
+        let dots = context.scratch(worker, Purpose::Sums, block);
         let sums = context.scratch(worker, Purpose::Matrix, 2 * length * d);
         sums.fill(0.0);
         let (dkeys, dvalues) = sums.split_at_mut(length * d);
+        let mut spans = Vec::with_capacity(block);
         for head in kv_head * s.group()..(kv_head + 1) * s.group() {
             for from in (0..s.time).step_by(block) {
                 let to = (from + block).min(s.time);
                 let n = to - from;
                 let Span { low, high } = seen.block(b, from, to, columns);
+                let stairs = Stairs::new(isa, &s, from, low);
                 let query = q.as_ptr().add(s.query(b, from, head));
                 copy_rows(isa, query, s.queries.width, n, d, query_rows, d, false);
-                let slope = dy.as_ptr().add(s.output(b, from, head));
-                copy_rows(isa, slope, s.heads * d, n, d, slope_rows, d, false);
-                let against_keys = |a: &[f32], turned: &[f32], c: &mut [f32]| {
+                let output = s.output(b, from, head);
+                let [slope, output] =
+                    [dy, y].map(|x| Lines::new(x[output..].as_ptr(), s.heads * d));
+                copy_rows(isa, slope.at, slope.stride, n, d, slope_rows, d, false);
+                // What is written and read next arrives while this is multiplied.
+                let c = dq.pointer().add(s.query(b, from, head));
+                fetch_block(isa, Lines::new(c, s.queries.width), d, n);
+                let (query, output_at) = s.following(b, head, to);
+                fetch_block(
+                    isa,
+                    Lines::new(q.as_ptr().wrapping_add(query), s.queries.width),
+                    d,
+                    block,
+                );
+                for x in [dy, y] {
+                    fetch_block(
+                        isa,
+                        Lines::new(x.as_ptr().wrapping_add(output_at), s.heads * d),
+                        d,
+                        block,
+                    );
+                }
+                // scores = q kᵀ, slopes = dy vᵀ
+                for (a, turned, c) in [
+                    (&*query_rows, &*keys_turned, &mut *scores),
+                    (&*slope_rows, &*values_turned, &mut *slopes),
+                ] {
                     let tile = Tile {
                         depth: d,
                         a: a.as_ptr(),
@@ -174,25 +226,31 @@ pub fn backward<E: Element>(
                         rows: n,
                         columns: high - low,
                     };
-                    block_product(isa, tile, Layout::Rows, Ahead::NOTHING);
+                    stairs.scores(tile);
+                }
+                dot_block(isa, slope, output, d, &mut dots[..n]);
+                let first = s.lse(b, from, head);
+                let log_sums = &log_sum_exp[first..first + n];
+                let lines = Scores {
+                    at: scores.as_mut_ptr(),
+                    stride,
+                    width: high - low,
+                    spans: seen.spans(b, from, to, low, &mut spans),
+                    read: stairs.read(),
+                    scale: s.scale(),
                 };
-                // scores = q kᵀ, slopes = dy vᵀ
-                against_keys(query_rows, keys_turned, scores);
-                against_keys(slope_rows, values_turned, slopes);
-                for row in from..to {
-                    let line = (row - from) * stride;
-                    let own = s.output(b, row, head);
-                    let dot: f32 = dot(isa, &dy[own..own + d], &y[own..own + d]);
-                    let span = seen.row(b, row);
-                    let score = &mut scores[line..line + high - low];
-                    seen.hide(b, row, score, low);
-                    let lse = log_sum_exp[s.lse(b, row, head)];
-                    let slope = &mut slopes[line..line + high - low];
-                    let (first, last) = (span.low - low, span.high - low);
-                    slope_row(isa, score, slope, first, last, s.scale(), lse, dot);
+                if (from..to).all(|row| seen.whole(b, row)) {
+                    slope_block(isa, lines, slopes.as_mut_ptr(), log_sums, dots);
+                } else {
+                    for (i, span) in lines.spans.iter().enumerate() {
+                        let score = &mut scores[i * stride..][..high - low];
+                        let slope = &mut slopes[i * stride..][..high - low];
+                        seen.hide(b, from + i, score, low);
+                        let (lse, dot) = (log_sums[i], dots[i]);
+                        slope_row(isa, score, slope, span.low, span.high, s.scale(), lse, dot);
+                    }
                 }
                 // dq = slopes k
-                let c = dq.pointer().add(s.query(b, from, head));
                 let tile = Tile {
                     depth: high - low,
                     a: slopes.as_ptr(),
@@ -205,7 +263,7 @@ pub fn backward<E: Element>(
                     rows: n,
                     columns: d,
                 };
-                block_product(isa, tile, Layout::Rows, Ahead::NOTHING);
+                stairs.by_rows(tile);
                 // dk += slopesᵀ q, dv += pᵀ dy
                 pack_straight(isa, query_rows, d, n, d, queries);
                 pack_straight(isa, slope_rows, d, n, d, outputs);
@@ -220,10 +278,10 @@ pub fn backward<E: Element>(
                         b: right.as_ptr(),
                         c: out.as_mut_ptr().add(low * d),
                         c_stride: d,
-                        rows: high.min(length) - low,
+                        rows: high - low,
                         columns: d,
                     };
-                    turned_product(isa, turned);
+                    stairs.by_keys(turned);
                 }
             }
         }
@@ -245,6 +303,19 @@ pub fn backward<E: Element>(
             }
         }
     });
+}
+
+impl Shape {
+    /// Where the block of queries lies that comes after query `to` of this head, and its outputs: in the next head after
+    /// the last.
+    fn following(&self, b: usize, head: usize, to: usize) -> (usize, usize) {
+        let (head, row) = if to < self.time {
+            (head, to)
+        } else {
+            (head + 1, 0)
+        };
+        (self.query(b, row, head), self.output(b, row, head))
+    }
 }
 
 /// Panels of the transpose of `rows` rows of width d: `[panel of rows][d][rows of the panel]`.

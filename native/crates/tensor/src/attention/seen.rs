@@ -98,6 +98,33 @@ impl<'a> Seen<'a> {
         }
     }
 
+    /// What these rows see, counted from the key `low` on.
+    pub fn spans<'s>(
+        &self,
+        b: usize,
+        from: usize,
+        to: usize,
+        low: usize,
+        spans: &'s mut Vec<Span>,
+    ) -> &'s [Span] {
+        spans.clear();
+        spans.extend((from..to).map(|row| {
+            let seen = self.row(b, row);
+            Span {
+                low: seen.low - low,
+                high: seen.high - low,
+            }
+        }));
+        spans
+    }
+
+    /// Whether `hide` has nothing to hide in this row.
+    pub fn whole(&self, b: usize, row: usize) -> bool {
+        self.own
+            .get(b * self.time + row)
+            .is_none_or(|own| own.whole)
+    }
+
     /// Hides keys of other segments that lie between those of this row's own.
     pub fn hide(&self, b: usize, row: usize, scores: &mut [f32], low: usize) {
         let Some(segments) = self.segments else {

@@ -24,10 +24,10 @@ impl Part {
         self.top * a.row_stride + self.begin * a.column_stride
     }
 
-    /// What packing this part will read, where that is columns of A: pieces of its rows in memory, too far apart for
-    /// the machine to ask for them by itself.
+    /// What this part of A will be read from: rows or columns of a few lines each, too far apart for the machine to ask
+    /// for them by itself.
     pub fn ahead(self, a: &Matrix) -> Ahead {
-        if a.column_stride == 1 || self.depth == 0 {
+        if self.depth == 0 || self.rows == 0 {
             return Ahead::NOTHING;
         }
         let at = self.at(a);
@@ -35,11 +35,17 @@ impl Part {
             Floats::F32(x) => (x[at..].as_ptr() as *const u8, 4),
             Floats::Bf16(x) => (x[at..].as_ptr() as *const u8, 2),
         };
+        let (stride, pieces, length) = if a.column_stride == 1 {
+            (a.row_stride, self.rows, self.depth)
+        } else {
+            (a.column_stride, self.depth, self.rows)
+        };
         Ahead {
             at,
-            stride: a.column_stride * size,
-            pieces: self.depth,
-            bytes: self.rows * size,
+            stride: stride * size,
+            pieces,
+            bytes: length * size,
+            beside: a.up * size,
         }
     }
 }

@@ -2,18 +2,16 @@
 
 use super::amx::{SIDE, tile_product};
 use super::left::{Part, float_rows, pair_rows, whole_pairs};
-use super::{
-    Ahead, Inputs, Layout, Matrix, PACKED_LIMIT, Packed, Tile, block_product, pair_product,
-    panel_columns,
-};
+use super::tile::pair_product_far;
+use super::{Inputs, Matrix, PACKED_LIMIT, Packed, Tile, block_product, panel_columns};
 use crate::context::{Context, Precision, Shared};
 use crate::element::{Element, Floats};
 use crate::isa::Isa;
 
 /// Longest stretch of K between two visits of C: a panel of B of this depth stays in the first cache.
-const K_BLOCK: usize = 384;
+pub const K_BLOCK: usize = 384;
 /// The same for bf16, of which the panel comes from the second cache as fast as it is needed.
-const PAIR_K_BLOCK: usize = 1024;
+pub const PAIR_K_BLOCK: usize = 1024;
 /// And for tiles, where C is costlier to visit.
 const TILE_K_BLOCK: usize = 2048;
 
@@ -137,6 +135,32 @@ impl<'a, E: Element> Product<'a, E> {
         self.row_block * self.panel_block * panel_columns(context.isa) * self.b.k
     }
 
+    /// What this thread probably multiplies after a part of a task: the next block of K, or the first of the task that
+    /// it will take when all take turns.
+    fn after(&self, context: &Context, task: usize, part: Part) -> Part {
+        let begin = part.begin + part.depth;
+        if begin < self.b.k {
+            return Part {
+                begin,
+                depth: self.k_block.min(self.b.k - begin),
+                ..part
+            };
+        }
+        let task = task + context.threads;
+        let top = task % self.row_tasks() * self.row_block;
+        let rows = if task < self.tasks(context) {
+            self.row_block.min(self.m - top)
+        } else {
+            0
+        };
+        Part {
+            top,
+            rows,
+            begin: 0,
+            depth: self.k_block.min(self.b.k),
+        }
+    }
+
     fn run(&self, context: &Context, task: usize, worker: usize) {
         let inputs = Inputs::of(context);
         let columns = panel_columns(context.isa);
@@ -156,11 +180,7 @@ impl<'a, E: Element> Product<'a, E> {
                 begin,
                 depth: self.k_block.min(k - begin),
             };
-            let next = Part {
-                begin: begin + part.depth,
-                depth: self.k_block.min(k - begin - part.depth),
-                ..part
-            };
+            let next = self.after(context, task, part);
             unsafe {
                 let c = self.c.add(at);
                 let plus = if begin > 0 {
@@ -187,18 +207,16 @@ impl<'a, E: Element> Product<'a, E> {
                 if inputs == Inputs::Floats {
                     let (a, a_stride, layout) =
                         float_rows(context, worker, self.a, part, self.direct);
-                    let ahead = if layout == Layout::Groups {
-                        next.ahead(&self.a)
-                    } else {
-                        Ahead::NOTHING
-                    };
-                    block_product(context.isa, tile.with_rows(a, a_stride), layout, ahead);
+                    let ahead = next.ahead(&self.a);
+                    let tile = tile.with_rows(a, a_stride);
+                    block_product(context.isa, tile, layout, Some(&[ahead]));
                 } else {
                     let (a, a_stride) = pair_rows(context, worker, self.a, part, step, self.direct);
                     if inputs == Inputs::Tiles {
                         tile_product(context.isa, tile.with_rows(a, a_stride));
                     } else {
-                        pair_product(context.isa, tile.with_rows(a, a_stride));
+                        let ahead = next.ahead(&self.a);
+                        pair_product_far(context.isa, tile.with_rows(a, a_stride), &[ahead]);
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! A block of C, tile by tile in registers.
 
 use crate::element::{Bf16, Element};
+use crate::isa::Isa;
 use crate::simd::{self, Pairs, Simd};
 use crate::{kernels, pair_kernels, vectors};
 
@@ -45,6 +46,8 @@ pub struct Ahead {
     pub pieces: usize,
     /// Of a piece.
     pub bytes: usize,
+    /// From a piece to another of its length, 0 for none.
+    pub beside: usize,
 }
 
 impl Ahead {
@@ -53,7 +56,18 @@ impl Ahead {
         stride: 0,
         pieces: 0,
         bytes: 0,
+        beside: 0,
     };
+
+    /// One of so many parts of it.
+    pub fn share(self, part: usize, parts: usize) -> Self {
+        let first = part * self.pieces / parts;
+        Self {
+            at: self.at.wrapping_add(first * self.stride),
+            pieces: (part + 1) * self.pieces / parts - first,
+            ..self
+        }
+    }
 
     /// Asks for one of so many parts.
     #[inline(always)]
@@ -62,6 +76,9 @@ impl Ahead {
             let from = self.at.wrapping_add(piece * self.stride);
             for byte in (0..self.bytes).step_by(64) {
                 S::fetch_far(from.wrapping_add(byte));
+                if self.beside > 0 {
+                    S::fetch_far(from.wrapping_add(self.beside + byte));
+                }
             }
         }
     }
@@ -97,13 +114,28 @@ impl<In, Out> Tile<In, Out> {
 }
 
 kernels! {
-    /// One block of C on the calling thread.
-    pub fn block_product<Out>(tile: Tile<f32, Out>, layout: Layout, ahead: Ahead) = block_body;
+    /// One block of C on the calling thread: in its caches, or `far` in memory, and what is asked for meanwhile.
+    pub fn block_product<Out>(tile: Tile<f32, Out>, layout: Layout, far: Option<&[Ahead]>) = block_body;
 }
 
 pair_kernels! {
-    /// One block of C on the calling thread, from pairs of bf16.
-    pub fn pair_product<Out>(tile: Tile<Bf16, Out>) = pair_block_body;
+    fn pair_block<Out>(tile: Tile<Bf16, Out>, far: Option<&[Ahead]>) = pair_block_body;
+}
+
+/// One block of C in the caches of the calling thread, from pairs of bf16.
+///
+/// # Safety
+/// The instruction set has products of pairs, and the pointers hold what the tile says.
+pub unsafe fn pair_product<Out: Element>(isa: Isa, tile: Tile<Bf16, Out>) {
+    pair_block(isa, tile, None);
+}
+
+/// The same of C in memory; what is `ahead` is asked for meanwhile.
+///
+/// # Safety
+/// As `pair_product`.
+pub unsafe fn pair_product_far<Out: Element>(isa: Isa, tile: Tile<Bf16, Out>, ahead: &[Ahead]) {
+    pair_block(isa, tile, Some(ahead));
 }
 
 /// Calls $body with the constant number of rows that fits $rows.
@@ -128,18 +160,27 @@ macro_rules! with_rows {
     };
 }
 
+/// Elements of B that a block of C in memory runs through for each of its tiles of rows: they stay in the second cache,
+/// and whole rows of C follow each other in memory.
+const ACROSS: usize = 400 << 10;
+
 #[inline(always)]
-unsafe fn pair_block_body<S: Pairs, Out: Element>(t: Tile<Bf16, Out>) {
+unsafe fn pair_block_body<S: Pairs, Out: Element>(t: Tile<Bf16, Out>, far: Option<&[Ahead]>) {
     let width = 2 * S::LANES;
-    for panel in 0..t.columns.div_ceil(width) {
-        let b = t.b.add(panel * t.b_panel_stride);
-        let columns = width.min(t.columns - panel * width);
-        // Tiles of about one height: one of few rows would wait for its own sums.
-        let tiles = t.rows.div_ceil(S::PAIR_ROWS);
-        let mut row = 0;
-        for tile in 0..tiles {
+    let panels = t.columns.div_ceil(width);
+    // Tiles of about one height: one of few rows would wait for its own sums.
+    let tiles = t.rows.div_ceil(S::PAIR_ROWS);
+    let across = far.is_some() && t.depth * t.columns <= ACROSS;
+    let (outer, inner) = if across {
+        (tiles, panels)
+    } else {
+        (panels, tiles)
+    };
+    for i in 0..outer {
+        for j in 0..inner {
+            let (tile, panel) = if across { (i, j) } else { (j, i) };
+            let row = tile * t.rows / tiles;
             let rows = (tile + 1) * t.rows / tiles - row;
-            let a = t.a.add(row * t.a_stride);
             let at = row * t.c_stride + panel * width;
             let c = Place {
                 to: t.c.add(at),
@@ -149,10 +190,17 @@ unsafe fn pair_block_body<S: Pairs, Out: Element>(t: Tile<Bf16, Out>) {
                     t.plus.add(at)
                 },
                 stride: t.c_stride,
-                columns,
+                columns: width.min(t.columns - panel * width),
             };
-            with_rows!(rows, pair_rows::<S, Out>(t.depth / 2, a, t.a_stride, b, c));
-            row += rows;
+            for ahead in far.unwrap_or(&[]) {
+                ahead.fetch::<S>(i * inner + j, outer * inner);
+            }
+            let (a, stride) = (t.a.add(row * t.a_stride), t.a_stride);
+            let b = t.b.add(panel * t.b_panel_stride);
+            with_rows!(
+                rows,
+                pair_rows::<S, Out>(t.depth / 2, a, stride, b, c, far.is_some())
+            );
         }
     }
 }
@@ -211,9 +259,24 @@ impl<Out: Element> Place<Out> {
             return;
         }
         for i in 0..ROWS {
-            let plus = self.plus.add(i * self.stride);
+            let plus = self.plus.wrapping_add(i * self.stride);
             S::fetch(plus as *const u8);
-            S::fetch(plus.add(S::LANES) as *const u8);
+            S::fetch(plus.wrapping_add(S::LANES) as *const u8);
+        }
+    }
+
+    /// The same from memory, and for the place of C as well. Into the second cache: rows often lie so far apart that the
+    /// first has no room for a tile of them.
+    #[inline(always)]
+    unsafe fn fetch_far<S: Simd, const ROWS: usize>(self) {
+        for i in 0..ROWS {
+            for column in (0..2 * S::LANES).step_by(64 / std::mem::size_of::<Out>()) {
+                let at = i * self.stride + column;
+                S::fetch_far(self.to.wrapping_add(at) as *const u8);
+                if !self.plus.is_null() && self.plus != self.to {
+                    S::fetch_far(self.plus.wrapping_add(at) as *const u8);
+                }
+            }
         }
     }
 
@@ -249,21 +312,30 @@ unsafe fn pair_rows<S: Pairs, Out: Element, const ROWS: usize>(
     stride: usize,
     b: *const f32,
     c: Place<Out>,
+    far: bool,
 ) {
+    if far {
+        c.fetch_far::<S, ROWS>();
+    } else {
+        c.fetch::<S, ROWS>();
+    }
     if c.columns <= S::LANES {
         let sums = S::half_rows::<ROWS>(pairs, a, stride, b);
         return c.store_half::<S, ROWS>(sums);
     }
-    c.fetch::<S, ROWS>();
     c.store::<S, ROWS>(S::rows::<ROWS>(pairs, a, stride, b));
 }
 
 #[inline(always)]
-unsafe fn block_body<S: Simd, Out: Element>(tile: Tile<f32, Out>, layout: Layout, ahead: Ahead) {
+unsafe fn block_body<S: Simd, Out: Element>(
+    tile: Tile<f32, Out>,
+    layout: Layout,
+    far: Option<&[Ahead]>,
+) {
     match S::TILE_ROWS {
-        14 => block_rows::<S, Out, 14, 13>(tile, layout, ahead),
-        12 => block_rows::<S, Out, 12, 11>(tile, layout, ahead),
-        _ => block_rows::<S, Out, 6, 5>(tile, layout, ahead),
+        14 => block_rows::<S, Out, 14, 13>(tile, layout, far),
+        12 => block_rows::<S, Out, 12, 11>(tile, layout, far),
+        _ => block_rows::<S, Out, 6, 5>(tile, layout, far),
     }
 }
 
@@ -271,7 +343,7 @@ unsafe fn block_body<S: Simd, Out: Element>(tile: Tile<f32, Out>, layout: Layout
 unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize, const SHORT: usize>(
     t: Tile<f32, Out>,
     layout: Layout,
-    ahead: Ahead,
+    far: Option<&[Ahead]>,
 ) {
     let width = 2 * S::LANES;
     let panels = t.columns.div_ceil(width);
@@ -295,7 +367,9 @@ unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize, const SHORT: usiz
             } else {
                 ROWS.min(t.rows - row)
             };
-            ahead.fetch::<S>(panel * groups + tile, panels * groups);
+            for ahead in far.unwrap_or(&[]) {
+                ahead.fetch::<S>(panel * groups + tile, panels * groups);
+            }
             let at = row * t.c_stride + panel * width;
             let c = Place {
                 to: t.c.add(at),
@@ -307,6 +381,9 @@ unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize, const SHORT: usiz
                 stride: t.c_stride,
                 columns,
             };
+            if far.is_some() {
+                c.fetch_far::<S, ROWS>();
+            }
             let (a, stride) = match layout {
                 Layout::Rows | Layout::Panels(_) => (t.a.add(row * t.a_stride), t.a_stride),
                 Layout::Columns => (t.a.add(row), t.a_stride),

@@ -1,6 +1,6 @@
 //! Products of f32 on the calling thread, a few panels at a time, as `narrow.rs` has them of bf16.
 
-use super::{Ahead, Layout, Packed, Tile, block_product, panel_columns};
+use super::{Layout, Packed, Tile, block_product, panel_columns};
 use crate::context::Context;
 use std::ops::Range;
 
@@ -14,9 +14,14 @@ pub struct WideRows {
 }
 
 impl<'a> Packed<'a> {
-    /// What lies in panels already: `[panel][k][column]` of f32.
+    /// What lies in panels already, as `pack` packs it.
     pub fn panels(data: &'a [f32], k: usize, n: usize) -> Self {
         Self { data, k, n }
+    }
+
+    /// Its rows.
+    pub fn k(&self) -> usize {
+        self.k
     }
 }
 
@@ -49,5 +54,5 @@ pub unsafe fn wide_product(
         rows: a.rows,
         columns: b.n.min(panels.end * columns) - panels.start * columns,
     };
-    block_product(context.isa, tile, a.layout, Ahead::NOTHING);
+    block_product(context.isa, tile, a.layout, None);
 }

@@ -15,6 +15,7 @@ use crate::gemm::{
 };
 use crate::kernels;
 use crate::simd::{self, Simd};
+use std::f32::consts::LOG2_E;
 
 /// Exponentials of a chunk of rows: 16 MB, read once. Fewer chunks make fewer visits of the weight's gradient.
 const CHUNK_ELEMENTS: usize = 4 << 20;
@@ -340,13 +341,20 @@ unsafe fn exponentials_body<S: Simd>(
     let columns = 2 * S::LANES;
     let sums = sums.as_mut_ptr();
     for (row, shift) in shifts.iter().enumerate() {
-        let shift = S::splat(*shift);
+        let shift = S::splat(-*shift * LOG2_E);
         let line = logits.add(row * columns);
         let sums = sums.add(row * MOST_LANES);
-        let low = simd::exp_within::<S>(S::sub(S::load(line), shift));
-        let high = simd::exp_within::<S>(S::sub(S::load(line.add(S::LANES)), shift));
+        let low = exponential::<S>(S::load(line), shift);
+        let high = exponential::<S>(S::load(line.add(S::LANES)), shift);
         let [low, high] = counted::<S>(low, high, width, sums);
         S::store(line, low);
         S::store(line.add(S::LANES), high);
     }
+}
+
+/// exp(logit), shifted by a power of 2; beyond what f32 holds the largest, which is seen in the sums.
+#[inline(always)]
+unsafe fn exponential<S: Simd>(logit: S::V, shift: S::V) -> S::V {
+    let power = S::fma(logit, S::splat(LOG2_E), shift);
+    simd::exp2_within::<S>(S::min(S::splat(126.0), power))
 }

@@ -1,4 +1,4 @@
-use super::{Simd, exp_within, exp2_near, sigmoid_near};
+use super::{Simd, exp_within, exp2_near, exp2_within, sigmoid_near};
 use crate::isa::TESTED;
 
 kernels! {
@@ -48,6 +48,42 @@ fn an_exponential_within_its_range_is_exact_and_beyond_it_the_nearest() {
         );
         assert!(y[2..4].iter().all(|&y| y > 1e38), "{isa:?}: {y:?}");
         assert!(y[4].is_nan(), "{isa:?}");
+    }
+}
+
+kernels! {
+    fn powers(x: &[f32], y: &mut [f32]) = powers_body;
+}
+
+#[inline(always)]
+unsafe fn powers_body<S: Simd>(x: &[f32], y: &mut [f32]) {
+    vectors!(S, x.len(), |i, left| {
+        let v = super::get::<S>(x.as_ptr().add(i), left);
+        super::put::<S>(y.as_mut_ptr().add(i), left, exp2_within::<S>(v));
+    });
+}
+
+#[test]
+fn a_power_of_two_is_exact_within_its_range_and_next_to_nothing_below_it() {
+    let x: Vec<f32> = (-12_500..12_700).map(|i| i as f32 * 0.01).collect();
+    for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+        let mut y = vec![0.0; x.len()];
+        unsafe { powers(isa, &x, &mut y) };
+        for (&x, &y) in x.iter().zip(&y) {
+            let wanted = 2f64.powf(x as f64);
+            assert!(
+                (y as f64 - wanted).abs() < 1.2e-7 * wanted,
+                "{isa:?}: 2^{x} = {y}"
+            );
+        }
+        let edges = [f32::NEG_INFINITY, -1e30, f32::NAN];
+        let mut y = [0.0; 3];
+        unsafe { powers(isa, &edges, &mut y) };
+        assert!(
+            y[..2].iter().all(|&y| (0.0..3e-38).contains(&y)),
+            "{isa:?}: {y:?}"
+        );
+        assert!(y[2].is_nan(), "{isa:?}");
     }
 }
 

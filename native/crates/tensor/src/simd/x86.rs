@@ -1,6 +1,6 @@
 //! AVX2 and AVX-512: thin wrappers of the intrinsics, nothing that could differ in meaning.
 
-use super::{Pairs, Simd};
+use super::{Pairs, Simd, power_of_part};
 use crate::element::Bf16;
 use std::arch::x86_64::*;
 
@@ -105,6 +105,16 @@ impl Simd for Avx2 {
         let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(whole));
         let power = _mm256_add_epi32(exponent, _mm256_set1_epi32(127 << 23));
         _mm256_mul_ps(p, _mm256_castsi256_ps(power))
+    }
+    #[inline(always)]
+    unsafe fn exp2_within(x: __m256) -> __m256 {
+        let magic = _mm256_set1_ps(12_582_912.0);
+        let x = _mm256_max_ps(_mm256_set1_ps(-125.0), x);
+        // x, rounded, in the low bits of a number whose unit in the last place is 1: added to the exponent as they are.
+        let whole = _mm256_add_ps(x, magic);
+        let p = power_of_part::<Self>(_mm256_sub_ps(x, _mm256_sub_ps(whole, magic)));
+        let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(whole));
+        _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), exponent))
     }
     #[inline(always)]
     unsafe fn bf16(a: __m256) -> __m256 {
@@ -266,6 +276,12 @@ impl<const NATIVE: bool> Simd for Lanes16<NATIVE> {
         p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(6.930_038_3e-1));
         p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.000_002_6));
         _mm512_scalef_ps(p, x)
+    }
+    #[inline(always)]
+    unsafe fn exp2_within(x: __m512) -> __m512 {
+        // x - the nearest whole number, 0 of infinity.
+        let r = _mm512_reduce_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x);
+        _mm512_scalef_ps(power_of_part::<Self>(r), _mm512_sub_ps(x, r))
     }
     #[inline(always)]
     unsafe fn reciprocal(a: __m512) -> __m512 {

@@ -1,0 +1,133 @@
+use super::{Gradients, Joint, Lines, Shape, backward, forward};
+use crate::context::{Context, Precision, Shared};
+use crate::element::Floats;
+use crate::isa::TESTED;
+
+fn noise(n: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+/// y, and the gradients by q, k and v, in f64 as the formulas say.
+fn plain([q, k, v, dy]: [&[f32]; 4], segments: Option<&[i32]>, s: Shape) -> [Vec<f64>; 4] {
+    let mut out = [q, q, k, v].map(|x| vec![0.0f64; x.len()]);
+    let [y, dq, dk, dv] = &mut out;
+    let d = s.head_dim;
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        let products = a.iter().zip(b).map(|(&a, &b)| a as f64 * b as f64);
+        products.sum()
+    };
+    for (b, head) in (0..s.batch).flat_map(|b| (0..s.heads).map(move |head| (b, head))) {
+        let kv_head = head / s.group();
+        for row in 0..s.time {
+            let (own, out) = (s.query(b, row, head), s.output(b, row, head));
+            let sees = |key: usize| {
+                let alike = |x: &[i32]| x[b * s.time + row] == x[b * s.time + key];
+                let before = !s.causal || key <= s.key_length - s.time + row;
+                before && segments.is_none_or(alike)
+            };
+            let keys: Vec<usize> = (0..s.key_length).filter(|&key| sees(key)).collect();
+            let of_key = |key: usize| s.key(b, kv_head) + key * s.keys.width;
+            let of_value = |key: usize| s.value(b, kv_head) + key * s.values.width;
+            let exponential = |&key: &usize| {
+                let score = dot(&q[own..own + d], &k[of_key(key)..][..d]);
+                (score * s.scale() as f64).exp()
+            };
+            let p: Vec<f64> = keys.iter().map(exponential).collect();
+            let sum: f64 = p.iter().sum();
+            let slope = |key: usize| dot(&dy[out..out + d], &v[of_value(key)..][..d]);
+            let mean: f64 = keys
+                .iter()
+                .zip(&p)
+                .map(|(&key, p)| p / sum * slope(key))
+                .sum();
+            for (&key, p) in keys.iter().zip(&p) {
+                let p = p / sum;
+                let ds = p * (slope(key) - mean) * s.scale() as f64;
+                for i in 0..d {
+                    y[out + i] += p * v[of_value(key) + i] as f64;
+                    dv[of_value(key) + i] += p * dy[out + i] as f64;
+                    dq[own + i] += ds * k[of_key(key) + i] as f64;
+                    dk[of_key(key) + i] += ds * q[own + i] as f64;
+                }
+            }
+        }
+    }
+    out
+}
+
+fn check(time: usize, key_length: usize, head_dim: usize, causal: bool, segments: Option<&[i32]>) {
+    let s = Shape {
+        batch: 2,
+        time,
+        capacity: key_length,
+        heads: 4,
+        kv_heads: 2,
+        head_dim,
+        key_length,
+        causal,
+        queries: Lines::alone(4, head_dim),
+        keys: Lines::alone(2, head_dim),
+        values: Lines::alone(2, head_dim),
+    };
+    let size = |positions: usize, heads: usize| s.batch * positions * heads * head_dim;
+    // Scores of some size, so that probabilities differ.
+    let q: Vec<f32> = noise(size(time, 4), 1).iter().map(|x| 4.0 * x).collect();
+    let [k, v] = [2, 3].map(|seed| noise(size(key_length, 2), seed));
+    let dy = noise(size(time, 4), 4);
+    let wanted = plain([&q, &k, &v, &dy], segments, s);
+    for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+        let [one, two] = [1, 2].map(|threads| {
+            let context = Context::new(isa, threads, Precision::F32);
+            let mut lse = vec![0.0; s.batch * s.heads * time];
+            let [mut y, mut dq] = [f32::NAN; 2].map(|x| vec![x; q.len()]);
+            let [mut dk, mut dv] = [f32::NAN; 2].map(|x| vec![x; k.len()]);
+            let [floats, keys, values] = [&q, &k, &v].map(|x| Floats::F32(x));
+            let to = (&mut y[..]).into();
+            forward(&context, floats, keys, values, to, &mut lse, segments, s);
+            let gradients = Gradients {
+                q: Joint::F32(Shared::new(&mut dq)),
+                k: Joint::F32(Shared::new(&mut dk)),
+                v: Joint::F32(Shared::new(&mut dv)),
+                adds: [false; 3],
+            };
+            let [saved, slopes] = [&y, &dy].map(|x| Floats::F32(x));
+            backward(
+                &context, floats, keys, values, saved, &lse, slopes, gradients, segments, s,
+            );
+            [y, dq, dk, dv]
+        });
+        for (i, (got, wanted)) in one.iter().zip(&wanted).enumerate() {
+            let most = wanted.iter().fold(0.1f64, |most, x| most.max(x.abs()));
+            for (at, (&got, &wanted)) in got.iter().zip(wanted).enumerate() {
+                assert!(
+                    (got as f64 - wanted).abs() < 3e-6 * most,
+                    "{isa:?}, {time} of {key_length}, {i} at {at}: {got}, not {wanted}"
+                );
+            }
+        }
+        assert!(one == two, "{isa:?}: another result with two threads");
+    }
+}
+
+#[test]
+fn attention_and_its_gradients_are_those_of_the_formulas_over_several_blocks() {
+    for (time, key_length, head_dim) in [(1, 1, 4), (131, 131, 20), (97, 97, 32), (50, 113, 8)] {
+        check(time, key_length, head_dim, true, None);
+        check(time, key_length, head_dim, false, None);
+    }
+}
+
+#[test]
+fn documents_see_themselves_alone_wherever_they_begin() {
+    let long: Vec<i32> = (0..262).map(|i| i % 131 / 37).collect();
+    let mixed: Vec<i32> = (0..262).map(|i| i % 131 / 21 % 2).collect();
+    for segments in [&long, &mixed] {
+        check(131, 131, 20, true, Some(segments));
+        check(131, 131, 20, false, Some(segments));
+    }
+}
