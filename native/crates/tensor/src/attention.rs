@@ -8,6 +8,7 @@
 
 mod float_rows;
 mod floats;
+mod packed;
 mod pairs;
 pub(crate) mod rows;
 mod seen;

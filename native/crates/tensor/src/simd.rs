@@ -117,6 +117,13 @@ pub trait Pairs: Simd {
     unsafe fn dot(sum: Self::V, a: *const Bf16, b: Self::V) -> Self::V;
     /// The pairs (low[i], high[i]), rounded.
     unsafe fn pair(low: Self::V, high: Self::V) -> Self::V;
+    /// As `pair`, and stores both vectors as well, rounded.
+    #[inline(always)]
+    unsafe fn pair_stored(low: Self::V, high: Self::V, to: [*mut Bf16; 2]) -> Self::V {
+        Self::store_bf16(to[0], low);
+        Self::store_bf16(to[1], high);
+        Self::pair(low, high)
+    }
     unsafe fn pair_bf16(low: *const Bf16, high: *const Bf16) -> Self::V;
     /// first[0], first[1], .., second[LANES - 1], rounded, as LANES pairs.
     unsafe fn join(first: Self::V, second: Self::V) -> Self::V;
@@ -136,6 +143,23 @@ pub trait Pairs: Simd {
                 let x = a.add(i * stride + 2 * q);
                 sums[i][0] = Self::dot(sums[i][0], x, b0);
                 sums[i][1] = Self::dot(sums[i][1], x, b1);
+            }
+        }
+        sums
+    }
+    /// As `rows` for the first vector of the panel alone.
+    #[inline(always)]
+    unsafe fn half_rows<const ROWS: usize>(
+        pairs: usize,
+        a: *const Bf16,
+        stride: usize,
+        b: *const f32,
+    ) -> [Self::V; ROWS] {
+        let mut sums = [Self::splat(0.0); ROWS];
+        for q in 0..pairs {
+            let b = Self::load(b.add(q * 2 * Self::LANES));
+            for i in 0..ROWS {
+                sums[i] = Self::dot(sums[i], a.add(i * stride + 2 * q), b);
             }
         }
         sums

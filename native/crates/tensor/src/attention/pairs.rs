@@ -5,22 +5,25 @@
 //! for keys and values want, so nothing is packed again. Those products are made transposed, [head_dim, keys], for the
 //! same reason.
 
+use super::packed::{Straight, Turned};
 use super::rows::{
-    ExpRows, PairedRows, dot, exp_rows, narrow_exp_row, paired_slopes, store_row, store_turned,
+    ExpRows, SlopeRows, exp_rows, fetch_rows, narrow_exp_row, slopes_of_rows, store_rows,
+    store_turned,
 };
 use super::seen::{Seen, Span};
 use super::{Saved, Shape, score_stride};
 use crate::context::{Context, Purpose, Shared};
 use crate::element::{Bf16, Element};
-use crate::gemm::{Source, Tile, copy_bf16, pack_pairs, pair_product, panel_columns, turn_bf16};
+use crate::gemm::{Tile, copy_bf16, pair_product, panel_columns, turn_bf16};
 use crate::isa::Isa;
+use std::ops::Range;
 
-/// Query rows of a block, an even number: their scores over all keys stay in the second cache. No more than a panel of
-/// keys is wide, since a block is multiplied by whole panels up to its last row's and half of the last is for nothing.
-fn block_rows(s: &Shape) -> usize {
-    let rows = (65_536 / s.key_length.max(1)).clamp(16, 32) / 2 * 2;
-    rows.min(s.time.next_multiple_of(2))
-}
+/// Query rows whose scores exist at once, an even number: few, since the scores of a step are made up to the keys that
+/// its last row sees, and since they are best read again before they leave the first cache.
+const STEP: usize = 16;
+
+/// Query rows of a block, whole steps: the gradients of keys and values are read and written once for each.
+const BLOCK: usize = 2 * STEP;
 
 pub fn forward<Q: Element, K: Element>(
     context: &Context,
@@ -41,29 +44,34 @@ pub fn forward<Q: Element, K: Element>(
     let turned = Turned::new(columns, length, d);
     let straight = Straight::new(columns, length, d);
     let stride = score_stride(length);
-    let block = block_rows(&s);
     context.run_sized(s.batch * s.kv_heads, s.cost() / 2, &|task, worker| unsafe {
         let (b, kv_head) = (task / s.kv_heads, task % s.kv_heads);
         let packed = context.scratch(worker, Purpose::PackedA, turned.words + straight.words);
         let (keys, values) = packed.split_at_mut(turned.words);
         turned.pack(isa, &k[s.key(b, kv_head)..], s.keys.width, keys);
         straight.pack(isa, &v[s.value(b, kv_head)..], s.values.width, values);
-        let scores = context.scratch(worker, Purpose::Rows, block * stride);
-        let sums = context.scratch(worker, Purpose::Sums, block);
-        let queries = halves(context.scratch(worker, Purpose::Inputs, block * depth / 2));
-        let mixed = context.scratch(worker, Purpose::Matrix, block * d);
+        let scores = context.scratch(worker, Purpose::Rows, STEP * stride);
+        let factors = context.scratch(worker, Purpose::Sums, STEP);
+        let queries = halves(context.scratch(worker, Purpose::Inputs, STEP * depth / 2));
+        let mixed = context.scratch(worker, Purpose::Matrix, STEP * d);
         for head in kv_head * s.group()..(kv_head + 1) * s.group() {
-            for from in (0..s.time).step_by(block) {
-                let to = (from + block).min(s.time);
+            for from in (0..s.time).step_by(STEP) {
+                let to = (from + STEP).min(s.time);
                 let rows = to - from;
-                let Span { low, high } = seen.block(b, from, to, columns);
+                let Span { low, high } = seen.block(b, from, to, columns / 2);
+                let low = low / columns * columns;
                 let query = q.as_ptr().add(s.query(b, from, head));
-                copy_bf16(isa, query, s.queries.width, rows, d, queries, depth, depth);
+                if to < s.time {
+                    let next = q.as_ptr().add(s.query(b, to, head));
+                    fetch_rows(isa, next, s.queries.width, STEP.min(s.time - to), d);
+                }
+                let (query, query_stride) =
+                    narrow_rows(isa, query, s.queries.width, rows, d, queries);
                 // scores = q kᵀ
                 let tile = Tile {
                     depth,
-                    a: queries as *const Bf16,
-                    a_stride: depth,
+                    a: query,
+                    a_stride: query_stride,
                     b: turned.from(keys, low),
                     b_panel_stride: turned.panel,
                     c: scores.as_mut_ptr(),
@@ -85,7 +93,7 @@ pub fn forward<Q: Element, K: Element>(
                         seen: length - s.time + from + 1 - low,
                         width,
                         scale: s.scale(),
-                        factors: sums.as_mut_ptr(),
+                        factors: factors.as_mut_ptr(),
                         log_sum_exp: log_sums.as_mut_ptr(),
                     };
                     exp_rows(isa, rows);
@@ -96,7 +104,7 @@ pub fn forward<Q: Element, K: Element>(
                         seen.hide(b, row, line, low);
                         let (first, last) = (span.low - low, span.high - low);
                         let (sum, lse) = narrow_exp_row(isa, line, first, last, s.scale());
-                        sums[row - from] = 1.0 / sum;
+                        factors[row - from] = 1.0 / sum;
                         log_sums[row - from] = lse;
                     }
                 }
@@ -114,11 +122,9 @@ pub fn forward<Q: Element, K: Element>(
                     columns: d,
                 };
                 pair_product(isa, tile);
-                for row in from..to {
-                    let out = s.output(b, row, head);
-                    let line = &mixed[(row - from) * d..][..d];
-                    store_row(isa, line, sums[row - from], y.part(out, out + d), false);
-                }
+                let out = s.output(b, from, head);
+                let y = y.part(out, s.output(b, to - 1, head) + d).as_mut_ptr();
+                store_rows(isa, mixed.as_ptr(), &factors[..rows], d, y, s.heads * d);
             }
         }
     });
@@ -148,10 +154,19 @@ pub fn backward<E: Element>(
     let turned = Turned::new(columns, length, d);
     let straight = Straight::new(columns, length, d);
     let stride = score_stride(length);
-    let block = block_rows(&s);
     let panels = length.div_ceil(columns);
+    // Pairs of rows of a block, by panels of keys.
+    let pair_panel = BLOCK / 2 * columns;
     // Sums over queries, [head_dim, keys] for keys and for values.
     let sum_stride = panels * columns + 16;
+    let by_keys = ByKeys {
+        isa,
+        d,
+        columns,
+        turned_stride: BLOCK + 32,
+        pair_panel,
+        sum_stride,
+    };
     context.run_sized(s.batch * s.kv_heads, s.cost(), &|task, worker| unsafe {
         let (b, kv_head) = (task / s.kv_heads, task % s.kv_heads);
         let packed = context.scratch(worker, Purpose::PackedA, 2 * turned.words + straight.words);
@@ -166,146 +181,151 @@ pub fn backward<E: Element>(
             s.values.width,
             values_turned,
         );
-        let rows = context.scratch(worker, Purpose::Rows, 2 * block * stride);
-        let (scores, slopes) = rows.split_at_mut(block * stride);
-        // Pairs of rows of a block, by panels of keys.
-        let pair_panel = block / 2 * columns;
+        let rows = context.scratch(worker, Purpose::Rows, 2 * STEP * stride);
+        let (scores, slopes) = rows.split_at_mut(STEP * stride);
         let paired = context.scratch(worker, Purpose::HeadForward, 2 * panels * pair_panel);
-        let (paired_scores, paired_slopes_to) = paired.split_at_mut(panels * pair_panel);
-        let half = block * depth / 2;
-        let copies = context.scratch(worker, Purpose::Inputs, 2 * half + d * (block + 32));
+        let (paired_scores, paired_slopes) = paired.split_at_mut(panels * pair_panel);
+        let half = STEP * depth / 2;
+        let turned_words = d * by_keys.turned_stride / 2;
+        let copies = context.scratch(worker, Purpose::Inputs, 2 * (half + turned_words));
         let (query_rows, rest) = copies.split_at_mut(half);
         let (slope_rows, rest) = rest.split_at_mut(half);
-        let (turned_queries, turned_slopes) = rest.split_at_mut(d * (block + 32) / 2);
+        let (turned_queries, turned_slopes) = rest.split_at_mut(turned_words);
         let [query_rows, slope_rows, turned_queries, turned_slopes] =
             [query_rows, slope_rows, turned_queries, turned_slopes].map(halves);
-        let turned_stride = block + 32;
         let sums = context.scratch(worker, Purpose::Matrix, 2 * d * sum_stride);
         sums.fill(0.0);
         let (dkeys, dvalues) = sums.split_at_mut(d * sum_stride);
+        let (query_width, slope_width) = (s.queries.width, s.heads * d);
         for head in kv_head * s.group()..(kv_head + 1) * s.group() {
-            for from in (0..s.time).step_by(block) {
-                let to = (from + block).min(s.time);
-                let n = to - from;
+            for top in (0..s.time).step_by(BLOCK) {
+                let bottom = (top + BLOCK).min(s.time);
+                let n = bottom - top;
                 let even = n.next_multiple_of(2);
-                let Span { low, high } = seen.block(b, from, to, columns);
-                let width = (high - low).next_multiple_of(columns);
-                let query = q.as_ptr().add(s.query(b, from, head));
-                let slope = dy.as_ptr().add(s.output(b, from, head));
-                let (query_width, slope_width) = (s.queries.width, s.heads * d);
-                copy_bf16(isa, query, query_width, n, d, query_rows, depth, depth);
-                copy_bf16(isa, slope, slope_width, n, d, slope_rows, depth, depth);
-                turn_bf16(
-                    isa,
-                    query,
-                    query_width,
-                    d,
-                    n,
-                    turned_queries,
-                    turned_stride,
-                    even,
-                );
-                turn_bf16(
-                    isa,
-                    slope,
-                    slope_width,
-                    d,
-                    n,
-                    turned_slopes,
-                    turned_stride,
-                    even,
-                );
-                // scores = q kᵀ, slopes = dy vᵀ
-                for (a, keys, c) in [
-                    (query_rows, &*keys_turned, &mut *scores),
-                    (slope_rows, &*values_turned, &mut *slopes),
-                ] {
-                    let tile = Tile {
-                        depth,
-                        a: a as *const Bf16,
-                        a_stride: depth,
-                        b: turned.from(keys, low),
-                        b_panel_stride: turned.panel,
-                        c: c.as_mut_ptr(),
-                        c_stride: stride,
-                        plus: std::ptr::null(),
-                        rows: n,
-                        columns: high - low,
-                    };
-                    pair_product(isa, tile);
-                }
-                for pair in 0..even / 2 {
-                    let mut lse = [0.0; 2];
-                    let mut dots = [0.0; 2];
-                    for i in 0..2 {
-                        let row = from + 2 * pair + i;
-                        let line = (2 * pair + i) * stride;
-                        let score = &mut scores[line..line + width];
-                        let slope = &mut slopes[line..line + width];
-                        let span = if row < to {
-                            let own = s.output(b, row, head);
-                            dots[i] = dot(isa, &dy[own..own + d], &y[own..own + d]);
-                            lse[i] = log_sum_exp[s.lse(b, row, head)];
-                            seen.hide(b, row, score, low);
-                            seen.row(b, row)
-                        } else {
-                            // The row that an odd block lacks.
-                            Span { low, high: low }
-                        };
-                        for hidden in [0..span.low - low, span.high - low..width] {
-                            score[hidden.clone()].fill(f32::NEG_INFINITY);
-                            slope[hidden].fill(0.0);
-                        }
+                let Span { low, high: end } = seen.block(b, top, bottom, columns);
+                let steps = (top..bottom)
+                    .step_by(STEP)
+                    .map(|from| from..(from + STEP).min(bottom));
+                let end_of = |rows: &Range<usize>| {
+                    if s.causal {
+                        seen.block(b, rows.start, rows.end, columns / 2).high
+                    } else {
+                        end
                     }
-                    let line = 2 * pair * stride;
-                    let rows = PairedRows {
-                        scores: scores.as_ptr().add(line),
-                        slopes: slopes.as_mut_ptr().add(line),
+                };
+                let width_of =
+                    |rows: &Range<usize>| (end_of(rows) - low).next_multiple_of(columns / 2);
+                let query = q.as_ptr().add(s.query(b, top, head));
+                let slope = dy.as_ptr().add(s.output(b, top, head));
+                for (from, width, to) in [
+                    (query, query_width, turned_queries),
+                    (slope, slope_width, turned_slopes),
+                ] {
+                    turn_bf16(isa, from, width, d, n, to, by_keys.turned_stride, even);
+                }
+                for rows in steps.clone() {
+                    let (from, to) = (rows.start, rows.end);
+                    let (high, width) = (end_of(&rows), width_of(&rows));
+                    let query = q.as_ptr().add(s.query(b, from, head));
+                    let slope = dy.as_ptr().add(s.output(b, from, head));
+                    let (query, query_stride) =
+                        narrow_rows(isa, query, query_width, rows.len(), d, query_rows);
+                    let (slope, slope_stride) =
+                        narrow_rows(isa, slope, slope_width, rows.len(), d, slope_rows);
+                    if to < s.time {
+                        let next = STEP.min(s.time - to);
+                        let (query, out) = (s.query(b, to, head), s.output(b, to, head));
+                        fetch_rows(isa, q.as_ptr().add(query), query_width, next, d);
+                        fetch_rows(isa, dy.as_ptr().add(out), slope_width, next, d);
+                        fetch_rows(isa, y.as_ptr().add(out), slope_width, next, d);
+                    }
+                    // scores = q kᵀ, slopes = dy vᵀ
+                    for (a, a_stride, keys, c) in [
+                        (query, query_stride, &*keys_turned, &mut *scores),
+                        (slope, slope_stride, &*values_turned, &mut *slopes),
+                    ] {
+                        let tile = Tile {
+                            depth,
+                            a,
+                            a_stride,
+                            b: turned.from(keys, low),
+                            b_panel_stride: turned.panel,
+                            c: c.as_mut_ptr(),
+                            c_stride: stride,
+                            plus: std::ptr::null(),
+                            rows: rows.len(),
+                            columns: high - low,
+                        };
+                        pair_product(isa, tile);
+                    }
+                    // Keys beyond the last, and the row that an odd block lacks.
+                    for row in 0..rows.len().next_multiple_of(2) {
+                        let first = if row < rows.len() { high - low } else { 0 };
+                        scores[row * stride..][first..width].fill(f32::NEG_INFINITY);
+                        slopes[row * stride..][first..width].fill(0.0);
+                    }
+                    let mut seen_by_first = length - s.time + from + 1 - low;
+                    if !s.causal || segments.is_some() {
+                        for row in rows.clone() {
+                            let line = (row - from) * stride;
+                            let score = &mut scores[line..line + width];
+                            seen.hide(b, row, score, low);
+                            let span = seen.row(b, row);
+                            for hidden in [0..span.low - low, span.high - low..width] {
+                                score[hidden].fill(f32::NEG_INFINITY);
+                            }
+                        }
+                        seen_by_first = width;
+                    }
+                    let own = s.output(b, from, head);
+                    let pair = (from - top) / 2 * columns;
+                    let slope_rows = SlopeRows {
+                        scores: scores.as_ptr(),
+                        slopes: slopes.as_mut_ptr(),
                         stride,
+                        rows: rows.len(),
+                        seen: seen_by_first,
                         width,
                         scale: s.scale(),
-                        lse,
-                        dots,
-                        paired_scores: paired_scores.as_mut_ptr().add(pair * columns),
-                        paired_slopes: paired_slopes_to.as_mut_ptr().add(pair * columns),
+                        log_sum_exp: log_sum_exp.as_ptr().add(s.lse(b, from, head)),
+                        y: y.as_ptr().add(own),
+                        dy: dy.as_ptr().add(own),
+                        output_width: s.heads * d,
+                        d,
+                        paired_scores: paired_scores.as_mut_ptr().add(pair),
+                        paired_slopes: paired_slopes.as_mut_ptr().add(pair),
                         panel: pair_panel,
                     };
-                    paired_slopes(isa, rows);
-                }
-                // dq = slopes k
-                let c = dq.pointer().add(s.query(b, from, head));
-                let tile = Tile {
-                    depth: (high - low).next_multiple_of(2),
-                    a: slopes.as_ptr() as *const Bf16,
-                    a_stride: 2 * stride,
-                    b: straight.from(keys, low),
-                    b_panel_stride: straight.panel,
-                    c,
-                    c_stride: s.queries.width,
-                    plus: if adds[0] { c } else { std::ptr::null() },
-                    rows: n,
-                    columns: d,
-                };
-                pair_product(isa, tile);
-                // dkᵀ += qᵀ slopes, dvᵀ += dyᵀ p
-                for (a, pairs, c) in [
-                    (turned_queries, &*paired_slopes_to, &mut *dkeys),
-                    (turned_slopes, &*paired_scores, &mut *dvalues),
-                ] {
-                    let c = c.as_mut_ptr().add(low);
+                    slopes_of_rows(isa, slope_rows);
+                    // dq = slopes k
+                    let c = dq.pointer().add(s.query(b, from, head));
                     let tile = Tile {
-                        depth: even,
-                        a: a as *const Bf16,
-                        a_stride: turned_stride,
-                        b: pairs.as_ptr(),
-                        b_panel_stride: pair_panel,
+                        depth: (high - low).next_multiple_of(2),
+                        a: slopes.as_ptr() as *const Bf16,
+                        a_stride: 2 * stride,
+                        b: straight.from(keys, low),
+                        b_panel_stride: straight.panel,
                         c,
-                        c_stride: sum_stride,
-                        plus: c,
-                        rows: d,
-                        columns: width,
+                        c_stride: query_width,
+                        plus: if adds[0] { c } else { std::ptr::null() },
+                        rows: rows.len(),
+                        columns: d,
                     };
                     pair_product(isa, tile);
+                }
+                // dkᵀ += qᵀ slopes, dvᵀ += dyᵀ p: keys that a step is the first to see, from its rows on.
+                let mut first = 0;
+                for rows in steps {
+                    let keys = first..width_of(&rows).max(first);
+                    let after = rows.start - top..even;
+                    first = keys.end;
+                    for (a, pairs, c) in [
+                        (turned_queries, &*paired_slopes, &mut *dkeys),
+                        (turned_slopes, &*paired_scores, &mut *dvalues),
+                    ] {
+                        let c = c.as_mut_ptr().add(low);
+                        by_keys.add(a, pairs, c, after.clone(), keys.clone());
+                    }
                 }
             }
         }
@@ -327,91 +347,73 @@ pub fn backward<E: Element>(
     });
 }
 
+/// Products for the gradients of keys and of values: rows of the left side turned, [d, rows of a block], times pairs of
+/// these rows by panels of keys, summed up by keys.
+struct ByKeys {
+    isa: Isa,
+    d: usize,
+    /// Of a panel.
+    columns: usize,
+    turned_stride: usize,
+    /// From a panel of pairs to the next.
+    pair_panel: usize,
+    sum_stride: usize,
+}
+
+impl ByKeys {
+    /// c += aᵀ pairs for these keys, which begin with a panel or its second half.
+    unsafe fn add(
+        &self,
+        a: *const Bf16,
+        pairs: &[f32],
+        c: *mut f32,
+        rows: Range<usize>,
+        keys: Range<usize>,
+    ) {
+        let half = keys.start % self.columns;
+        let middle = (keys.start + half).min(keys.end);
+        for keys in [keys.start..middle, middle..keys.end] {
+            if keys.is_empty() {
+                continue;
+            }
+            let panel = keys.start / self.columns * self.pair_panel;
+            let pair = rows.start / 2 * self.columns + keys.start % self.columns;
+            let c = c.add(keys.start);
+            let tile = Tile {
+                depth: rows.len(),
+                a: a.add(rows.start),
+                a_stride: self.turned_stride,
+                b: pairs.as_ptr().add(panel + pair),
+                b_panel_stride: self.pair_panel,
+                c,
+                c_stride: self.sum_stride,
+                plus: c,
+                rows: self.d,
+                columns: keys.len(),
+            };
+            pair_product(self.isa, tile);
+        }
+    }
+}
+
 fn halves(words: &mut [f32]) -> *mut Bf16 {
     words.as_mut_ptr() as *mut Bf16
 }
 
-/// Panels of the transpose of rows of width d: `[panel of rows][d / 2][row of the panel][2]`.
-#[derive(Clone, Copy)]
-struct Turned {
-    columns: usize,
+/// Rows of d as bf16 with zeros up to whole pairs, and how far apart they are: where they lie if they are stored so.
+unsafe fn narrow_rows<E: Element>(
+    isa: Isa,
+    from: *const E,
+    stride: usize,
     rows: usize,
     d: usize,
-    /// f32 of memory of a panel, and of all.
-    panel: usize,
-    words: usize,
-}
-
-impl Turned {
-    fn new(columns: usize, rows: usize, d: usize) -> Self {
-        let panel = d.div_ceil(2) * columns;
-        Self {
-            columns,
-            rows,
-            d,
-            panel,
-            words: rows.div_ceil(columns) * panel,
-        }
+    copy: *mut Bf16,
+) -> (*const Bf16, usize) {
+    // Rows a large power of two apart would fall into the same few sets of the first cache.
+    if E::NARROW && d.is_multiple_of(2) && !stride.is_multiple_of(1024) {
+        return (from as *const Bf16, stride);
     }
-
-    unsafe fn pack<E: Element>(&self, isa: Isa, from: &[E], stride: usize, to: &mut [f32]) {
-        for (i, panel) in to.chunks_mut(self.panel).enumerate() {
-            let first = i * self.columns;
-            let source = Source {
-                row_stride: 1,
-                column_stride: stride,
-                rows: self.d,
-                columns: self.columns.min(self.rows - first),
-                round: true,
-            };
-            pack_pairs(isa, from.as_ptr().add(first * stride), source, panel);
-        }
-    }
-
-    /// The panels from this row on, which begins one.
-    fn from(&self, packed: &[f32], row: usize) -> *const f32 {
-        packed[row / self.columns * self.panel..].as_ptr()
-    }
-}
-
-/// Panels of rows of width d: `[panel of d][row / 2][column of the panel][2]`.
-#[derive(Clone, Copy)]
-struct Straight {
-    columns: usize,
-    rows: usize,
-    d: usize,
-    panel: usize,
-    words: usize,
-}
-
-impl Straight {
-    fn new(columns: usize, rows: usize, d: usize) -> Self {
-        let panel = rows.div_ceil(2) * columns;
-        Self {
-            columns,
-            rows,
-            d,
-            panel,
-            words: d.div_ceil(columns) * panel,
-        }
-    }
-
-    unsafe fn pack<E: Element>(&self, isa: Isa, from: &[E], stride: usize, to: &mut [f32]) {
-        for (i, panel) in to.chunks_mut(self.panel).enumerate() {
-            let first = i * self.columns;
-            let source = Source {
-                row_stride: stride,
-                column_stride: 1,
-                rows: self.rows,
-                columns: self.columns.min(self.d - first),
-                round: true,
-            };
-            pack_pairs(isa, from.as_ptr().add(first), source, panel);
-        }
-    }
-
-    /// Every panel from this row on, which is even.
-    fn from(&self, packed: &[f32], row: usize) -> *const f32 {
-        packed[row / 2 * self.columns..].as_ptr()
-    }
+    let depth = d.next_multiple_of(2);
+    copy_bf16(isa, from, stride, rows, d, copy, depth, depth);
+    (copy, depth)
 }

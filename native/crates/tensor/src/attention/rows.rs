@@ -37,26 +37,36 @@ kernels! {
     /// y = factor x, or y += with `add`.
     pub fn store_row<Q>(x: &[f32], factor: f32, y: &mut [Q], add: bool) = store_row_body;
     pub fn turned_product(turned: Turned) = turned_body;
+    /// Row i of y is factors[i] times row i of x, of d elements each, those of y `width` apart.
+    pub fn store_rows<Q>(x: *const f32, factors: &[f32], d: usize, y: *mut Q, width: usize) = store_rows_body;
+    /// Asks for rows of d, `stride` apart, that will be read soon.
+    pub fn fetch_rows<E>(from: *const E, stride: usize, rows: usize, d: usize) = fetch_rows_body;
     /// y[row * width + i] = x[i * stride + row] for `rows` rows of `d`, or y += with `add`.
     pub fn store_turned<Q>(x: *const f32, stride: usize, rows: usize, d: usize, y: *mut Q, width: usize, add: bool) = store_turned_body;
 }
 
 pair_kernels! {
-    /// Turns two rows of scores into probabilities p, and slopes dp into scale * p * (dp - dot): both as pairs of the
-    /// two rows, by panels of 2 * LANES keys; the slopes also as rows of bf16 in the first half of their memory.
-    pub fn paired_slopes(rows: PairedRows) = paired_slopes_body;
+    /// Turns scores into probabilities p, and slopes dp into scale * p * (dp - y . dy): both as pairs of two rows, by
+    /// panels of 2 * LANES keys; the slopes also as rows of bf16 in the first half of their memory.
+    pub fn slopes_of_rows<E>(rows: SlopeRows<E>) = slopes_of_rows_body;
 }
 
-/// Two rows of scores and of slopes, `stride` apart; `width` keys, a multiple of a panel's.
+/// Rows of scores and of slopes, `stride` apart, of which row i sees its first `seen + i` of `width` keys, whole vectors.
 #[derive(Clone, Copy)]
-pub struct PairedRows {
+pub struct SlopeRows<E> {
     pub scores: *const f32,
     pub slopes: *mut f32,
     pub stride: usize,
+    pub rows: usize,
+    pub seen: usize,
     pub width: usize,
     pub scale: f32,
-    pub lse: [f32; 2],
-    pub dots: [f32; 2],
+    pub log_sum_exp: *const f32,
+    /// Rows of d of the output and of its gradient, so wide apart.
+    pub y: *const E,
+    pub dy: *const E,
+    pub output_width: usize,
+    pub d: usize,
     pub paired_scores: *mut f32,
     pub paired_slopes: *mut f32,
     /// From a panel of pairs to the next.
@@ -248,35 +258,75 @@ unsafe fn exp_in_unit<S: Simd, Out: Element>(x: S::V) -> S::V {
 }
 
 #[inline(always)]
-unsafe fn paired_slopes_body<S: Pairs>(rows: PairedRows) {
-    let PairedRows {
-        scores,
-        slopes,
-        stride,
-        scale,
-        lse,
-        dots,
-        panel,
-        ..
-    } = rows;
-    let factor = S::splat(scale);
-    let exponent = S::splat(scale * LOG2_E);
-    let shifts = [S::splat(-lse[0] * LOG2_E), S::splat(-lse[1] * LOG2_E)];
-    let means = [S::splat(dots[0]), S::splat(dots[1])];
-    for i in (0..rows.width).step_by(S::LANES) {
-        let mut p = [S::splat(0.0); 2];
-        let mut ds = [S::splat(0.0); 2];
-        for row in 0..2 {
-            let score = S::load(scores.add(row * stride + i));
-            let line = slopes.add(row * stride);
-            p[row] = simd::exp2_near::<S>(S::fma(score, exponent, shifts[row]));
-            let slope = S::sub(S::load(line.add(i)), means[row]);
-            ds[row] = S::mul(S::mul(p[row], factor), slope);
-            S::store_bf16((line as *mut Bf16).add(i), ds[row]);
+unsafe fn slopes_of_rows_body<S: Pairs, E: Element>(all: SlopeRows<E>) {
+    let factor = S::splat(all.scale);
+    let exponent = S::splat(all.scale * LOG2_E);
+    for first in (0..all.rows).step_by(2) {
+        // Of a row that an odd number lacks, all scores are -infinity.
+        let mut shifts = [S::splat(0.0); 2];
+        let mut means = shifts;
+        for i in 0..2.min(all.rows - first) {
+            let at = (first + i) * all.output_width;
+            let [y, dy] = [all.y, all.dy].map(|x| std::slice::from_raw_parts(x.add(at), all.d));
+            means[i] = S::splat(dot_body::<S, E, E>(dy, y));
+            shifts[i] = S::splat(-*all.log_sum_exp.add(first + i) * LOG2_E);
         }
-        let at = i / (2 * S::LANES) * panel + i % (2 * S::LANES);
-        S::store(rows.paired_scores.add(at), S::pair(p[0], p[1]));
-        S::store(rows.paired_slopes.add(at), S::pair(ds[0], ds[1]));
+        let seen = [all.seen + first, all.seen + first + 1];
+        let whole = (seen[0] / S::LANES * S::LANES).min(all.width);
+        let lines = [first, first + 1].map(|row| row * all.stride);
+        for at in (0..all.width).step_by(S::LANES) {
+            let mut p = [S::splat(0.0); 2];
+            let mut ds = [S::splat(0.0); 2];
+            for i in 0..2 {
+                let scores = all.scores.add(lines[i]);
+                let score = if at < whole {
+                    S::load(scores.add(at))
+                } else {
+                    seen_scores::<S>(scores, at, seen[i], all.width)
+                };
+                p[i] = simd::exp2_near::<S>(S::fma(score, exponent, shifts[i]));
+                let slope = S::sub(S::load(all.slopes.add(lines[i] + at)), means[i]);
+                ds[i] = S::mul(S::mul(p[i], factor), slope);
+            }
+            let rows = lines.map(|line| (all.slopes.add(line) as *mut Bf16).add(at));
+            let pairs = at / (2 * S::LANES) * all.panel + first * S::LANES + at % (2 * S::LANES);
+            S::store(all.paired_scores.add(pairs), S::pair(p[0], p[1]));
+            S::store(
+                all.paired_slopes.add(pairs),
+                S::pair_stored(ds[0], ds[1], rows),
+            );
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn store_rows_body<S: Simd, Q: Element>(
+    x: *const f32,
+    factors: &[f32],
+    d: usize,
+    y: *mut Q,
+    width: usize,
+) {
+    for (row, &factor) in factors.iter().enumerate() {
+        let (x, y) = (x.add(row * d), y.add(row * width));
+        vectors!(S, d, |i, left| {
+            let v = S::mul(simd::get::<S>(x.add(i), left), S::splat(factor));
+            simd::put::<S>(y.add(i), left, v);
+        });
+    }
+}
+
+#[inline(always)]
+unsafe fn fetch_rows_body<S: Simd, E: Element>(
+    from: *const E,
+    stride: usize,
+    rows: usize,
+    d: usize,
+) {
+    for row in 0..rows {
+        for i in (0..d).step_by(64 / std::mem::size_of::<E>()) {
+            S::fetch(from.add(row * stride + i) as *const u8);
+        }
     }
 }
 

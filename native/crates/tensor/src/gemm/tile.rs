@@ -239,6 +239,19 @@ impl<Out: Element> Place<Out> {
         }
     }
 
+    /// One vector of columns, or less.
+    #[inline(always)]
+    unsafe fn store_half<S: Simd, const ROWS: usize>(self, sums: [S::V; ROWS]) {
+        for i in 0..ROWS {
+            let at = i * self.stride;
+            let mut sum = sums[i];
+            if !self.plus.is_null() {
+                sum = S::add(simd::get::<S>(self.plus.add(at), self.columns), sum);
+            }
+            simd::put::<S>(self.to.add(at), self.columns, sum);
+        }
+    }
+
     /// Asks for what `store` will add to the product: it arrives while that is made.
     #[inline(always)]
     unsafe fn fetch<S: Simd, const ROWS: usize>(self) {
@@ -246,9 +259,9 @@ impl<Out: Element> Place<Out> {
             return;
         }
         for i in 0..ROWS {
-            let plus = self.plus.add(i * self.stride);
+            let plus = self.plus.wrapping_add(i * self.stride);
             S::fetch(plus as *const u8);
-            S::fetch(plus.add(S::LANES) as *const u8);
+            S::fetch(plus.wrapping_add(S::LANES) as *const u8);
         }
     }
 
@@ -305,6 +318,10 @@ unsafe fn pair_rows<S: Pairs, Out: Element, const ROWS: usize>(
         c.fetch_far::<S, ROWS>();
     } else {
         c.fetch::<S, ROWS>();
+    }
+    if c.columns <= S::LANES {
+        let sums = S::half_rows::<ROWS>(pairs, a, stride, b);
+        return c.store_half::<S, ROWS>(sums);
     }
     c.store::<S, ROWS>(S::rows::<ROWS>(pairs, a, stride, b));
 }

@@ -381,6 +381,28 @@ unsafe fn narrow(v: __m512) -> __m256i {
     std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v))
 }
 
+/// The bf16 of the first vector, then those of the second.
+#[inline(always)]
+unsafe fn beside(first: __m512, second: __m512) -> __m512i {
+    std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first))
+}
+
+/// Pairs of an element of the lower half and one of the upper.
+#[inline(always)]
+unsafe fn interleaved(halves: __m512i) -> __m512 {
+    static ORDER: [u16; 32] = {
+        let mut order = [0; 32];
+        let mut i = 0;
+        while i < 32 {
+            order[i] = (i / 2 + i % 2 * 16) as u16;
+            i += 1;
+        }
+        order
+    };
+    let order = _mm512_loadu_si512(ORDER.as_ptr() as *const __m512i);
+    _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, halves))
+}
+
 impl Pairs for Avx512Bf16 {
     #[inline(always)]
     unsafe fn dot(sum: __m512, a: *const Bf16, b: __m512) -> __m512 {
@@ -391,9 +413,14 @@ impl Pairs for Avx512Bf16 {
     }
     #[inline(always)]
     unsafe fn pair(low: __m512, high: __m512) -> __m512 {
-        let low = _mm512_cvtepu16_epi32(narrow(low));
-        let high = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(narrow(high)));
-        _mm512_castsi512_ps(_mm512_or_si512(low, high))
+        interleaved(beside(low, high))
+    }
+    #[inline(always)]
+    unsafe fn pair_stored(low: __m512, high: __m512, to: [*mut Bf16; 2]) -> __m512 {
+        let both = beside(low, high);
+        _mm256_storeu_si256(to[0] as *mut __m256i, _mm512_castsi512_si256(both));
+        _mm256_storeu_si256(to[1] as *mut __m256i, _mm512_extracti64x4_epi64::<1>(both));
+        interleaved(both)
     }
     #[inline(always)]
     unsafe fn pair_bf16(low: *const Bf16, high: *const Bf16) -> __m512 {
@@ -403,8 +430,7 @@ impl Pairs for Avx512Bf16 {
     }
     #[inline(always)]
     unsafe fn join(first: __m512, second: __m512) -> __m512 {
-        let both = _mm512_cvtne2ps_pbh(second, first);
-        _mm512_castsi512_ps(std::mem::transmute::<__m512bh, __m512i>(both))
+        _mm512_castsi512_ps(beside(first, second))
     }
     #[inline(always)]
     unsafe fn fastest(sums: __m512, a: __m512, b: __m512) -> __m512 {
