@@ -78,6 +78,16 @@ impl Shape {
     fn lse(&self, b: usize, row: usize, head: usize) -> usize {
         (b * self.heads + head) * self.time + row
     }
+    /// Where the block of queries lies that comes after query `to` of this head, and its outputs: in the next head after
+    /// the last.
+    fn following(&self, b: usize, head: usize, to: usize) -> (usize, usize) {
+        let (head, row) = if to < self.time {
+            (head, to)
+        } else {
+            (head + 1, 0)
+        };
+        (self.query(b, row, head), self.output(b, row, head))
+    }
     fn outputs(&self) -> usize {
         self.batch * self.time * self.heads * self.head_dim
     }

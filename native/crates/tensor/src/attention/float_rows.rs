@@ -40,10 +40,6 @@ kernels! {
     pub fn slope_block(scores: Scores, slopes: *mut f32, log_sum_exp: &[f32], dots: &[f32]) = slope_block_body;
     /// dots[i] = x[i] . y[i], rows of d.
     pub fn dot_block<E>(x: Lines<E>, y: Lines<E>, d: usize, dots: &mut [f32]) = dot_block_body;
-    /// y[i] = factors[i] x[i], rows of d; those of x without gaps.
-    pub fn store_block<E>(x: &[f32], d: usize, factors: &[f32], y: *mut E, stride: usize) = store_block_body;
-    /// Asks for rows of d elements.
-    pub fn fetch_block<E>(x: Lines<E>, d: usize, rows: usize) = fetch_block_body;
 }
 
 #[inline(always)]
@@ -212,33 +208,5 @@ unsafe fn dot_block_body<S: Simd, E: Element>(
             sums = S::fma(x, y, sums);
         });
         *dot = S::sum(sums);
-    }
-}
-
-#[inline(always)]
-unsafe fn store_block_body<S: Simd, E: Element>(
-    x: &[f32],
-    d: usize,
-    factors: &[f32],
-    y: *mut E,
-    stride: usize,
-) {
-    for (row, &factor) in factors.iter().enumerate() {
-        let (from, to) = (x.as_ptr().add(row * d), y.add(row * stride));
-        let by = S::splat(factor);
-        vectors!(S, d, |i, left| {
-            let v = S::mul(simd::get::<S>(from.add(i), left), by);
-            simd::put::<S>(to.add(i), left, v);
-        });
-    }
-}
-
-#[inline(always)]
-unsafe fn fetch_block_body<S: Simd, E: Element>(x: Lines<E>, d: usize, rows: usize) {
-    for row in 0..rows {
-        let line = x.at.wrapping_add(row * x.stride) as *const u8;
-        for byte in (0..d * std::mem::size_of::<E>()).step_by(64) {
-            S::fetch_far(line.wrapping_add(byte));
-        }
     }
 }

@@ -1,9 +1,7 @@
 //! Attention by products of f32.
 
-use super::float_rows::{
-    Lines, Scores, dot_block, exp_block, fetch_block, slope_block, store_block,
-};
-use super::rows::{Turned, exp_row, slope_row, store_row};
+use super::float_rows::{Lines, Scores, dot_block, exp_block, slope_block};
+use super::rows::{Turned, exp_row, fetch_rows, slope_row, store_row, store_rows};
 use super::seen::{Seen, Span};
 use super::stairs::Stairs;
 use super::{Saved, Shape, score_stride};
@@ -11,9 +9,6 @@ use crate::context::{Context, Purpose, Shared};
 use crate::element::Element;
 use crate::gemm::{Source, Tile, copy_rows, pack_panel, panel_columns};
 use crate::isa::Isa;
-
-/// Fewer than these are a vector or two of each row.
-const FEW_KEYS: usize = 16;
 
 /// Query rows of a block: their scores over all keys stay in the second cache.
 fn block_rows(s: &Shape) -> usize {
@@ -67,14 +62,10 @@ pub fn forward<Q: Element, K: Element>(
                 copy_rows(isa, query, s.queries.width, rows, d, queries, d, false);
                 // What is written and read next arrives while this is multiplied.
                 let out = y.pointer().add(s.output(b, from, head));
-                let following = s.following(b, head, to);
-                fetch_block(isa, Lines::new(out, s.heads * d), d, rows);
-                fetch_block(
-                    isa,
-                    Lines::new(q.as_ptr().wrapping_add(following.0), s.queries.width),
-                    d,
-                    block,
-                );
+                let (next, _) = s.following(b, head, to);
+                let next = q.as_ptr().wrapping_add(next);
+                fetch_rows(isa, out, s.heads * d, rows, d);
+                fetch_rows(isa, next, s.queries.width, block, d);
                 // scores = q kᵀ
                 let tile = Tile {
                     depth: d,
@@ -99,8 +90,7 @@ pub fn forward<Q: Element, K: Element>(
                     read: stairs.read(),
                     scale: s.scale(),
                 };
-                // Of a few keys nothing is gained by rows in pairs.
-                if high - low >= FEW_KEYS && (from..to).all(|row| seen.whole(b, row)) {
+                if (from..to).all(|row| seen.whole(b, row)) {
                     exp_block(isa, lines, sums, log_sums);
                 } else {
                     for (i, span) in lines.spans.iter().enumerate() {
@@ -124,7 +114,7 @@ pub fn forward<Q: Element, K: Element>(
                     columns: d,
                 };
                 stairs.by_rows(tile);
-                store_block(isa, mixed, d, &sums[..rows], out, s.heads * d);
+                store_rows(isa, mixed.as_ptr(), &sums[..rows], d, out, s.heads * d);
             }
         }
     });
@@ -193,21 +183,13 @@ pub fn backward<E: Element>(
                 copy_rows(isa, slope.at, slope.stride, n, d, slope_rows, d, false);
                 // What is written and read next arrives while this is multiplied.
                 let c = dq.pointer().add(s.query(b, from, head));
-                fetch_block(isa, Lines::new(c, s.queries.width), d, n);
-                let (query, output_at) = s.following(b, head, to);
-                fetch_block(
-                    isa,
-                    Lines::new(q.as_ptr().wrapping_add(query), s.queries.width),
-                    d,
-                    block,
-                );
+                fetch_rows(isa, c, s.queries.width, n, d);
+                let (next, next_output) = s.following(b, head, to);
+                let next = q.as_ptr().wrapping_add(next);
+                fetch_rows(isa, next, s.queries.width, block, d);
                 for x in [dy, y] {
-                    fetch_block(
-                        isa,
-                        Lines::new(x.as_ptr().wrapping_add(output_at), s.heads * d),
-                        d,
-                        block,
-                    );
+                    let next = x.as_ptr().wrapping_add(next_output);
+                    fetch_rows(isa, next, s.heads * d, block, d);
                 }
                 // scores = q kᵀ, slopes = dy vᵀ
                 for (a, turned, c) in [
@@ -303,19 +285,6 @@ pub fn backward<E: Element>(
             }
         }
     });
-}
-
-impl Shape {
-    /// Where the block of queries lies that comes after query `to` of this head, and its outputs: in the next head after
-    /// the last.
-    fn following(&self, b: usize, head: usize, to: usize) -> (usize, usize) {
-        let (head, row) = if to < self.time {
-            (head, to)
-        } else {
-            (head + 1, 0)
-        };
-        (self.query(b, row, head), self.output(b, row, head))
-    }
 }
 
 /// Panels of the transpose of `rows` rows of width d: `[panel of rows][d][rows of the panel]`.

@@ -61,10 +61,8 @@ pub fn forward<Q: Element, K: Element>(
                 let Span { low, high } = seen.block(b, from, to, columns / 2);
                 let low = low / columns * columns;
                 let query = q.as_ptr().add(s.query(b, from, head));
-                if to < s.time {
-                    let next = q.as_ptr().add(s.query(b, to, head));
-                    fetch_rows(isa, next, s.queries.width, STEP.min(s.time - to), d);
-                }
+                let (next, _) = s.following(b, head, to);
+                fetch_rows(isa, q.as_ptr().wrapping_add(next), s.queries.width, STEP, d);
                 let (query, query_stride) =
                     narrow_rows(isa, query, s.queries.width, rows, d, queries);
                 // scores = q kᵀ
@@ -232,12 +230,11 @@ pub fn backward<E: Element>(
                         narrow_rows(isa, query, query_width, rows.len(), d, query_rows);
                     let (slope, slope_stride) =
                         narrow_rows(isa, slope, slope_width, rows.len(), d, slope_rows);
-                    if to < s.time {
-                        let next = STEP.min(s.time - to);
-                        let (query, out) = (s.query(b, to, head), s.output(b, to, head));
-                        fetch_rows(isa, q.as_ptr().add(query), query_width, next, d);
-                        fetch_rows(isa, dy.as_ptr().add(out), slope_width, next, d);
-                        fetch_rows(isa, y.as_ptr().add(out), slope_width, next, d);
+                    let (next, next_output) = s.following(b, head, to);
+                    fetch_rows(isa, q.as_ptr().wrapping_add(next), query_width, STEP, d);
+                    for x in [dy, y] {
+                        let next = x.as_ptr().wrapping_add(next_output);
+                        fetch_rows(isa, next, slope_width, STEP, d);
                     }
                     // scores = q kᵀ, slopes = dy vᵀ
                     for (a, a_stride, keys, c) in [
@@ -279,7 +276,7 @@ pub fn backward<E: Element>(
                     }
                     let own = s.output(b, from, head);
                     let pair = (from - top) / 2 * columns;
-                    let slope_rows = SlopeRows {
+                    let step = SlopeRows {
                         scores: scores.as_ptr(),
                         slopes: slopes.as_mut_ptr(),
                         stride,
@@ -296,7 +293,7 @@ pub fn backward<E: Element>(
                         paired_slopes: paired_slopes.as_mut_ptr().add(pair),
                         panel: pair_panel,
                     };
-                    slopes_of_rows(isa, slope_rows);
+                    slopes_of_rows(isa, step);
                     // dq = slopes k
                     let c = dq.pointer().add(s.query(b, from, head));
                     let tile = Tile {

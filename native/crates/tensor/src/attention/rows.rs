@@ -39,7 +39,7 @@ kernels! {
     pub fn turned_product(turned: Turned) = turned_body;
     /// Row i of y is factors[i] times row i of x, of d elements each, those of y `width` apart.
     pub fn store_rows<Q>(x: *const f32, factors: &[f32], d: usize, y: *mut Q, width: usize) = store_rows_body;
-    /// Asks for rows of d, `stride` apart, that will be read soon.
+    /// Asks for rows of d, `stride` apart, into the second cache; what lies there is not looked at, nor has to be theirs.
     pub fn fetch_rows<E>(from: *const E, stride: usize, rows: usize, d: usize) = fetch_rows_body;
     /// y[row * width + i] = x[i * stride + row] for `rows` rows of `d`, or y += with `add`.
     pub fn store_turned<Q>(x: *const f32, stride: usize, rows: usize, d: usize, y: *mut Q, width: usize, add: bool) = store_turned_body;
@@ -324,8 +324,9 @@ unsafe fn fetch_rows_body<S: Simd, E: Element>(
     d: usize,
 ) {
     for row in 0..rows {
-        for i in (0..d).step_by(64 / std::mem::size_of::<E>()) {
-            S::fetch(from.add(row * stride + i) as *const u8);
+        let line = from.wrapping_add(row * stride) as *const u8;
+        for byte in (0..d * std::mem::size_of::<E>()).step_by(64) {
+            S::fetch_far(line.wrapping_add(byte));
         }
     }
 }

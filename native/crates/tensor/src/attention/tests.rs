@@ -1,7 +1,7 @@
 use super::{Gradients, Joint, Lines, Shape, backward, forward};
-use crate::context::{Context, Precision, Shared};
-use crate::element::Floats;
-use crate::isa::TESTED;
+use crate::context::{Context, Precision};
+use crate::element::{Bf16, Element, Floats, FloatsMut};
+use crate::isa::{Isa, TESTED};
 
 fn noise(n: usize, seed: u32) -> Vec<f32> {
     let mut state = seed;
@@ -79,39 +79,75 @@ fn check(time: usize, key_length: usize, head_dim: usize, causal: bool, segments
     let q: Vec<f32> = noise(size(time, 4), 1).iter().map(|x| 4.0 * x).collect();
     let [k, v] = [2, 3].map(|seed| noise(size(key_length, 2), seed));
     let dy = noise(size(time, 4), 4);
-    let wanted = plain([&q, &k, &v, &dy], segments, s);
+    let inputs = [q, k, v, dy];
+    let rounded = inputs
+        .clone()
+        .map(|x| x.into_iter().map(Bf16::new).collect::<Vec<Bf16>>());
+    let widened = rounded
+        .clone()
+        .map(|x| x.into_iter().map(Bf16::value).collect::<Vec<f32>>());
+    let wanted = plain(inputs.each_ref().map(|x| &x[..]), segments, s);
+    let wanted_of_rounded = plain(widened.each_ref().map(|x| &x[..]), segments, s);
     for isa in TESTED.into_iter().filter(|isa| isa.available()) {
-        let [one, two] = [1, 2].map(|threads| {
-            let context = Context::new(isa, threads, Precision::F32);
-            let mut lse = vec![0.0; s.batch * s.heads * time];
-            let [mut y, mut dq] = [f32::NAN; 2].map(|x| vec![x; q.len()]);
-            let [mut dk, mut dv] = [f32::NAN; 2].map(|x| vec![x; k.len()]);
-            let [floats, keys, values] = [&q, &k, &v].map(|x| Floats::F32(x));
-            let to = (&mut y[..]).into();
-            forward(&context, floats, keys, values, to, &mut lse, segments, s);
-            let gradients = Gradients {
-                q: Joint::F32(Shared::new(&mut dq)),
-                k: Joint::F32(Shared::new(&mut dk)),
-                v: Joint::F32(Shared::new(&mut dv)),
-                adds: [false; 3],
-            };
-            let [saved, slopes] = [&y, &dy].map(|x| Floats::F32(x));
-            backward(
-                &context, floats, keys, values, saved, &lse, slopes, gradients, segments, s,
-            );
-            [y, dq, dk, dv]
-        });
-        for (i, (got, wanted)) in one.iter().zip(&wanted).enumerate() {
-            let most = wanted.iter().fold(0.1f64, |most, x| most.max(x.abs()));
-            for (at, (&got, &wanted)) in got.iter().zip(wanted).enumerate() {
-                assert!(
-                    (got as f64 - wanted).abs() < 3e-6 * most,
-                    "{isa:?}, {time} of {key_length}, {i} at {at}: {got}, not {wanted}"
-                );
-            }
-        }
-        assert!(one == two, "{isa:?}: another result with two threads");
+        let f32 = Precision::F32;
+        let got = [1, 2].map(|threads| run(isa, threads, f32, &inputs, segments, s));
+        compare(isa, &got, &wanted, 3e-6);
+        let bf16 = Precision::Bf16;
+        // Rounded inputs, so that what is left are probabilities and slopes rounded on their way into a product.
+        let got = [1, 2].map(|threads| run(isa, threads, bf16, &widened, segments, s));
+        compare(isa, &got, &wanted_of_rounded, 6e-3);
+        let got = [1, 2].map(|threads| run(isa, threads, bf16, &rounded, segments, s));
+        compare(isa, &got, &wanted_of_rounded, 1e-2);
     }
+}
+
+/// y, and the gradients by q, k and v, of q, k, v and dy stored as E.
+fn run<E: Element>(
+    isa: Isa,
+    threads: usize,
+    precision: Precision,
+    [q, k, v, dy]: &[Vec<E>; 4],
+    segments: Option<&[i32]>,
+    s: Shape,
+) -> [Vec<f32>; 4]
+where
+    for<'a> &'a [E]: Into<Floats<'a>>,
+    for<'a> &'a mut [E]: Into<FloatsMut<'a>>,
+{
+    let context = Context::new(isa, threads, precision);
+    let mut lse = vec![0.0; s.batch * s.heads * s.time];
+    let nothing = |x: &Vec<E>| vec![E::of(f32::NAN); x.len()];
+    let [mut y, mut dq] = [q, q].map(nothing);
+    let [mut dk, mut dv] = [k, v].map(nothing);
+    let [queries, keys, values, slopes] = [q, k, v, dy].map(|x| x[..].into());
+    let to = (&mut y[..]).into();
+    forward(&context, queries, keys, values, to, &mut lse, segments, s);
+    let [to_q, to_k, to_v] = [&mut dq, &mut dk, &mut dv].map(|x| Joint::from((&mut x[..]).into()));
+    let gradients = Gradients {
+        q: to_q,
+        k: to_k,
+        v: to_v,
+        adds: [false; 3],
+    };
+    let saved = (&y[..]).into();
+    backward(
+        &context, queries, keys, values, saved, &lse, slopes, gradients, segments, s,
+    );
+    [y, dq, dk, dv].map(|x| x.into_iter().map(E::value).collect())
+}
+
+fn compare(isa: Isa, [one, two]: &[[Vec<f32>; 4]; 2], wanted: &[Vec<f64>; 4], tolerance: f64) {
+    for (i, (got, wanted)) in one.iter().zip(wanted).enumerate() {
+        let most = wanted.iter().fold(0.1f64, |most, x| most.max(x.abs()));
+        for (at, (&got, &wanted)) in got.iter().zip(wanted).enumerate() {
+            let off = (got as f64 - wanted).abs() / most;
+            assert!(
+                off < tolerance,
+                "{isa:?}, {i} at {at}: {got}, not {wanted}, {off} of the largest"
+            );
+        }
+    }
+    assert!(one == two, "{isa:?}: another result with two threads");
 }
 
 #[test]
