@@ -17,7 +17,17 @@ const USAGE = `npm run bench -- train [--config T,S,M] [--threads n] [--isa avx2
   [--against torch] [--modes f32-eager,f32-compile,bf16-eager,bf16-compile] [--python PATH]
   [--optimizer adamw|muon] [--optimizer-state f32|8bit] [--recompute] [--steps n] [--profile] [--json]
 `
-const ROUNDS = 4
+
+/**
+ * Steps of a mode, if nothing else is asked for, and the turns that they are made in: long ones, for their first step
+ * finds cold caches and perhaps threads of the other side that still spin; but many, for the machine has faster and
+ * slower seconds.
+ */
+const plans: Readonly<Record<string, { steps: number; turns: number }>> = {
+  T: { steps: 160, turns: 12 },
+  S: { steps: 24, turns: 6 },
+  M: { steps: 8, turns: 4 },
+}
 
 interface Measured {
   mode: Mode
@@ -85,7 +95,8 @@ async function bench(config: string, shape: Shape): Promise<void> {
   const theirs = python === undefined ? [] : peers.filter((mode) => mode !== undefined)
   const { isa, optimizer, 'optimizer-state': optimizerState, recompute } = args
   const options: SideOptions = { shape, threads, isa, optimizer, optimizerState, recompute, python }
-  const steps = Number(args.steps ?? (config === 'M' ? 8 : 24))
+  const { turns } = plans[config]
+  const steps = Number(args.steps ?? plans[config].steps)
   const measured = [...ours, ...theirs].map((mode): Measured => ({ mode, times: [], peakRssBytes: 0 }))
   // All at once where they fit in memory, else PyTorch's modes one after the other, each in turns with ours.
   const fits = freemem() > (ours.length + theirs.length) * roughBytes(shape)
@@ -97,8 +108,8 @@ async function bench(config: string, shape: Shape): Promise<void> {
   const opened = await openAll(mine, options)
   for (const group of groups) {
     const sides = [...opened, ...(await openAll(group, options))]
-    for (let round = 0; round < ROUNDS; round++) {
-      const count = Math.floor((steps * (round + 1)) / ROUNDS) - Math.floor((steps * round) / ROUNDS)
+    for (let turn = 0; turn < turns; turn++) {
+      const count = Math.floor((steps * (turn + 1)) / turns) - Math.floor((steps * turn) / turns)
       if (count > 0) for (const side of sides) await takeTurn(side, count)
     }
     for (const { side } of sides.slice(opened.length)) await side.end()
