@@ -17,6 +17,8 @@ pub mod head;
 pub mod isa;
 pub mod linears;
 pub mod muon;
+#[cfg(test)]
+mod noise;
 pub mod normalise;
 pub mod normed;
 pub mod optimizer;

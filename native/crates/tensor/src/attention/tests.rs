@@ -2,15 +2,7 @@ use super::{Gradients, Joint, Lines, Shape, backward, forward};
 use crate::context::{Context, Precision};
 use crate::element::{Bf16, Element, Floats, FloatsMut};
 use crate::isa::{Isa, TESTED};
-
-fn noise(n: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..n).map(|_| next()).collect()
-}
+use crate::noise::noise;
 
 /// y, and the gradients by q, k and v, in f64 as the formulas say.
 fn plain([q, k, v, dy]: [&[f32]; 4], segments: Option<&[i32]>, s: Shape) -> [Vec<f64>; 4] {

@@ -5,15 +5,7 @@ use crate::context::{Context, Precision};
 use crate::element::{Bf16, FloatsMut};
 use crate::isa::TESTED;
 use crate::linears::{Weight, WeightGradient};
-
-fn noise(n: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed;
-    let next = |_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..n).map(next).collect()
-}
+use crate::noise::noise;
 
 fn halves(x: &[f32]) -> Vec<Bf16> {
     x.iter().map(|&x| Bf16::new(x)).collect()

@@ -4,15 +4,7 @@ use super::{Matrix, Output, Plus, gemm};
 use crate::context::{Context, Precision};
 use crate::element::{Bf16, Floats};
 use crate::isa::TESTED;
-
-fn noise(n: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed;
-    let next = |_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..n).map(next).collect()
-}
+use crate::noise::noise;
 
 #[test]
 fn every_form_at_odd_shapes_equals_the_plain_triple_loop() {

@@ -8,14 +8,10 @@ use crate::linears::{Weight, WeightGradient};
 
 const EPS: f32 = 1e-3;
 
+/// What bf16 holds exactly, so that both stored types are given the same.
 fn noise(n: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed;
-    let next = |_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    // What bf16 holds exactly, so that both stored types are given the same.
-    (0..n).map(next).map(|x| Bf16::new(x).value()).collect()
+    let all = crate::noise::noise(n, seed);
+    all.into_iter().map(|x| Bf16::new(x).value()).collect()
 }
 
 struct Case {
