@@ -4,10 +4,8 @@
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::element::{Element, Floats, FloatsMut};
 use crate::elementwise::silu_slope;
-use crate::gemm::{
-    Ahead, Inputs, Left, Matrix, Packed, Strip, gemm_packed_each, pack, panel_columns, strip_rows,
-};
-use crate::linears::{Weight, WeightGradient};
+use crate::gemm::{Ahead, Inputs, Matrix, Packed, Strip, pack, panel_columns, strip_rows};
+use crate::linears::{Weight, WeightGradient, weight_gradient_packed};
 use crate::simd::{self, Pairs, Simd};
 use crate::{kernels, pair_kernels, vectors};
 
@@ -41,6 +39,7 @@ pub fn gated_gradient(
         inputs,
     } = gated;
     let outputs = weight.outputs;
+    assert_eq!(dweight.outputs, outputs);
     assert!(gate_up.len() >= 2 * rows * inputs && dx.len() >= 2 * rows * inputs);
     assert!(dy.len() >= rows * outputs && weight.data.len() >= outputs * inputs);
     let columns = panel_columns(context.isa);
@@ -72,14 +71,9 @@ pub fn gated_gradient(
         (Floats::Bf16(x), FloatsMut::Bf16(dx)) => strips.run(x, dx),
         _ => panic!("gate and up are stored as their gradients"),
     }
-    if let Some(to) = dweight.to {
-        let left = Left {
-            rows: outputs,
-            a: Matrix::columns(dy, outputs),
-            to,
-            add: dweight.add,
-        };
-        gemm_packed_each(context, vec![left], Packed::panels(product, rows, inputs));
+    if dweight.to.is_some() {
+        let product = Packed::panels(product, rows, inputs);
+        weight_gradient_packed(context, dy.into(), product, vec![dweight]);
     }
 }
 

@@ -5,8 +5,8 @@ use crate::context::{Context, Purpose};
 use crate::element::{Bf16, Floats, FloatsMut};
 use crate::elementwise::{Gates, swiglu};
 use crate::gemm::{
-    FEW_ROWS, Inputs, Left, Matrix, Output, Plus, gemm, gemm_packed, gemm_packed_each, pack,
-    pack_beside, pack_stacked, panel_columns,
+    FEW_ROWS, Inputs, Left, Matrix, Output, Packed, Plus, gemm, gemm_packed, gemm_packed_each,
+    pack, pack_beside, pack_stacked, panel_columns,
 };
 
 /// A weight [outputs, inputs].
@@ -175,6 +175,17 @@ pub fn weight_gradient(
         Matrix::rows(x, inputs),
         Purpose::PackedB,
     );
+    weight_gradient_packed(context, dy, packed, gradients);
+}
+
+/// As `weight_gradient`, of layers whose x is packed already: `packed` is x[rows, inputs].
+pub fn weight_gradient_packed(
+    context: &Context,
+    dy: Floats,
+    packed: Packed,
+    gradients: Vec<WeightGradient>,
+) {
+    let width = gradients.iter().map(|gradient| gradient.outputs).sum();
     let mut at = 0;
     let mut lefts = Vec::with_capacity(gradients.len());
     for WeightGradient { to, outputs, add } in gradients {

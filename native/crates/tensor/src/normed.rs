@@ -3,11 +3,10 @@
 
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::element::{Floats, FloatsMut};
-use crate::gemm::{
-    Ahead, Inputs, Left, Matrix, Packed, Strip, gemm_packed_each, pack_stacked, panel_columns,
-    strip_rows,
+use crate::gemm::{Ahead, Inputs, Matrix, Packed, Strip, pack_stacked, panel_columns, strip_rows};
+use crate::linears::{
+    Weight, WeightGradient, input_gradient, weight_gradient, weight_gradient_packed,
 };
-use crate::linears::{Weight, WeightGradient, input_gradient, weight_gradient};
 use crate::normalise::{rms_norm_again, rms_norm_gradient};
 use crate::simd::{self, Pairs, Simd};
 use crate::{kernels, pair_kernels, vectors};
@@ -99,21 +98,8 @@ pub fn normed_gradient(
         }
     }
     if wanted {
-        let mut at = 0;
-        let mut lefts = Vec::with_capacity(dweights.len());
-        for WeightGradient { to, outputs, add } in dweights {
-            let a = Matrix::columns(dy.from(at), width);
-            at += outputs;
-            if let Some(to) = to {
-                lefts.push(Left {
-                    rows: outputs,
-                    a,
-                    to,
-                    add,
-                });
-            }
-        }
-        gemm_packed_each(context, lefts, Packed::panels(normal, rows, inputs));
+        let normal = Packed::panels(normal, rows, inputs);
+        weight_gradient_packed(context, dy, normal, dweights);
     }
 }
 
