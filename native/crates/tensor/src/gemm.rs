@@ -26,7 +26,6 @@ pub use narrow::{NarrowRows, narrow_product};
 pub use packing::{
     Inputs, Packed, PackedOutput, Panels, pack, pack_beside, pack_stacked, panel_columns,
 };
-pub use product::tile_rows;
 pub use strip::{Strip, strip_rows};
 pub use tile::{Ahead, Layout, Tile, block_product, pair_product, turned_block};
 pub use wide::{WideRows, wide_product};

@@ -350,15 +350,9 @@ fn pack_piece(
     }
 }
 
-/// Columns of a panel of packed B.
+/// Columns of a panel of packed B: two vectors.
 pub fn panel_columns(isa: Isa) -> usize {
-    match isa {
-        Isa::Portable | Isa::Neon | Isa::NeonBf16 => 8,
-        Isa::Avx2 => 16,
-        Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => 32,
-        #[cfg(test)]
-        Isa::Wide | Isa::WideTiles => 32,
-    }
+    2 * isa.lanes()
 }
 
 /// Rows of B that are packed together for all panels: a multiple of every depth step.

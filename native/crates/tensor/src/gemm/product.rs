@@ -6,7 +6,6 @@ use super::tile::pair_product_far;
 use super::{Inputs, Matrix, PACKED_LIMIT, Packed, block_product, panel_columns};
 use crate::context::{Context, Precision, Shared};
 use crate::element::{Element, Floats};
-use crate::isa::Isa;
 
 /// Longest stretch of K between two visits of C: a panel of B of this depth stays in the first cache.
 pub const K_BLOCK: usize = 384;
@@ -213,20 +212,10 @@ impl<'a, E: Element> Product<'a, E> {
     }
 }
 
-pub fn tile_rows(isa: Isa) -> usize {
-    match isa {
-        Isa::Portable | Isa::Avx2 => 6,
-        Isa::Neon | Isa::NeonBf16 => 12,
-        Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => 14,
-        #[cfg(test)]
-        Isa::Wide | Isa::WideTiles => 14,
-    }
-}
-
 /// Rows and panels of the block of C that a task takes: its rows of A fit the second cache, and there are enough
 /// tasks for the threads.
 fn block_sizes(context: &Context, m: usize, n: usize, k: usize, direct: bool) -> (usize, usize) {
-    let rows = tile_rows(context.isa);
+    let rows = context.isa.tile_rows();
     let panels = n.div_ceil(panel_columns(context.isa));
     if Inputs::of(context) == Inputs::Tiles {
         return tile_block_sizes(context.threads, m, panels, k);

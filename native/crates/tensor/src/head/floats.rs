@@ -10,8 +10,7 @@ use super::{Gradients, PACKED_WORDS};
 use crate::attention::rows::{dot, store_turned};
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::gemm::{
-    Inputs, Layout, Matrix, Packed, WideRows, pack, pack_rows, panel_columns, tile_rows,
-    wide_product,
+    Inputs, Layout, Matrix, Packed, WideRows, pack, pack_rows, panel_columns, wide_product,
 };
 use crate::kernels;
 use crate::simd::{self, Simd};
@@ -272,7 +271,7 @@ impl Head<'_> {
         let (context, hidden, vocab) = (self.context, self.hidden, self.vocab);
         let isa = context.isa;
         let columns = panel_columns(isa);
-        let length = hidden.next_multiple_of(tile_rows(isa)) * DEPTH;
+        let length = hidden.next_multiple_of(isa.tile_rows()) * DEPTH;
         let stretches = n.div_ceil(DEPTH);
         let packed = context.shared_scratch(Purpose::PackedA, stretches * length);
         let packed = Shared::new(packed);
