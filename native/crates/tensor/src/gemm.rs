@@ -23,7 +23,9 @@ pub use amx::{LOOP_PRODUCTS, tile_loop};
 pub use copying::{Source, copy_bf16, copy_rows, pack_pairs, pack_panel, pack_rows, turn_bf16};
 pub use few_rows::FEW_ROWS;
 pub use narrow::{NarrowRows, narrow_product};
-pub use packing::{Inputs, Packed, pack, pack_beside, pack_stacked, panel_columns};
+pub use packing::{
+    Inputs, Packed, PackedOutput, Panels, pack, pack_beside, pack_stacked, panel_columns,
+};
 pub use strip::{Strip, strip_rows};
 pub use tile::{Ahead, Layout, Tile, block_product, pair_product, turned_block};
 pub use wide::{WideRows, wide_product};

@@ -3,7 +3,7 @@
 use super::amx::{SIDE, tile_product};
 use super::left::{Part, float_rows, pair_rows, whole_pairs};
 use super::tile::pair_product_far;
-use super::{Inputs, Matrix, PACKED_LIMIT, Packed, Tile, block_product, panel_columns};
+use super::{Inputs, Matrix, PACKED_LIMIT, Packed, block_product, panel_columns};
 use crate::context::{Context, Precision, Shared};
 use crate::element::{Element, Floats};
 
@@ -164,7 +164,7 @@ impl<'a, E: Element> Product<'a, E> {
         let inputs = Inputs::of(context);
         let columns = panel_columns(context.isa);
         let step = inputs.depth_step();
-        let Packed { k, n, data } = self.b;
+        let k = self.b.k;
         let (row_task, panel_task) = (task % self.row_tasks(), task / self.row_tasks());
         let top = row_task * self.row_block;
         let rows = self.row_block.min(self.m - top);
@@ -189,20 +189,9 @@ impl<'a, E: Element> Product<'a, E> {
                 } else {
                     self.plus.add(at)
                 };
-                let tile = Tile {
-                    depth: part.depth.next_multiple_of(step),
-                    a: std::ptr::null::<f32>(),
-                    a_stride: 0,
-                    b: data
-                        .as_ptr()
-                        .add((first * inputs.words(k) + inputs.words(begin)) * columns),
-                    b_panel_stride: columns * inputs.words(k),
-                    c,
-                    c_stride: self.stride,
-                    plus,
-                    rows,
-                    columns: (n - first * columns).min((last - first) * columns),
-                };
+                let depth = begin..begin + part.depth;
+                let c = (c, self.stride);
+                let tile = self.b.tile(context, rows, depth, first..last, c, plus);
                 if inputs == Inputs::Floats {
                     let (a, a_stride, layout) =
                         float_rows(context, worker, self.a, part, self.direct);

@@ -140,12 +140,13 @@ impl Head<'_> {
         let (context, hidden) = (self.context, self.hidden);
         let isa = context.isa;
         let first = from + top;
-        let input = NarrowRows::pack(
+        let input = NarrowRows::new(
             context,
             worker,
             Matrix::rows(self.x, hidden),
             first..first + n,
             hidden,
+            false,
         );
         let targets = &self.targets[first..first + n];
         let weight_of = |row: usize| &self.weight[targets[row] as usize * hidden..][..hidden];
