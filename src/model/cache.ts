@@ -72,6 +72,7 @@ export class KeyValueCache {
     return { keys, values, keyLength }
   }
 
+  /** Counts positions that every layer has written. */
   advance(positions: number): void {
     this.#length += positions
   }

@@ -123,7 +123,10 @@ export function mergeAdapter(
   }
 }
 
-/** x times the transpose of a weight, as `adapter` changes it; `plus` is added on the way. */
+/**
+ * x[.., in] times the transpose of weight[out, in], as `adapter` changes it by `factor` B A; `plus` [.., out] is added on
+ * the way.
+ */
 export function adaptedLinear(
   x: Tensor,
   weight: Tensor,
@@ -131,8 +134,8 @@ export function adaptedLinear(
   factor: number,
   plus?: Tensor,
 ): Tensor {
-  if (adapter === undefined) return linear(x, weight, { plus })
   const y = linear(x, weight, { plus })
+  if (adapter === undefined) return y
   const adapted = linear(scale(linear(x, adapter.a), factor), adapter.b, { plus: y })
   // Backward needs its gradient and not what is in it.
   y.free()
@@ -155,6 +158,7 @@ export function adaptable(
   ).flat()
 }
 
+/** `model.layers.0.self_attn.q_proj.lora_A.weight`, as PEFT names it after its prefix. */
 export function loraName(path: string, matrix: 'A' | 'B'): string {
   return `${path}.lora_${matrix}.weight`
 }

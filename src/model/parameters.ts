@@ -55,6 +55,7 @@ export function layerParameters(parameters: ReadonlyMap<string, Tensor>, index: 
   }
 }
 
+/** The parameter of this name; SmolforgeError `usage` where there is none. */
 export function take(parameters: ReadonlyMap<string, Tensor>, name: string): Tensor {
   const found = parameters.get(name)
   if (!found) throw new SmolforgeError('usage', `The parameter ${name} is missing`)

@@ -70,14 +70,14 @@ export function topIds(values: Float32Array, count: number): number[] {
   const inOrder = (a: number, b: number) => values[b] - values[a] || a - b
   if (count >= values.length) return Array.from(values.keys()).sort(inOrder)
   // Only what is not below the count-th largest value needs a place in the order.
-  const limit = countthLargest(values, count)
+  const limit = nthLargest(values, count)
   const ids: number[] = []
   for (let id = 0; id < values.length; id++) if (values[id] >= limit) ids.push(id)
   return ids.sort(inOrder).slice(0, count)
 }
 
-/** A few of many: a heap of the largest so far is far cheaper than sorting all, unless they are many. */
-function countthLargest(values: Float32Array, count: number): number {
+/** The count-th largest value. A few of many: a heap of the largest so far is far cheaper than sorting all, unless they are many. */
+function nthLargest(values: Float32Array, count: number): number {
   if (count > 1024) return Float32Array.from(values).sort()[values.length - count]
   const heap = values.slice(0, count).sort()
   for (let i = count; i < values.length; i++) {

@@ -136,6 +136,7 @@ export function claimGradient(node: GraphNode): Buffer {
   return buffer
 }
 
+/** Hands over a buffer of `claimGradient`, or adds it to the gradient that is there by now. */
 export function offerGradient(node: GraphNode, buffer: Buffer): void {
   if (node.gradient === undefined) {
     node.gradient = { buffer, holders: 1 }

@@ -108,10 +108,12 @@ export function tensor(
   return made
 }
 
+/** f32 zeros. */
 export function zeros(shape: readonly number[]): Tensor {
   return full(shape, 0)
 }
 
+/** An f32 tensor of one value. */
 export function full(shape: readonly number[], value: number): Tensor {
   const made = empty(shape)
   backend().fill(made.handle, made.size, value)

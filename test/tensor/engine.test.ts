@@ -313,6 +313,7 @@ describe('mistakes are explained', () => {
     ['tensor', () => t.tensor([1, 2], [3]), '2 values do not fill shape [3]'],
     ['rope', () => t.rope(x, { headDim: 2, theta: 1 }), 'rope'],
     ['attention', () => t.attention(x, x, x, { heads: 1, kvHeads: 1 }), 'attention'],
+    ['cachedAttention', () => t.cachedAttention(x, x, x, { heads: 1, kvHeads: 1 }), 'cachedAttention: qkv'],
     ['backward', () => t.sum(x).backward(), 'no parameter had a part'],
     ['item', () => x.item(), 'one element'],
     ['step', () => t.step(async () => 1), 'asynchronous'],

@@ -17,9 +17,9 @@ export interface AttentionOptions {
 
 /**
  * Attention of q[B, T, heads * D] over k and v[B, S, kvHeads * D], scaled by 1 / sqrt(D); query heads share
- * key-value heads in groups (Ainslie et al. 2023). Query i sees keys 0 .. keyLength - T + i, or all of
- * them where it is not causal. The matrix of
- * probabilities never exists whole (Dao et al. 2022). Each is f32 or bf16; the output is stored as q.
+ * key-value heads in groups (Ainslie et al. 2023). Query i sees keys 0 .. keyLength - T + i, or all of them where it is
+ * not causal. The matrix of probabilities never exists whole (Dao et al. 2022). Each is f32 or bf16; the output is
+ * stored as q.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
   const shape = checkedShape(q, k, v, options)
@@ -42,7 +42,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
  * qkv[B, T, (heads + 2 * kvHeads) * D], as `normLinears` makes them.
  */
 export function selfAttention(qkv: Tensor, options: Omit<AttentionOptions, 'keyLength'>): Tensor {
-  const shape = jointShape(qkv, options)
+  const shape = jointShape('selfAttention', qkv, options)
   const { y, logSumExp } = forward(qkv, qkv, qkv, shape)
   return record(y, [qkv], (dy) => {
     accumulate(qkv.node, (into, add) => {
@@ -53,9 +53,12 @@ export function selfAttention(qkv: Tensor, options: Omit<AttentionOptions, 'keyL
   })
 }
 
-/** As `attention` of the queries of such a qkv over a cache of keys and values, without gradients. */
+/**
+ * As `attention` of the queries of such a qkv over a cache, k and v[B, S, kvHeads * D], of which the first `keyLength`
+ * positions count. For inference: it has no gradient.
+ */
 export function cachedAttention(qkv: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
-  const joint = jointShape(qkv, options)
+  const joint = jointShape('cachedAttention', qkv, options)
   const [, capacity] = k.shape
   const keyLength = options.keyLength ?? capacity
   const width = joint.kvHeads * joint.headDim
@@ -81,16 +84,18 @@ function forward(q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape) {
   return { y, logSumExp }
 }
 
+/** Queries, keys and values as columns of one matrix, each position seeing those before it. */
 function jointShape(
+  operation: string,
   qkv: Tensor,
   { heads, kvHeads, segments, causal = true }: AttentionOptions,
 ): AttentionShape {
   const [batch, time, width] = qkv.shape
   const headDim = width / (heads + 2 * kvHeads)
   if (qkv.shape.length !== 3 || !Number.isInteger(headDim) || heads % kvHeads !== 0) {
-    throw shapeError('selfAttention', `qkv [B, T, (${heads} + 2 * ${kvHeads}) * D] is needed`, qkv)
+    throw shapeError(operation, `qkv [B, T, (${heads} + 2 * ${kvHeads}) * D] is needed`, qkv)
   }
-  checkLimits('selfAttention', qkv, headDim, segments, batch * time)
+  checkLimits(operation, qkv, headDim, segments, batch * time)
   return {
     batch,
     time,

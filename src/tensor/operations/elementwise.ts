@@ -3,7 +3,7 @@ import { Binary, Unary } from '../backend.ts'
 import { backend } from '../engine.ts'
 import { empty, record, shapeError, type Tensor } from '../tensor.ts'
 
-/** a + b; b has the shape of a, or its last dimensions, or one element. So for sub and mul. */
+/** a + b, both f32; b has the shape of a, or its last dimensions, or one element. */
 export function add(a: Tensor, b: Tensor): Tensor {
   const period = periodOf('add', a, b)
   return record(binary(Binary.add, a, b, period), [a, b], (dy, node) => {
@@ -13,6 +13,7 @@ export function add(a: Tensor, b: Tensor): Tensor {
   })
 }
 
+/** a - b, with shapes as for `add`. */
 export function sub(a: Tensor, b: Tensor): Tensor {
   const period = periodOf('sub', a, b)
   return record(binary(Binary.sub, a, b, period), [a, b], (dy, node) => {
@@ -24,6 +25,7 @@ export function sub(a: Tensor, b: Tensor): Tensor {
   })
 }
 
+/** a * b, element by element, with shapes as for `add`. */
 export function mul(a: Tensor, b: Tensor): Tensor {
   const period = periodOf('mul', a, b)
   return record(binary(Binary.mul, a, b, period), [a, b], (dy) => {
