@@ -2,6 +2,7 @@
 //! by union-find; what stays in memory is 4 bytes a document.
 
 mod ids;
+mod results;
 mod scratch_file;
 mod segment;
 mod shingle_store;
@@ -14,8 +15,9 @@ pub use units::{Unit, UnitDeduplicator, UnitTotals};
 
 use crate::jsonl::Texts;
 use crate::minhash::{Scratch, Sketch, text_hash};
-use ids::{Cursor, Ids};
+use ids::Ids;
 use rayon::prelude::*;
+use results::Output;
 use segment::SegmentTable;
 use shingle_store::{ShingleStore, shingle_set};
 use spill::{PARTS, Pair, Spill};
@@ -69,12 +71,6 @@ struct Candidates {
     next: u32,
     /// The bits of the best similarity of each document: those of positive floats are ordered as the floats are.
     similarity: Vec<AtomicU32>,
-}
-
-#[derive(Default)]
-struct Output {
-    next: u32,
-    cursor: Cursor,
 }
 
 const EMPTY: u32 = u32::MAX;
@@ -291,142 +287,6 @@ impl Deduplicator {
         Ok(())
     }
 
-    /// For each document the first of its cluster.
-    pub fn roots(&self) -> Vec<u32> {
-        let joined = self.found.as_ref().map(|found| &found.joined);
-        (0..self.documents)
-            .map(|document| joined.map_or(document, |joined| joined.root(document)))
-            .collect()
-    }
-
-    /// For each document the best verified similarity that joined it to another; 0 where none did.
-    pub fn similarity(&self) -> Vec<f32> {
-        let candidates = self
-            .found
-            .as_ref()
-            .and_then(|found| found.candidates.as_ref());
-        candidates.map_or(Vec::new(), |candidates| {
-            let bits = candidates.similarity.iter();
-            bits.map(|bits| f32::from_bits(bits.load(Ordering::Relaxed)))
-                .collect()
-        })
-    }
-
-    /// The true Jaccard similarity of documents that were verified.
-    pub fn jaccard(&self, pairs: &[(u32, u32)]) -> io::Result<Vec<f32>> {
-        let Some(candidates) = self
-            .found
-            .as_ref()
-            .and_then(|found| found.candidates.as_ref())
-        else {
-            return Err(io::Error::other("nothing was verified"));
-        };
-        let shingles = &candidates.shingles;
-        if pairs.iter().any(|&(a, b)| {
-            a >= self.documents || b >= self.documents || !shingles.wants(a) || !shingles.wants(b)
-        }) {
-            return Err(io::Error::other("a document that was not verified"));
-        }
-        pairs
-            .par_iter()
-            .map_init(Default::default, |scratch: &mut [Vec<u8>; 2], &(a, b)| {
-                shingles.jaccard(a, b, scratch)
-            })
-            .collect()
-    }
-
-    /// How many documents stay, and how many clusters have more than one document or an earlier one.
-    pub fn counts(&self) -> (u32, u32) {
-        let mut kept = 0;
-        let mut sizes = vec![false; self.documents as usize];
-        let mut clusters = 0;
-        for document in 0..self.documents {
-            let (root, keep) = self.place(document);
-            kept += u32::from(keep);
-            if !keep && !std::mem::replace(&mut sizes[root as usize], true) {
-                clusters += 1;
-            }
-        }
-        (kept, clusters)
-    }
-
-    /// About `bytes` bytes of lines `{"id","keep","cluster"}`, going on where the last call ended; empty at the end.
-    pub fn output(&mut self, bytes: usize) -> io::Result<Vec<u8>> {
-        let mut output = std::mem::take(&mut self.output);
-        let mut lines = Vec::with_capacity(bytes + 256);
-        while output.next < self.documents && lines.len() < bytes {
-            let (root, keep) = self.place(output.next);
-            lines.extend_from_slice(b"{\"id\":");
-            lines.extend_from_slice(output.cursor.next(&self.ids)?);
-            let rest = format!(",\"keep\":{keep},\"cluster\":{}}}\n", self.cluster(root));
-            lines.extend_from_slice(rest.as_bytes());
-            output.next += 1;
-        }
-        self.output = output;
-        Ok(lines)
-    }
-
-    /// Lines `{"id","text"}` of those documents that stay: the same documents in the same order as they were added.
-    pub fn kept_lines(&mut self, texts: &Texts) -> io::Result<Vec<u8>> {
-        let first = self.next_text;
-        if texts.len() as u64 + u64::from(first) > u64::from(self.documents) {
-            return Err(io::Error::other("more documents than in the first pass"));
-        }
-        self.next_text += texts.len() as u32;
-        Ok(texts.lines_of(|document| self.place(first + document as u32).1))
-    }
-
-    /// The keys of this run that the index has not, with the first document of their cluster: the bytes of a segment of an
-    /// index, piece by piece; `None` at the end. A piece may be empty.
-    pub fn segment_piece(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let part = self.segment_parts;
-        if part > PARTS {
-            return Ok(None);
-        }
-        self.segment_parts += 1;
-        if part == PARTS {
-            return Ok(Some(std::mem::take(&mut self.segment_table).end()));
-        }
-        let mut pairs: Vec<Pair> = Vec::new();
-        self.each_key(part, |key, old, documents| {
-            if old.is_none() {
-                let clusters = documents.iter().map(|&document| {
-                    let (root, _) = self.place(document);
-                    self.cluster(root)
-                });
-                pairs.push((key, clusters.min().unwrap_or(EMPTY)));
-            }
-        })?;
-        Ok(Some(self.segment_table.part(&pairs)))
-    }
-
-    /// The root of a document and whether it stays.
-    fn place(&self, document: u32) -> (u32, bool) {
-        let Some(found) = &self.found else {
-            return (document, true);
-        };
-        let root = found.joined.root(document);
-        let is_new = found
-            .earlier
-            .get(root as usize)
-            .is_none_or(|old| old.load(Ordering::Relaxed) == EMPTY);
-        (root, root == document && is_new)
-    }
-
-    /// The number of a root's cluster: that of its first document in all runs.
-    fn cluster(&self, root: u32) -> u32 {
-        let earlier = self
-            .found
-            .as_ref()
-            .and_then(|found| found.earlier.get(root as usize))
-            .map_or(EMPTY, |old| old.load(Ordering::Relaxed));
-        if earlier == EMPTY {
-            self.first + root
-        } else {
-            earlier
-        }
-    }
-
     /// Every key of a part that two documents have, or one and the index.
     fn each_bucket(
         &self,
@@ -476,138 +336,4 @@ impl Deduplicator {
 const PARTS_AT_ONCE: usize = 8;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbered(range: std::ops::Range<u32>) -> String {
-        range.map(|number| format!("w{number} ")).collect()
-    }
-
-    fn near(budget: usize, segments: Vec<Segment>, first: u32) -> Deduplicator {
-        let likeness = Likeness::Near(Sketch::new(14, 8, 5, 1));
-        Deduplicator::new(likeness, std::env::temp_dir(), budget, segments, first)
-    }
-
-    fn documents() -> Vec<String> {
-        vec![
-            numbered(0..1000),
-            numbered(5000..6000),
-            numbered(0..1000) + "tail",
-            String::new(),
-            String::new(),
-            // Jaccard to the first: 646 / 1346 = 0.48 + ..., under the threshold below.
-            numbered(300..1350),
-        ]
-    }
-
-    #[test]
-    fn joins_near_duplicates_and_keeps_the_first_in_memory_or_on_disk() {
-        for budget in [1, 500, usize::MAX] {
-            let texts = Texts::from_strings(&documents()[..5]);
-            let mut dedup = near(budget, Vec::new(), 0);
-            dedup.add(&texts).unwrap();
-            dedup.link(false).unwrap();
-            assert_eq!(dedup.roots(), [0, 1, 0, 3, 4]);
-            assert_eq!(dedup.counts(), (4, 1));
-            let mut lines = Vec::new();
-            loop {
-                let more = dedup.output(1).unwrap();
-                if more.is_empty() {
-                    break;
-                }
-                lines.extend(more);
-            }
-            let lines = String::from_utf8(lines).unwrap();
-            assert_eq!(
-                lines.lines().nth(2),
-                Some(r#"{"id":2,"keep":false,"cluster":0}"#)
-            );
-            assert_eq!(lines.lines().count(), 5);
-            let kept = dedup.kept_lines(&texts).unwrap();
-            let ids: Vec<&[u8]> = kept
-                .split(|&b| b == b'\n')
-                .map(|line| &line[..line.len().min(7)])
-                .collect();
-            assert_eq!(
-                ids,
-                [
-                    b"{\"id\":0",
-                    b"{\"id\":1",
-                    b"{\"id\":3",
-                    b"{\"id\":4",
-                    &b""[..]
-                ]
-            );
-            assert!(dedup.kept_lines(&texts).is_err());
-        }
-    }
-
-    #[test]
-    fn verification_compares_whole_sets_of_shingles() {
-        for budget in [1, usize::MAX] {
-            // Rows of one: everything that shares a word or two is a candidate.
-            let likeness = Likeness::Near(Sketch::new(64, 1, 5, 1));
-            let mut dedup =
-                Deduplicator::new(likeness, std::env::temp_dir(), budget, Vec::new(), 0);
-            let texts = Texts::from_strings(&documents());
-            dedup.add(&texts).unwrap();
-            dedup.link(true).unwrap();
-            dedup.add_shingles(&texts).unwrap();
-            dedup.verify(0.8).unwrap();
-            assert_eq!(dedup.roots(), [0, 1, 0, 3, 4, 5]);
-            let shared = 696.0 / (996.0 + 1046.0 - 696.0);
-            let found = dedup.jaccard(&[(0, 2), (0, 5)]).unwrap();
-            assert!((found[0] - 996.0 / 997.0).abs() < 1e-6);
-            assert!((found[1] - shared).abs() < 1e-6);
-            assert_eq!(dedup.similarity()[2], found[0]);
-            assert_eq!(dedup.similarity()[5], 0.0);
-        }
-    }
-
-    #[test]
-    fn documents_of_earlier_runs_win_and_clusters_keep_their_number() {
-        let path = std::env::temp_dir().join(format!("smolforge-segment-{}", std::process::id()));
-        let mut first = near(usize::MAX, Vec::new(), 0);
-        first.add(&Texts::from_strings(&documents()[..2])).unwrap();
-        first.link(false).unwrap();
-        let mut bytes = Vec::new();
-        while let Some(piece) = first.segment_piece().unwrap() {
-            bytes.extend(piece);
-        }
-        std::fs::write(&path, &bytes).unwrap();
-
-        let texts = vec![
-            numbered(9000..9900),
-            numbered(0..1000) + "tail",
-            numbered(9000..9900),
-        ];
-        let mut second = near(1, vec![Segment::open(&path).unwrap()], 2);
-        second.add(&Texts::from_strings(&texts)).unwrap();
-        second.link(false).unwrap();
-        assert_eq!(second.counts(), (1, 2));
-        let lines = String::from_utf8(second.output(1 << 20).unwrap()).unwrap();
-        let expected = [(0, true, 2), (1, false, 0), (2, false, 2)].map(|(id, keep, cluster)| {
-            format!("{{\"id\":{id},\"keep\":{keep},\"cluster\":{cluster}}}\n")
-        });
-        assert_eq!(lines, expected.concat());
-
-        bytes[10] ^= 1;
-        std::fs::write(&path, &bytes).unwrap();
-        let mut damaged = near(1, vec![Segment::open(&path).unwrap()], 2);
-        damaged.add(&Texts::from_strings(&texts)).unwrap();
-        assert!(damaged.link(false).is_err());
-        std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        assert!(Segment::open(&path).is_err());
-        std::fs::remove_file(&path).unwrap();
-    }
-
-    #[test]
-    fn exact_duplicates_have_the_same_words() {
-        let texts = ["One, two", "one TWO!", "two one", "", "", "!"].map(String::from);
-        let mut dedup =
-            Deduplicator::new(Likeness::Exact, std::env::temp_dir(), 100, Vec::new(), 0);
-        dedup.add(&Texts::from_strings(&texts)).unwrap();
-        dedup.link(false).unwrap();
-        assert_eq!(dedup.roots(), [0, 0, 2, 3, 3, 5]);
-    }
-}
+mod tests;
