@@ -68,15 +68,7 @@ impl Stairs {
             let rows = self.step.min(tile.rows - row);
             let some = Tile {
                 depth: tile.depth.min(self.seen + row + rows - 1),
-                a: tile.a.add(row * tile.a_stride),
-                c: tile.c.add(row * tile.c_stride),
-                plus: if tile.plus.is_null() {
-                    tile.plus
-                } else {
-                    tile.plus.add(row * tile.c_stride)
-                },
-                rows,
-                ..tile
+                ..tile.some_rows(row, rows)
             };
             block_product(self.isa, some, Layout::Rows, None);
         }

@@ -17,7 +17,7 @@
 
 #![cfg_attr(not(any(target_arch = "x86_64", test)), allow(dead_code))]
 
-use super::tile::Tile;
+use super::tile::{Place, Tile};
 use crate::element::{Bf16, Element};
 use crate::isa::Isa;
 use crate::simd::{self, Simd};
@@ -145,18 +145,7 @@ unsafe fn panels<S: Simd, T: Tiles, Out: Element, const TALL: bool>(
         let columns = SIDE.min(t.columns - panel * SIDE);
         for row in (from..to).step_by(SIDE) {
             let rows = SIDE.min(to - row);
-            let at = row * t.c_stride + panel * SIDE;
-            let c = Place {
-                to: t.c.add(at),
-                plus: if t.plus.is_null() {
-                    t.plus
-                } else {
-                    t.plus.add(at)
-                },
-                stride: t.c_stride,
-                rows,
-                columns,
-            };
+            let c = t.place(row, panel * SIDE, columns);
             // This block's share of the lines of the next panel, of which there are `depth`.
             let share = |row: usize| (row - from) * t.depth / (to - from);
             let next = if panel + 1 < count {
@@ -166,19 +155,9 @@ unsafe fn panels<S: Simd, T: Tiles, Out: Element, const TALL: bool>(
                 (b, 0)
             };
             let a = t.a.add(row * t.a_stride);
-            square::<S, T, Out, TALL>(t.depth / SIDE, a, t.a_stride, b, next, c);
+            square::<S, T, Out, TALL>(t.depth / SIDE, a, t.a_stride, b, next, c, rows);
         }
     }
-}
-
-/// Where a block of C goes.
-struct Place<Out> {
-    to: *mut Out,
-    /// Null for nothing.
-    plus: *const Out,
-    stride: usize,
-    rows: usize,
-    columns: usize,
 }
 
 /// A block of C in tiles.
@@ -190,6 +169,7 @@ unsafe fn square<S: Simd, T: Tiles, Out: Element, const TALL: bool>(
     b: *const f32,
     (next, lines): (*const f32, usize),
     c: Place<Out>,
+    rows: usize,
 ) {
     const B_STRIDE: usize = SIDE * 4;
     let in_place = size_of::<Out>() == 4 && c.columns == SIDE;
@@ -247,7 +227,7 @@ unsafe fn square<S: Simd, T: Tiles, Out: Element, const TALL: bool>(
         T::store::<2>(sums.add(HALF * SIDE) as *mut u8, B_STRIDE);
         T::store::<3>(sums.add(HALF * SIDE + HALF) as *mut u8, B_STRIDE);
     }
-    for row in 0..c.rows {
+    for row in 0..rows {
         crate::vectors!(S, c.columns, |j, left| {
             let at = row * c.stride + j;
             let mut sum = S::load(sums.add(row * SIDE + j));

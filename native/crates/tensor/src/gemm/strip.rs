@@ -2,8 +2,8 @@
 //! block of C while it is in the caches.
 
 use super::left::{Part, float_rows, pair_rows};
+use super::pair_tile::pair_product_far;
 use super::product::{K_BLOCK, PAIR_K_BLOCK};
-use super::tile::pair_product_far;
 use super::{
     Ahead, Inputs, Matrix, NarrowRows, Packed, Tile, WideRows, block_product, narrow_product,
     panel_columns,
