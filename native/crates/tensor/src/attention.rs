@@ -6,6 +6,7 @@
 //! `pairs.rs` pairs of bf16 where the precision and the machine allow it; queries, keys and values are stored as
 //! either, alone or as columns of one matrix.
 
+mod float_blocks;
 mod float_rows;
 mod floats;
 mod packed;
@@ -18,6 +19,7 @@ use crate::context::{Context, Purpose, Shared};
 use crate::element::{Bf16, Element, Floats, FloatsMut};
 use crate::gemm::Inputs;
 use rows::{dot_rows, exp_row, weighted_rows};
+use std::ops::Range;
 
 #[derive(Clone, Copy)]
 pub struct Shape {
@@ -61,6 +63,10 @@ impl Shape {
     /// Query heads that share a key-value head.
     fn group(&self) -> usize {
         self.heads / self.kv_heads
+    }
+    /// The query heads that share this one.
+    fn sharing(&self, kv_head: usize) -> Range<usize> {
+        kv_head * self.group()..(kv_head + 1) * self.group()
     }
     fn query(&self, b: usize, row: usize, head: usize) -> usize {
         (b * self.time + row) * self.queries.width + self.queries.offset + head * self.head_dim
@@ -320,6 +326,18 @@ fn backward_of<E: Element>(
         floats::backward(context, saved, [dq, dk, dv], adds, segments, s)
     } else {
         pairs::backward(context, saved, [dq, dk, dv], adds, segments, s)
+    }
+}
+
+/// Keys that no query sees have no gradient: zeros behind those that are seen, whose gradients begin at `at` in rows of
+/// `width`.
+unsafe fn clear_unseen<E: Element>(s: &Shape, to: Shared<E>, at: usize, width: usize, add: bool) {
+    if add {
+        return;
+    }
+    for key in s.key_length..s.capacity {
+        let line = at + key * width;
+        to.part(line, line + s.head_dim).fill(E::of(0.0));
     }
 }
 

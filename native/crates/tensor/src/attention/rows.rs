@@ -399,7 +399,7 @@ unsafe fn slope_row_body<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn dot_body<S: Simd, A: Element, B: Element>(a: &[A], b: &[B]) -> f32 {
+pub unsafe fn dot_body<S: Simd, A: Element, B: Element>(a: &[A], b: &[B]) -> f32 {
     let mut sums = S::splat(0.0);
     let (x, y) = (a.as_ptr(), b.as_ptr());
     vectors!(S, a.len(), |i, left| {
