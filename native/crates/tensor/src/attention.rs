@@ -244,56 +244,22 @@ pub fn backward(
         y.len().min(dy.len()),
         log_sum_exp.len(),
     );
-    let Gradients {
-        q: dq,
-        k: dk,
-        v: dv,
-        adds,
-    } = gradients;
-    match (q, k, v, y, dy, dq, dk, dv) {
-        (
-            Floats::F32(q),
-            Floats::F32(k),
-            Floats::F32(v),
-            Floats::F32(y),
-            Floats::F32(dy),
-            Joint::F32(dq),
-            Joint::F32(dk),
-            Joint::F32(dv),
-        ) => {
-            let saved = Saved {
-                q,
-                k,
-                v,
-                y,
-                dy,
-                log_sum_exp,
-            };
-            backward_of(context, saved, [dq, dk, dv], adds, segments, s)
+    let stored = [q, k, v, y, dy];
+    let Gradients { q, k, v, adds } = gradients;
+    match [q, k, v] {
+        [Joint::F32(q), Joint::F32(k), Joint::F32(v)] => {
+            let saved = Saved::new(stored, log_sum_exp);
+            backward_of(context, saved, [q, k, v], adds, segments, s)
         }
-        (
-            Floats::Bf16(q),
-            Floats::Bf16(k),
-            Floats::Bf16(v),
-            Floats::Bf16(y),
-            Floats::Bf16(dy),
-            Joint::Bf16(dq),
-            Joint::Bf16(dk),
-            Joint::Bf16(dv),
-        ) => {
-            let saved = Saved {
-                q,
-                k,
-                v,
-                y,
-                dy,
-                log_sum_exp,
-            };
-            backward_of(context, saved, [dq, dk, dv], adds, segments, s)
+        [Joint::Bf16(q), Joint::Bf16(k), Joint::Bf16(v)] => {
+            let saved = Saved::new(stored, log_sum_exp);
+            backward_of(context, saved, [q, k, v], adds, segments, s)
         }
-        _ => panic!("queries, keys, values, output and gradients must be stored alike"),
+        _ => panic!("{ALIKE}"),
     }
 }
+
+const ALIKE: &str = "queries, keys, values, output and gradients must be stored alike";
 
 /// What the backward pass reads.
 #[derive(Clone, Copy)]
@@ -304,6 +270,20 @@ struct Saved<'a, E> {
     y: &'a [E],
     dy: &'a [E],
     log_sum_exp: &'a [f32],
+}
+
+impl<'a, E: Element> Saved<'a, E> {
+    fn new(stored: [Floats<'a>; 5], log_sum_exp: &'a [f32]) -> Self {
+        let [q, k, v, y, dy] = stored.map(|x| E::stored(x).expect(ALIKE));
+        Self {
+            q,
+            k,
+            v,
+            y,
+            dy,
+            log_sum_exp,
+        }
+    }
 }
 
 fn backward_of<E: Element>(
