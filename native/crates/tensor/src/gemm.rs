@@ -24,7 +24,7 @@ pub use amx::available as tiles_available;
 pub use amx::{LOOP_PRODUCTS, tile_loop};
 pub use copying::{Source, copy_bf16, copy_rows, pack_pairs, pack_panel, pack_rows, turn_bf16};
 pub use few_rows::FEW_ROWS;
-pub use float_tile::{block_product, turned_block};
+pub use float_tile::{Turned, block_product, turned_product};
 pub use narrow::{NarrowRows, narrow_product};
 pub use packing::{Inputs, Packed, pack, pack_beside, pack_stacked, panel_columns};
 pub use pair_tile::pair_product;

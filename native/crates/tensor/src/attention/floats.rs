@@ -2,11 +2,11 @@
 
 use super::float_blocks::Plan;
 use super::float_rows::{Lines, dot_block, exp_block, slope_block};
-use super::rows::{Turned, exp_row, fetch_rows, slope_row, store_row, store_rows};
+use super::rows::{exp_row, fetch_rows, slope_row, store_row, store_rows};
 use super::{Saved, Shape, clear_unseen};
 use crate::context::{Context, Purpose, Shared};
 use crate::element::Element;
-use crate::gemm::copy_rows;
+use crate::gemm::{Turned, copy_rows};
 
 pub fn forward<Q: Element, K: Element>(
     context: &Context,

@@ -2,9 +2,8 @@
 //! see, no more is multiplied than is not zero.
 
 use super::Shape;
-use super::rows::{Turned, turned_product};
 use crate::element::Element;
-use crate::gemm::{Layout, Tile, block_product, panel_columns, tile_rows};
+use crate::gemm::{Layout, Tile, Turned, block_product, panel_columns, tile_rows, turned_product};
 use crate::isa::Isa;
 
 /// The products of a block of queries of which row i sees no more than its first `seen + i` keys.

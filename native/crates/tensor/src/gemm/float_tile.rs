@@ -5,9 +5,23 @@ use crate::element::Element;
 use crate::kernels;
 use crate::simd::Simd;
 
+/// c += aᵀ b on the calling thread: element (row, p) of the left side at a[p * a_stride + row]; b is packed.
+#[derive(Clone, Copy)]
+pub struct Turned {
+    pub depth: usize,
+    pub a: *const f32,
+    pub a_stride: usize,
+    pub b: *const f32,
+    pub c: *mut f32,
+    pub c_stride: usize,
+    pub rows: usize,
+    pub columns: usize,
+}
+
 kernels! {
     /// One block of C on the calling thread: in its caches, or `far` in memory, and what is asked for meanwhile.
     pub fn block_product<Out>(tile: Tile<f32, Out>, layout: Layout, far: Option<&[Ahead]>) = block_body;
+    pub fn turned_product(turned: Turned) = turned_body;
 }
 
 #[inline(always)]
@@ -79,49 +93,30 @@ unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize, const SHORT: usiz
     }
 }
 
-/// c += aᵀ b on the calling thread, element (row, p) of the left side at a[p * a_stride + row]; b is packed.
 #[inline(always)]
-pub unsafe fn turned_block<S: Simd>(
-    depth: usize,
-    a: *const f32,
-    a_stride: usize,
-    b: *const f32,
-    c: *mut f32,
-    c_stride: usize,
-    rows: usize,
-    columns: usize,
-) {
+unsafe fn turned_body<S: Simd>(turned: Turned) {
     match S::TILE_ROWS {
-        14 => turned_rows::<S, 14>(depth, a, a_stride, b, c, c_stride, rows, columns),
-        12 => turned_rows::<S, 12>(depth, a, a_stride, b, c, c_stride, rows, columns),
-        _ => turned_rows::<S, 6>(depth, a, a_stride, b, c, c_stride, rows, columns),
+        14 => turned_rows::<S, 14>(turned),
+        12 => turned_rows::<S, 12>(turned),
+        _ => turned_rows::<S, 6>(turned),
     }
 }
 
 #[inline(always)]
-unsafe fn turned_rows<S: Simd, const ROWS: usize>(
-    depth: usize,
-    a: *const f32,
-    a_stride: usize,
-    b: *const f32,
-    c: *mut f32,
-    c_stride: usize,
-    rows: usize,
-    columns: usize,
-) {
+unsafe fn turned_rows<S: Simd, const ROWS: usize>(t: Turned) {
     let width = 2 * S::LANES;
-    for first in (0..columns).step_by(width) {
-        let b = b.add(first * depth);
-        for row in (0..rows).step_by(ROWS) {
-            let to = c.add(row * c_stride + first);
+    for first in (0..t.columns).step_by(width) {
+        let b = t.b.add(first * t.depth);
+        for row in (0..t.rows).step_by(ROWS) {
+            let to = t.c.add(row * t.c_stride + first);
             let place = Place {
                 to,
                 plus: to as *const f32,
-                stride: c_stride,
-                columns: width.min(columns - first),
+                stride: t.c_stride,
+                columns: width.min(t.columns - first),
             };
-            let n = ROWS.min(rows - row);
-            some_rows::<S, f32, ROWS, ROWS, TURNED>(n, depth, a.add(row), a_stride, 0, b, place);
+            let (n, a) = (ROWS.min(t.rows - row), t.a.add(row));
+            some_rows::<S, f32, ROWS, ROWS, TURNED>(n, t.depth, a, t.a_stride, 0, b, place);
         }
     }
 }
