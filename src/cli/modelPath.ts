@@ -5,7 +5,7 @@ import { fileError, SmolforgeError } from '../errors.ts'
 import { isGgufName } from '../files/gguf.ts'
 import { knownModelNames, LanguageModel } from '../model/index.ts'
 import { nearestName } from '../recipe/index.ts'
-import { configure, engineInfo, type Isa, type Precision } from '../tensor/index.ts'
+import { configure, engineInfo, type Precision } from '../tensor/index.ts'
 
 export interface EngineOptions {
   threads?: number
@@ -21,8 +21,6 @@ export const dtypeOption = (usual = 'f32'): Option =>
 /** The same with the default of `loadModelToTalk`. */
 export const talkingDtypeOption = (): Option => dtypeOption('bf16 where the CPU has products of it, else f32')
 
-const withBf16Products: readonly Isa[] = ['neonbf16', 'avx512bf16', 'amx']
-
 /**
  * As `loadModel`, but if nothing is said in bf16 where the CPU has products of it, which is a quarter faster and more.
  * What scripts compare (`score`, `generate`, `eval`) is f32 everywhere.
@@ -30,7 +28,7 @@ const withBf16Products: readonly Isa[] = ['neonbf16', 'avx512bf16', 'amx']
 export async function loadModelToTalk(path: string, options: EngineOptions): Promise<LanguageModel> {
   // Where the variable is set it is the engine's default.
   if (options.dtype !== undefined || process.env.SMOLFORGE_PRECISION) return loadModel(path, options)
-  const dtype = withBf16Products.includes(engineInfo().isa) ? 'bf16' : 'f32'
+  const dtype = engineInfo().bf16Products ? 'bf16' : 'f32'
   return loadModel(path, { ...options, dtype })
 }
 

@@ -408,7 +408,9 @@ export interface MuonSettings {
   gradientScale: number
 }
 
-export type Isa = 'portable' | 'neon' | 'neonbf16' | 'avx2' | 'avx512' | 'avx512bf16' | 'amx'
+/** By the names and in the order of native/crates/tensor/src/isa.rs: what is best is last. */
+export const ISAS = ['portable', 'neon', 'neonbf16', 'avx2', 'avx512', 'avx512bf16', 'amx'] as const
+export type Isa = (typeof ISAS)[number]
 export type Precision = 'f32' | 'bf16'
 
 export interface EngineSettings {
@@ -425,6 +427,8 @@ export interface EngineInfo {
   cpu: string
   /** Why this instruction set and not a wider one, when the choice was not free. */
   isaReason: string
+  /** Whether it multiplies bf16 by instructions of its own, so that the precision bf16 is faster than f32. */
+  bf16Products: boolean
 }
 
 export interface ProfileEntry {

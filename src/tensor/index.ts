@@ -1,13 +1,14 @@
-export type {
-  AdamwSettings,
-  DType,
-  EngineInfo,
-  EngineSettings,
-  Isa,
-  MemoryUse,
-  MuonSettings,
-  Precision,
-  ProfileEntry,
+export {
+  type AdamwSettings,
+  type DType,
+  type EngineInfo,
+  type EngineSettings,
+  ISAS,
+  type Isa,
+  type MemoryUse,
+  type MuonSettings,
+  type Precision,
+  type ProfileEntry,
 } from './backend.ts'
 export { mapBlocks, type StoredBlocks } from './blocks.ts'
 export { activationType, configure, engineInfo, engineMemory, engineProfile } from './engine.ts'

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import * as t from '../../src/tensor/index.ts'
 import { noise } from './cases.ts'
+import { isasHere } from './isas.ts'
 import * as reference from './reference.ts'
 
 // bf16 keeps 8 bits: with inputs of about 1 the largest error of a sum of products stays near 1 % of the largest value.
@@ -9,17 +10,6 @@ const TOLERANCE = 0.02
 afterEach(() => {
   t.configure({ precision: 'f32' })
 })
-
-const isas = (['portable', 'neon', 'neonbf16', 'avx2', 'avx512', 'avx512bf16', 'amx'] as const).filter(
-  (isa) => {
-    try {
-      t.configure({ isa })
-      return true
-    } catch {
-      return false
-    }
-  },
-)
 
 interface Block {
   batch: number
@@ -53,7 +43,7 @@ const blocks: [string, Block][] = [
   ],
 ]
 
-describe.each(isas)('a transformer block stored as bf16 on %s', (isa) => {
+describe.each(isasHere())('a transformer block stored as bf16 on %s', (isa) => {
   it.each(blocks)('%s: its loss and gradients are those of f32 within 2 %%', (_, block) => {
     t.configure({ isa, threads: 2, precision: 'f32' })
     const exact = run(block)
@@ -66,7 +56,7 @@ describe.each(isas)('a transformer block stored as bf16 on %s', (isa) => {
   })
 })
 
-describe.each(isas)('attention in bf16 on %s', (isa) => {
+describe.each(isasHere())('attention in bf16 on %s', (isa) => {
   it('holds where the score of another key is hundreds above that of the own one', () => {
     t.configure({ isa, precision: 'bf16' })
     const sizes = { batch: 1, time: 75, capacity: 75, heads: 2, kvHeads: 1, headDim: 16, keyLength: 75 }

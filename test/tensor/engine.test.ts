@@ -321,7 +321,7 @@ describe('mistakes are explained', () => {
   })
 
   it.each([
-    [{ SMOLFORGE_ISA: 'sse9' }, "Unknown instruction set 'sse9'"],
+    [{ SMOLFORGE_ISA: 'sse9' }, `Unknown instruction set 'sse9': choose one of ${t.ISAS.join(', ')}`],
     [{ SMOLFORGE_THREADS: 'many' }, 'SMOLFORGE_THREADS must be a whole number'],
   ])('in the environment: %o', (env, message) => {
     expect(inChild(env)).toContain(message)

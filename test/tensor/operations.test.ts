@@ -1,20 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import * as t from '../../src/tensor/index.ts'
 import { type Case, cases, noise } from './cases.ts'
+import { isasHere } from './isas.ts'
 
-// The instruction sets that this machine runs; the wider ones differ from these in their vector type only.
-const isas = (['portable', 'neon', 'neonbf16', 'avx2', 'avx512', 'avx512bf16', 'amx'] as const).filter(
-  (isa) => {
-    try {
-      t.configure({ isa })
-      return true
-    } catch {
-      return false
-    }
-  },
-)
-
-describe.each(isas)('on %s', (isa) => {
+describe.each(isasHere())('on %s', (isa) => {
   it.each(cases)('$name has the right values and gradients', (each) => {
     t.configure({ isa, threads: 2, precision: 'f32' })
     const data = each.inputs.map((shape, i) => noise(size(shape), `${each.name} ${i}`, each.positive))

@@ -12,7 +12,7 @@ import type {
   ProfileEntry,
 } from '../backend.ts'
 
-/** The backend over the Rust kernels of this machine's CPU; SMOLFORGE_ISA and SMOLFORGE_THREADS set it up. */
+/** The backend over the Rust kernels of this machine's CPU; SMOLFORGE_ISA, SMOLFORGE_THREADS and SMOLFORGE_PRECISION set it up. */
 export function openNativeBackend(): Backend {
   const kernels = loadAddon<TensorKernels>()
   const configure = (settings: EngineSettings): EngineInfo => {

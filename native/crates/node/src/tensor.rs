@@ -25,6 +25,7 @@ pub struct TensorInfo {
     pub precision: String,
     pub cpu: String,
     pub isa_reason: String,
+    pub bf16_products: bool,
 }
 
 fn info(engine: &Engine) -> TensorInfo {
@@ -35,6 +36,7 @@ fn info(engine: &Engine) -> TensorInfo {
         precision: if bf16 { "bf16" } else { "f32" }.into(),
         cpu: isa::cpu_name(),
         isa_reason: engine.reason.clone(),
+        bf16_products: engine.context.isa.has_pairs(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What numbers are stored as: f32 or bf16. Kernels compute in f32 and are generic over what they load and store.
 
-use crate::simd::{Pairs, Simd};
+use crate::simd::{MOST_LANES, Pairs, Simd};
 
 /// The upper half of an f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,9 +83,6 @@ impl Element for f32 {
         }
     }
 }
-
-/// More lanes than any vector has.
-const MOST_LANES: usize = 16;
 
 impl Element for Bf16 {
     const NARROW: bool = true;

@@ -4,7 +4,9 @@
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::element::{Element, Floats, FloatsMut};
 use crate::elementwise::silu_slope;
-use crate::gemm::{Ahead, Inputs, Matrix, Packed, Strip, pack, panel_columns, strip_rows};
+use crate::gemm::{
+    Ahead, Inputs, Matrix, Packed, PackedOutput, Panels, Strip, pack, panel_columns, strip_rows,
+};
 use crate::linears::{Weight, WeightGradient, weight_gradient_packed};
 use crate::simd::{self, Pairs, Simd};
 use crate::{kernels, pair_kernels, vectors};
@@ -42,14 +44,7 @@ pub fn gated_gradient(
     assert_eq!(dweight.outputs, outputs);
     assert!(gate_up.len() >= 2 * rows * inputs && dx.len() >= 2 * rows * inputs);
     assert!(dy.len() >= rows * outputs && weight.data.len() >= outputs * inputs);
-    let columns = panel_columns(context.isa);
-    let words = Inputs::of(context).words(rows);
-    let length = match dweight.to {
-        Some(_) => inputs.next_multiple_of(columns) * words,
-        None => 0,
-    };
-    let product = unsafe { context.shared_scratch(Purpose::Activations, length.max(1)) };
-    let product = &mut product[..length];
+    let product = unsafe { PackedOutput::new(context, rows, inputs, dweight.to.is_some()) };
     let strips = Strips {
         context,
         dy: Matrix::rows(dy, outputs),
@@ -60,8 +55,7 @@ pub fn gated_gradient(
             Matrix::rows(weight.data, inputs),
             Purpose::PackedB,
         ),
-        product: Shared::new(product),
-        words,
+        product,
         rows,
         inputs,
         add,
@@ -71,8 +65,7 @@ pub fn gated_gradient(
         (Floats::Bf16(x), FloatsMut::Bf16(dx)) => strips.run(x, dx),
         _ => panic!("gate and up are stored as their gradients"),
     }
-    if dweight.to.is_some() {
-        let product = Packed::panels(product, rows, inputs);
+    if let Some(product) = unsafe { product.packed() } {
         weight_gradient_packed(context, dy.into(), product, vec![dweight]);
     }
 }
@@ -81,9 +74,7 @@ struct Strips<'a> {
     context: &'a Context,
     dy: Matrix<'a>,
     weight: Packed<'a>,
-    /// In panels of so many words of a column each; empty where it is not wanted.
-    product: Shared<'a>,
-    words: usize,
+    product: PackedOutput<'a>,
     rows: usize,
     inputs: usize,
     add: bool,
@@ -117,16 +108,10 @@ impl Strips<'_> {
         let made = made.as_mut_ptr();
         let at = 2 * top * inputs;
         let (x, dx) = (x[at..].as_ptr(), dx.rest(at).pointer());
-        let packed = !self.product.is_empty();
         for first in (0..inputs).step_by(COLUMNS) {
             let width = COLUMNS.min(inputs - first);
             let panels = first / columns..(first + width).div_ceil(columns);
-            let at = (panels.start * self.words + sizes.words(top)) * columns;
-            let product = if packed {
-                self.product.rest(at).pointer()
-            } else {
-                std::ptr::null_mut()
-            };
+            let product = self.product.part(top..top + rows, panels.start);
             // What is read and written afterwards comes while the product is made.
             let gates = Ahead {
                 at: x.add(first) as *const u8,
@@ -139,13 +124,7 @@ impl Strips<'_> {
                 at: dx.add(first) as *const u8,
                 ..gates
             };
-            let products = Ahead {
-                at: product as *const u8,
-                stride: self.words * columns * size_of::<f32>(),
-                pieces: if packed { panels.len() } else { 0 },
-                bytes: sizes.words(rows) * columns * size_of::<f32>(),
-                beside: 0,
-            };
+            let products = product.ahead(context, panels.len());
             let ahead = [gates, slopes, products];
             a.product(context, self.weight, panels, made, stride, &ahead);
             let block = Block {
@@ -155,12 +134,6 @@ impl Strips<'_> {
                 slopes: made,
                 slope_stride: stride,
                 product,
-                panel: self.words * columns,
-                depth: if top + rows == self.rows {
-                    self.words - sizes.words(top)
-                } else {
-                    sizes.words(rows)
-                },
                 add: self.add,
             };
             let (gates, slopes) = (x.add(first), dx.add(first));
@@ -183,11 +156,8 @@ struct Block {
     apart: usize,
     slopes: *const f32,
     slope_stride: usize,
-    /// Where the packed product goes, if it is wanted, and how far its panels are apart.
-    product: *mut f32,
-    panel: usize,
-    /// Words of a column of it: pairs beyond the rows become zeros.
-    depth: usize,
+    /// Where the packed product goes, if it is wanted.
+    product: Panels,
     add: bool,
 }
 
@@ -209,9 +179,9 @@ unsafe fn gates_of_floats_body<S: Simd, E: Element>(
     for row in 0..block.rows {
         vectors!(S, block.width, |i, left| {
             let product = gate::<S, E>(x, dx, block, row, i, left);
-            if !block.product.is_null() {
+            if block.product.wanted() {
                 let product = if round { S::bf16(product) } else { product };
-                S::store(place::<S>(block, row, i), product);
+                block.product.store::<S>(row, i, product);
             }
         });
     }
@@ -219,7 +189,7 @@ unsafe fn gates_of_floats_body<S: Simd, E: Element>(
 
 #[inline(always)]
 unsafe fn gates_of_pairs_body<S: Pairs, E: Element>(x: *const E, dx: *mut E, block: Block) {
-    for word in 0..block.depth {
+    for word in 0..block.product.words {
         let row = 2 * word;
         vectors!(S, block.width, |i, left| {
             let mut both = [S::splat(0.0); 2];
@@ -229,19 +199,12 @@ unsafe fn gates_of_pairs_body<S: Pairs, E: Element>(x: *const E, dx: *mut E, blo
             if row + 1 < block.rows {
                 both[1] = gate::<S, E>(x, dx, block, row + 1, i, left);
             }
-            if !block.product.is_null() {
-                S::store(place::<S>(block, word, i), S::pair(both[0], both[1]));
+            if block.product.wanted() {
+                let both = S::pair(both[0], both[1]);
+                block.product.store::<S>(word, i, both);
             }
         });
     }
-}
-
-/// Where a vector of the product goes.
-#[inline(always)]
-unsafe fn place<S: Simd>(block: Block, word: usize, column: usize) -> *mut f32 {
-    let columns = 2 * S::LANES;
-    let panel = block.product.add(column / columns * block.panel);
-    panel.add(word * columns + column % columns)
 }
 
 /// Writes the gradients of a vector of gates and ups and gives their product.

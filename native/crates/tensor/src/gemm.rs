@@ -26,9 +26,10 @@ pub use copying::{Source, copy_bf16, copy_rows, pack_pairs, pack_panel, pack_row
 pub use few_rows::FEW_ROWS;
 pub use float_tile::{Turned, block_product, turned_product};
 pub use narrow::{NarrowRows, narrow_product};
-pub use packing::{Inputs, Packed, pack, pack_beside, pack_stacked, panel_columns};
+pub use packing::{
+    Inputs, Packed, PackedOutput, Panels, pack, pack_beside, pack_stacked, panel_columns,
+};
 pub use pair_tile::pair_product;
-pub use product::tile_rows;
 pub use strip::{Strip, strip_rows};
 pub use tile::{Ahead, Layout, Tile};
 pub use wide::{WideRows, wide_product};

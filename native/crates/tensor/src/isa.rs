@@ -3,70 +3,71 @@
 use crate::context::{Context, Precision};
 use crate::element::{Bf16, Floats, FloatsMut};
 use crate::gemm::{Inputs, LOOP_PRODUCTS, Matrix, Output, gemm, tile_loop};
-use crate::simd::{Pairs, Simd};
+use crate::simd::{MOST_LANES, Pairs, Simd};
 use crate::{attention, kernels, normalise, pair_kernels, quantised};
 use std::time::Instant;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isa {
-    Portable,
-    Neon,
-    /// NEON with products of bf16 matrices.
-    NeonBf16,
-    Avx2,
-    Avx512,
-    /// AVX-512 with products of bf16 pairs.
-    Avx512Bf16,
-    /// And with tiles of bf16.
-    Amx,
-    /// The shape of AVX-512 without its instructions.
-    #[cfg(test)]
-    Wide,
-    /// And with tiles.
-    #[cfg(test)]
-    WideTiles,
+/// The one list of instruction sets: the order is that of preference, the best last, and the names are those of
+/// SMOLFORGE_ISA and of `ISAS` in src/tensor/backend.ts.
+macro_rules! instruction_sets {
+    ($( $(#[$meta:meta])* $isa:ident = $name:literal, )*) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Isa {
+            $( $(#[$meta])* $isa, )*
+            /// The shape of AVX-512 without its instructions.
+            #[cfg(test)]
+            Wide,
+            /// And with tiles.
+            #[cfg(test)]
+            WideTiles,
+        }
+
+        pub const ALL: [Isa; [$($name),*].len()] = [$(Isa::$isa),*];
+
+        impl Isa {
+            pub fn name(self) -> &'static str {
+                match self {
+                    $( Isa::$isa => $name, )*
+                    #[cfg(test)]
+                    Isa::Wide => "wide",
+                    #[cfg(test)]
+                    Isa::WideTiles => "wide tiles",
+                }
+            }
+        }
+    };
 }
 
-pub const ALL: [Isa; 7] = [
-    Isa::Portable,
-    Isa::Neon,
-    Isa::NeonBf16,
-    Isa::Avx2,
-    Isa::Avx512,
-    Isa::Avx512Bf16,
-    Isa::Amx,
-];
-/// The stand-ins for wide registers are tested by x86 machines; this one may be an emulation, and slow.
+instruction_sets! {
+    Portable = "portable",
+    Neon = "neon",
+    /// NEON with products of bf16 matrices.
+    NeonBf16 = "neonbf16",
+    Avx2 = "avx2",
+    Avx512 = "avx512",
+    /// AVX-512 with products of bf16 pairs.
+    Avx512Bf16 = "avx512bf16",
+    /// And with tiles of bf16.
+    Amx = "amx",
+}
+
+/// What tests run on, as far as it is available. The stand-ins for wide registers are tested by x86 machines; another
+/// one may be an emulation, and slow.
 #[cfg(all(test, target_arch = "aarch64"))]
-pub const TESTED: [Isa; 3] = [Isa::Portable, Isa::Neon, Isa::NeonBf16];
+pub const TESTED: [Isa; ALL.len()] = ALL;
 #[cfg(all(test, not(target_arch = "aarch64")))]
-pub const TESTED: [Isa; 7] = [
-    Isa::Portable,
-    Isa::Avx2,
-    Isa::Avx512,
-    Isa::Avx512Bf16,
-    Isa::Amx,
-    Isa::Wide,
-    Isa::WideTiles,
-];
+pub const TESTED: [Isa; ALL.len() + 2] = {
+    let mut tested = [Isa::Wide; ALL.len() + 2];
+    let mut i = 0;
+    while i < ALL.len() {
+        tested[i] = ALL[i];
+        i += 1;
+    }
+    tested[ALL.len() + 1] = Isa::WideTiles;
+    tested
+};
 
 impl Isa {
-    pub fn name(self) -> &'static str {
-        match self {
-            Isa::Portable => "portable",
-            Isa::Neon => "neon",
-            Isa::NeonBf16 => "neonbf16",
-            Isa::Avx2 => "avx2",
-            Isa::Avx512 => "avx512",
-            Isa::Avx512Bf16 => "avx512bf16",
-            Isa::Amx => "amx",
-            #[cfg(test)]
-            Isa::Wide => "wide",
-            #[cfg(test)]
-            Isa::WideTiles => "wide tiles",
-        }
-    }
-
     pub fn parse(name: &str) -> Result<Isa, String> {
         let found = ALL.into_iter().find(|isa| isa.name() == name);
         found.ok_or_else(|| {
@@ -76,14 +77,12 @@ impl Isa {
     }
 
     /// Whether this CPU and its operating system can run it.
+    // No `_`: an instruction set that nobody looks for would be tested nowhere.
+    #[cfg(target_arch = "x86_64")]
     pub fn available(self) -> bool {
         match self {
             Isa::Portable => true,
-            #[cfg(test)]
-            Isa::Wide | Isa::WideTiles => true,
-            #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-            #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => {
                 is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
@@ -91,17 +90,38 @@ impl Isa {
                     && is_x86_feature_detected!("avx512dq")
                     && Isa::Avx2.available()
             }
-            #[cfg(target_arch = "x86_64")]
             Isa::Avx512Bf16 => is_x86_feature_detected!("avx512bf16") && Isa::Avx512.available(),
-            #[cfg(target_arch = "x86_64")]
             Isa::Amx => Isa::Avx512Bf16.available() && tiles_available(),
-            #[cfg(target_arch = "aarch64")]
-            Isa::Neon => true,
-            #[cfg(target_arch = "aarch64")]
-            Isa::NeonBf16 => std::arch::is_aarch64_feature_detected!("bf16"),
-            // Those of other processors.
-            _ => false,
+            Isa::Neon | Isa::NeonBf16 => false,
+            #[cfg(test)]
+            Isa::Wide | Isa::WideTiles => true,
         }
+    }
+    #[cfg(target_arch = "aarch64")]
+    pub fn available(self) -> bool {
+        match self {
+            Isa::Portable | Isa::Neon => true,
+            Isa::NeonBf16 => std::arch::is_aarch64_feature_detected!("bf16"),
+            Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => false,
+            #[cfg(test)]
+            Isa::Wide | Isa::WideTiles => true,
+        }
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    pub fn available(self) -> bool {
+        self == Isa::Portable
+    }
+
+    /// f32 in a vector.
+    pub fn lanes(self) -> usize {
+        // SAFETY: a number is returned, whatever the machine has.
+        unsafe { lanes(self) }
+    }
+
+    /// Rows of the block of C that matmul keeps in registers, beside two vectors of columns.
+    pub fn tile_rows(self) -> usize {
+        // SAFETY: as above.
+        unsafe { tile_rows(self) }
     }
 
     /// Whether it multiplies pairs of bf16 in one instruction.
@@ -169,7 +189,8 @@ fn pairs_gain(isa: Isa) -> f64 {
         unsafe { pair_loop(isa, ROUNDS) };
         pairs = pairs.min(start.elapsed().as_secs_f64());
     }
-    pair_products(isa) as f64 * floats / pairs
+    let products = unsafe { pair_products(isa) };
+    products as f64 * floats / pairs
 }
 
 /// Runs a few kernels with this instruction set and with the portable one and compares: a compiler or a CPU that
@@ -231,10 +252,10 @@ pub fn cpu_name() -> String {
 pub fn measure_peak(context: &Context) -> f64 {
     let isa = context.isa;
     let inputs = Inputs::of(context);
-    let lanes = unsafe { lanes(isa) };
+    let lanes = isa.lanes();
     let (rounds, products) = match inputs {
         Inputs::Floats => (2_000_000, CHAINS * lanes),
-        Inputs::Pairs => (2_000_000, pair_products(isa) * CHAINS * lanes),
+        Inputs::Pairs => (2_000_000, unsafe { pair_products(isa) } * CHAINS * lanes),
         Inputs::Tiles => (400_000, LOOP_PRODUCTS),
     };
     let mut best = f64::INFINITY;
@@ -254,26 +275,36 @@ pub fn measure_peak(context: &Context) -> f64 {
     (2 * products * rounds * context.threads) as f64 / best / 1e9
 }
 
-/// Multiply-adds a lane of the instruction that `Pairs::fastest` is.
-fn pair_products(isa: Isa) -> usize {
-    if isa == Isa::NeonBf16 { 4 } else { 2 }
-}
-
 /// Sums that do not wait for each other.
 const CHAINS: usize = 12;
 
 kernels! {
     fn fma_loop(rounds: usize) -> f32 = fma_body;
     fn lanes() -> usize = lanes_body;
+    fn tile_rows() -> usize = tile_rows_body;
 }
 
 pair_kernels! {
     fn pair_loop(rounds: usize) = pair_body;
+    fn pair_products() -> usize = pair_products_body;
 }
 
 #[inline(always)]
 unsafe fn lanes_body<S: Simd>() -> usize {
+    const { assert!(S::LANES <= MOST_LANES && S::LANES.is_power_of_two()) }
     S::LANES
+}
+
+#[inline(always)]
+unsafe fn tile_rows_body<S: Simd>() -> usize {
+    // Those that gemm/float_tile.rs has blocks of.
+    const { assert!(matches!(S::TILE_ROWS, 6 | 12 | 14)) }
+    S::TILE_ROWS
+}
+
+#[inline(always)]
+unsafe fn pair_products_body<S: Pairs>() -> usize {
+    S::PRODUCTS
 }
 
 #[inline(always)]

@@ -3,7 +3,10 @@
 
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::element::{Floats, FloatsMut};
-use crate::gemm::{Ahead, Inputs, Matrix, Packed, Strip, pack_stacked, panel_columns, strip_rows};
+use crate::gemm::{
+    Ahead, Inputs, Matrix, Packed, PackedOutput, Panels, Strip, pack_stacked, panel_columns,
+    strip_rows,
+};
 use crate::linears::{
     Weight, WeightGradient, input_gradient, weight_gradient, weight_gradient_packed,
 };
@@ -15,6 +18,7 @@ use crate::{kernels, pair_kernels, vectors};
 const ROWS: usize = 84;
 
 /// What y = (x / rms(x) * norm) Wᵀ was made of; `inverse` holds 1 / rms of each row.
+#[derive(Clone, Copy)]
 pub struct Normed<'a> {
     pub x: &'a [f32],
     pub norm: &'a [f32],
@@ -33,24 +37,14 @@ pub fn normed_gradient(
     adds: [bool; 2],
     dweights: Vec<WeightGradient>,
 ) {
-    let Normed {
-        x,
-        norm,
-        inverse,
-        weights,
-    } = normed;
-    let (rows, inputs) = (inverse.len(), norm.len());
+    let (rows, inputs, weights) = (normed.inverse.len(), normed.norm.len(), normed.weights);
     let width: usize = weights.iter().map(|weight| weight.outputs).sum();
-    assert!(inputs > 0 && x.len() == rows * inputs && dy.len() >= rows * width);
-    assert!(dx.as_ref().is_none_or(|dx| dx.len() == x.len()));
-    let sizes = Inputs::of(context);
+    assert!(inputs > 0 && normed.x.len() == rows * inputs && dy.len() >= rows * width);
+    assert!(dx.as_ref().is_none_or(|dx| dx.len() == rows * inputs));
+    let step = Inputs::of(context).depth_step();
     let (_, others) = weights.split_last().expect("a layer at least");
-    let step = sizes.depth_step();
-    if !others
-        .iter()
-        .all(|weight| weight.outputs.is_multiple_of(step))
-        || rows == 0
-    {
+    let stacked = |weight: &Weight| weight.outputs.is_multiple_of(step);
+    if rows == 0 || !others.iter().all(stacked) {
         return apart(context, normed, dy, dx, dnorm, adds, dweights);
     }
     let parts: Vec<_> = weights
@@ -58,15 +52,7 @@ pub fn normed_gradient(
         .map(|weight| (Matrix::rows(weight.data, inputs), weight.outputs))
         .collect();
     let wanted = dweights.iter().any(|gradient| gradient.to.is_some());
-    let columns = panel_columns(context.isa);
-    let words = sizes.words(rows);
-    let length = if wanted {
-        inputs.next_multiple_of(columns) * words
-    } else {
-        0
-    };
-    let normal = unsafe { context.shared_scratch(Purpose::Activations, length.max(1)) };
-    let normal = &mut normal[..length];
+    let normal = unsafe { PackedOutput::new(context, rows, inputs, wanted) };
     let block = strip_rows(context, rows, ROWS);
     let tasks = rows.div_ceil(block);
     let sums = unsafe { context.shared_scratch(Purpose::Sums, (tasks * inputs).max(1)) };
@@ -74,15 +60,12 @@ pub fn normed_gradient(
     sums.fill(0.0);
     let strips = Strips {
         context,
-        x,
-        norm,
-        inverse,
+        normed,
         dy: Matrix::rows(dy, width),
         weight: pack_stacked(context, inputs, &parts, Purpose::PackedB),
         dx: dx.map(Shared::new),
         add: adds[0],
-        normal: Shared::new(normal),
-        words,
+        normal,
         sums: Shared::new(sums),
         block,
     };
@@ -97,8 +80,7 @@ pub fn normed_gradient(
             dnorm.iter_mut().zip(part).for_each(|(to, x)| *to += x);
         }
     }
-    if wanted {
-        let normal = Packed::panels(normal, rows, inputs);
+    if let Some(normal) = unsafe { normal.packed() } {
         weight_gradient_packed(context, dy, normal, dweights);
     }
 }
@@ -139,16 +121,13 @@ fn apart(
 
 struct Strips<'a> {
     context: &'a Context,
-    x: &'a [f32],
-    norm: &'a [f32],
-    inverse: &'a [f32],
+    normed: Normed<'a>,
     dy: Matrix<'a>,
     weight: Packed<'a>,
     dx: Option<Shared<'a>>,
     add: bool,
-    /// The normalised rows in panels of so many words of a column each; empty where they are not wanted.
-    normal: Shared<'a>,
-    words: usize,
+    /// The normalised rows.
+    normal: PackedOutput<'a>,
     sums: Shared<'a>,
     /// Rows of a task.
     block: usize,
@@ -156,32 +135,27 @@ struct Strips<'a> {
 
 impl Strips<'_> {
     unsafe fn run(&self, task: usize, worker: usize) {
-        let (context, inputs) = (self.context, self.norm.len());
-        let (sizes, columns) = (Inputs::of(context), panel_columns(context.isa));
-        let (top, all) = (task * self.block, self.inverse.len());
-        let rows = self.block.min(all - top);
+        let (context, normed) = (self.context, self.normed);
+        let inputs = normed.norm.len();
+        let top = task * self.block;
+        let rows = self.block.min(normed.inverse.len() - top);
         let a = Strip::new(context, worker, self.dy, top..top + rows, self.weight.k());
         // An odd number of lines apart.
         let stride = inputs.next_multiple_of(32) + 16;
         let made = context.scratch(worker, Purpose::Rows, rows * stride);
-        let x = &self.x[top * inputs..(top + rows) * inputs];
+        let x = &normed.x[top * inputs..(top + rows) * inputs];
         let dx = match &self.dx {
             Some(dx) => dx.part(top * inputs, (top + rows) * inputs).as_mut_ptr(),
             None => std::ptr::null_mut(),
         };
-        let packed = !self.normal.is_empty();
-        let normal = if packed {
-            self.normal.rest(sizes.words(top) * columns).pointer()
-        } else {
-            std::ptr::null_mut()
-        };
-        let panels = inputs.div_ceil(columns);
+        let normal = self.normal.part(top..top + rows, 0);
+        let panels = inputs.div_ceil(panel_columns(context.isa));
         // What is read and written afterwards comes while the product is made.
         let inputs_ahead = Ahead {
             at: x.as_ptr() as *const u8,
-            stride: inputs * size_of::<f32>(),
+            stride: size_of_val(normed.norm),
             pieces: rows,
-            bytes: inputs * size_of::<f32>(),
+            bytes: size_of_val(normed.norm),
             beside: 0,
         };
         let ahead = [
@@ -191,13 +165,7 @@ impl Strips<'_> {
                 pieces: if dx.is_null() { 0 } else { rows },
                 ..inputs_ahead
             },
-            Ahead {
-                at: normal as *const u8,
-                stride: self.words * columns * size_of::<f32>(),
-                pieces: if packed { panels } else { 0 },
-                bytes: sizes.words(rows) * columns * size_of::<f32>(),
-                beside: 0,
-            },
+            normal.ahead(context, panels),
         ];
         let to = made.as_mut_ptr();
         a.product(context, self.weight, 0..panels, to, stride, &ahead);
@@ -205,8 +173,8 @@ impl Strips<'_> {
             rows,
             columns: inputs,
             x: x.as_ptr(),
-            norm: self.norm.as_ptr(),
-            inverse: self.inverse[top..top + rows].as_ptr(),
+            norm: normed.norm.as_ptr(),
+            inverse: normed.inverse[top..top + rows].as_ptr(),
             slopes: made.as_ptr(),
             slope_stride: stride,
             dx,
@@ -216,14 +184,8 @@ impl Strips<'_> {
                 .part(task * inputs, (task + 1) * inputs)
                 .as_mut_ptr(),
             normal,
-            panel: self.words * columns,
-            depth: if top + rows == all {
-                self.words - sizes.words(top)
-            } else {
-                sizes.words(rows)
-            },
         };
-        if sizes == Inputs::Floats {
+        if Inputs::of(context) == Inputs::Floats {
             rows_of_floats(context.isa, block, context.precision == Precision::Bf16);
         } else {
             rows_of_pairs(context.isa, block);
@@ -246,11 +208,8 @@ struct Block {
     add: bool,
     /// Of the gradient by norm.
     sums: *mut f32,
-    /// Where the packed normalised rows go, if they are wanted, and how far their panels are apart.
-    normal: *mut f32,
-    panel: usize,
-    /// Words of a column of them: pairs beyond the rows become zeros.
-    depth: usize,
+    /// Where the packed normalised rows go, if they are wanted.
+    normal: Panels,
 }
 
 kernels! {
@@ -267,9 +226,9 @@ unsafe fn rows_of_floats_body<S: Simd>(block: Block, round: bool) {
         let mean = mean_of_row::<S>(block, row);
         vectors!(S, block.columns, |i, left| {
             let normal = gradient::<S>(block, row, mean, i, left);
-            if !block.normal.is_null() {
+            if block.normal.wanted() {
                 let normal = if round { S::bf16(normal) } else { normal };
-                S::store(place::<S>(block, row, i), normal);
+                block.normal.store::<S>(row, i, normal);
             }
         });
     }
@@ -277,7 +236,7 @@ unsafe fn rows_of_floats_body<S: Simd>(block: Block, round: bool) {
 
 #[inline(always)]
 unsafe fn rows_of_pairs_body<S: Pairs>(block: Block) {
-    for word in 0..block.depth {
+    for word in 0..block.normal.words {
         let (row, next) = (2 * word, 2 * word + 1);
         let mut means = [S::splat(0.0); 2];
         if row < block.rows {
@@ -294,19 +253,12 @@ unsafe fn rows_of_pairs_body<S: Pairs>(block: Block) {
             if next < block.rows {
                 both[1] = gradient::<S>(block, next, means[1], i, left);
             }
-            if !block.normal.is_null() {
-                S::store(place::<S>(block, word, i), S::pair(both[0], both[1]));
+            if block.normal.wanted() {
+                let both = S::pair(both[0], both[1]);
+                block.normal.store::<S>(word, i, both);
             }
         });
     }
-}
-
-/// Where a vector of the normalised rows goes.
-#[inline(always)]
-unsafe fn place<S: Simd>(block: Block, word: usize, column: usize) -> *mut f32 {
-    let columns = 2 * S::LANES;
-    let panel = block.normal.add(column / columns * block.panel);
-    panel.add(word * columns + column % columns)
 }
 
 /// -mean(norm slope x inverse); the sums grow by slope x inverse.

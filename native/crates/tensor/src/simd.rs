@@ -6,6 +6,9 @@
 
 use crate::element::{Bf16, Element};
 
+/// More lanes than any vector has: what kernels put aside a vector in.
+pub const MOST_LANES: usize = 16;
+
 pub trait Simd: Copy + 'static {
     type V: Copy;
     const LANES: usize;
@@ -112,6 +115,8 @@ pub trait Simd: Copy + 'static {
 pub trait Pairs: Simd {
     /// As TILE_ROWS, for `rows`.
     const PAIR_ROWS: usize = Self::TILE_ROWS;
+    /// Multiply-adds a lane of the instruction that `fastest` is.
+    const PRODUCTS: usize = 2;
 
     /// sum + low(a) low(b) + high(a) high(b) in every lane; `a` points to one pair, the same for all lanes.
     unsafe fn dot(sum: Self::V, a: *const Bf16, b: Self::V) -> Self::V;
@@ -317,45 +322,37 @@ macro_rules! kernels {
     ($( $(#[$meta:meta])* $visible:vis fn $name:ident $(<$($E:ident),*>)? ( $($arg:ident : $type:ty),* $(,)? ) $(-> $result:ty)? = $body:ident; )*) => { $(
         $(#[$meta])*
         $visible unsafe fn $name $(<$($E: $crate::element::Element),*>)? (isa: $crate::isa::Isa, $($arg: $type),*) $(-> $result)? {
+            use $crate::isa::Isa;
+            // Every instruction set of this processor has its line, the others theirs without one: no `_`, by which a
+            // new one would run the portable body unnoticed.
             #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx2,fma")]
-                unsafe fn avx2 $(<$($E: $crate::element::Element),*>)? ($($arg: $type),*) $(-> $result)? {
-                    $body::<$crate::simd::Avx2 $(, $($E),*)?>($($arg),*)
+            match isa {
+                Isa::Avx2 => {
+                    $crate::compiled!(avx2: Avx2, "avx2,fma", $body [$($($E)*)?] ($($arg: $type),*) $(-> $result)?)
                 }
-                #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
-                unsafe fn avx512 $(<$($E: $crate::element::Element),*>)? ($($arg: $type),*) $(-> $result)? {
-                    $body::<$crate::simd::Avx512 $(, $($E),*)?>($($arg),*)
+                Isa::Avx512 => {
+                    $crate::compiled!(avx512: Avx512, "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma", $body [$($($E)*)?] ($($arg: $type),*) $(-> $result)?)
                 }
-                #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")]
-                unsafe fn avx512_bf16 $(<$($E: $crate::element::Element),*>)? ($($arg: $type),*) $(-> $result)? {
-                    $body::<$crate::simd::Avx512Bf16 $(, $($E),*)?>($($arg),*)
+                Isa::Avx512Bf16 | Isa::Amx => {
+                    $crate::compiled!(avx512_bf16: Avx512Bf16, "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma", $body [$($($E)*)?] ($($arg: $type),*) $(-> $result)?)
                 }
-                match isa {
-                    $crate::isa::Isa::Avx2 => return avx2 $(::<$($E),*>)? ($($arg),*),
-                    $crate::isa::Isa::Avx512 => return avx512 $(::<$($E),*>)? ($($arg),*),
-                    $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx => {
-                        return avx512_bf16 $(::<$($E),*>)? ($($arg),*)
-                    }
-                    _ => {}
-                }
+                Isa::Portable | Isa::Neon | Isa::NeonBf16 => {}
+                #[cfg(test)]
+                Isa::Wide | Isa::WideTiles => {}
             }
             #[cfg(target_arch = "aarch64")]
             match isa {
-                $crate::isa::Isa::Neon => {
-                    return $body::<$crate::simd::Neon $(, $($E),*)?>($($arg),*)
-                }
-                $crate::isa::Isa::NeonBf16 => {
-                    return $body::<$crate::simd::NeonBf16 $(, $($E),*)?>($($arg),*)
-                }
-                _ => {}
+                Isa::Neon => return $body::<$crate::simd::Neon $(, $($E),*)?>($($arg),*),
+                Isa::NeonBf16 => return $body::<$crate::simd::NeonBf16 $(, $($E),*)?>($($arg),*),
+                Isa::Portable | Isa::Avx2 | Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => {}
+                #[cfg(test)]
+                Isa::Wide | Isa::WideTiles => {}
             }
             #[cfg(test)]
-            if matches!(isa, $crate::isa::Isa::Wide | $crate::isa::Isa::WideTiles) {
+            if matches!(isa, Isa::Wide | Isa::WideTiles) {
                 return $body::<$crate::simd::Wide $(, $($E),*)?>($($arg),*);
             }
-            #[cfg(not(target_arch = "x86_64"))]
-            let _ = isa;
+            let _: Isa = isa;
             $body::<$crate::simd::Portable $(, $($E),*)?>($($arg),*)
         }
     )* };
@@ -364,30 +361,35 @@ macro_rules! kernels {
 /// As `kernels!` for bodies over `Pairs`, on the instruction sets that have them: the caller asks `Isa::has_pairs` first.
 #[macro_export]
 macro_rules! pair_kernels {
-    ($( $(#[$meta:meta])* $visible:vis fn $name:ident $(<$($E:ident),*>)? ( $($arg:ident : $type:ty),* $(,)? ) = $body:ident; )*) => { $(
+    ($( $(#[$meta:meta])* $visible:vis fn $name:ident $(<$($E:ident),*>)? ( $($arg:ident : $type:ty),* $(,)? ) $(-> $result:ty)? = $body:ident; )*) => { $(
         $(#[$meta])*
-        $visible unsafe fn $name $(<$($E: $crate::element::Element),*>)? (isa: $crate::isa::Isa, $($arg: $type),*) {
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")]
-                unsafe fn avx512_bf16 $(<$($E: $crate::element::Element),*>)? ($($arg: $type),*) {
-                    $body::<$crate::simd::Avx512Bf16 $(, $($E),*)?>($($arg),*)
+        $visible unsafe fn $name $(<$($E: $crate::element::Element),*>)? (isa: $crate::isa::Isa, $($arg: $type),*) $(-> $result)? {
+            use $crate::isa::Isa;
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512Bf16 | Isa::Amx => {
+                    $crate::compiled!(avx512_bf16: Avx512Bf16, "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma", $body [$($($E)*)?] ($($arg: $type),*) $(-> $result)?)
                 }
-                if matches!(isa, $crate::isa::Isa::Avx512Bf16 | $crate::isa::Isa::Amx) {
-                    return avx512_bf16 $(::<$($E),*>)? ($($arg),*);
-                }
+                #[cfg(target_arch = "aarch64")]
+                Isa::NeonBf16 => $body::<$crate::simd::NeonBf16 $(, $($E),*)?>($($arg),*),
+                #[cfg(test)]
+                Isa::Wide | Isa::WideTiles => $body::<$crate::simd::Wide $(, $($E),*)?>($($arg),*),
+                _ => unreachable!("{} has no products of pairs", isa.name()),
             }
-            #[cfg(target_arch = "aarch64")]
-            if isa == $crate::isa::Isa::NeonBf16 {
-                return $body::<$crate::simd::NeonBf16 $(, $($E),*)?>($($arg),*);
-            }
-            #[cfg(test)]
-            if matches!(isa, $crate::isa::Isa::Wide | $crate::isa::Isa::WideTiles) {
-                return $body::<$crate::simd::Wide $(, $($E),*)?>($($arg),*);
-            }
-            unreachable!("{} has no products of pairs", isa.name())
         }
     )* };
+}
+
+/// Returns body::<S, E, ..>(args) of the caller, by a function that is compiled with the target features of S.
+#[macro_export]
+macro_rules! compiled {
+    ($function:ident: $S:ident, $features:literal, $body:ident [$($E:ident)*] ($($arg:ident : $type:ty),*) $(-> $result:ty)?) => {{
+        #[target_feature(enable = $features)]
+        unsafe fn $function<$($E: $crate::element::Element),*>($($arg: $type),*) $(-> $result)? {
+            $body::<$crate::simd::$S $(, $E)*>($($arg),*)
+        }
+        return $function::<$($E),*>($($arg),*);
+    }};
 }
 
 #[cfg(test)]

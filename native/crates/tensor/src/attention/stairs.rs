@@ -3,7 +3,7 @@
 
 use super::Shape;
 use crate::element::Element;
-use crate::gemm::{Layout, Tile, Turned, block_product, panel_columns, tile_rows, turned_product};
+use crate::gemm::{Layout, Tile, Turned, block_product, panel_columns, turned_product};
 use crate::isa::Isa;
 
 /// The products of a block of queries of which row i sees no more than its first `seen + i` keys.
@@ -26,7 +26,7 @@ impl Stairs {
         Self {
             isa,
             seen,
-            step: tile_rows(isa),
+            step: isa.tile_rows(),
         }
     }
 
@@ -75,7 +75,7 @@ impl Stairs {
 
     /// C [keys, head_dim] += of a left side that lies as [queries, keys]: a key is as deep as the queries that see it.
     pub unsafe fn by_keys(self, all: Turned) {
-        let whole = self.seen.min(all.rows) / tile_rows(self.isa) * tile_rows(self.isa);
+        let whole = self.seen.min(all.rows) / self.isa.tile_rows() * self.isa.tile_rows();
         turned_product(self.isa, Turned { rows: whole, ..all });
         // Keys that the last row does not see fill up the last panel.
         let end = all.rows.min(self.seen + all.depth - 1);

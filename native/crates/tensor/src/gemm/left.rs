@@ -3,7 +3,6 @@
 use super::Matrix;
 use super::amx::SIDE;
 use super::copying::{Gates, copy_bf16, copy_rows, gated_rows, pack_rows, turn_bf16};
-use super::product::tile_rows;
 use super::tile::{Ahead, Layout};
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::element::{Bf16, Element, Floats};
@@ -79,7 +78,7 @@ unsafe fn pack_floats<E: Element>(
     let isa = context.isa;
     let round = context.precision == Precision::Bf16;
     if a.column_stride != 1 {
-        let length = rows.next_multiple_of(tile_rows(isa)) * depth;
+        let length = rows.next_multiple_of(isa.tile_rows()) * depth;
         let to = context.scratch(worker, Purpose::PackedA, length);
         pack_rows(isa, from, a.column_stride, rows, depth, to, round);
         return (to.as_ptr(), 0, Layout::Groups);

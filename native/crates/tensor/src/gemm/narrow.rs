@@ -3,7 +3,7 @@
 
 use super::amx::tile_product;
 use super::left::{Part, pair_rows};
-use super::{Inputs, Matrix, Packed, Tile, pair_product, panel_columns};
+use super::{Inputs, Matrix, Packed, pair_product};
 use crate::context::Context;
 use crate::element::Bf16;
 use std::ops::Range;
@@ -17,16 +17,18 @@ pub struct NarrowRows {
 }
 
 impl NarrowRows {
-    /// Rows of a[.., k], packed into scratch of this worker (`Purpose::PackedA`).
+    /// Rows of a[.., k]: where they lie if they may be read there (`direct`) and are bf16, else packed into scratch of
+    /// this worker (`Purpose::PackedA`).
     ///
     /// # Safety
     /// The matrix has these rows, and the context multiplies bf16.
-    pub unsafe fn pack(
+    pub unsafe fn new(
         context: &Context,
         worker: usize,
         a: Matrix,
         rows: Range<usize>,
         k: usize,
+        direct: bool,
     ) -> Self {
         let part = Part {
             top: rows.start,
@@ -35,7 +37,7 @@ impl NarrowRows {
             depth: k,
         };
         let step = Inputs::of(context).depth_step();
-        let (data, stride) = pair_rows(context, worker, a, part, step, false);
+        let (data, stride) = pair_rows(context, worker, a, part, step, direct);
         Self {
             data,
             stride,
@@ -58,22 +60,10 @@ pub unsafe fn narrow_product(
     c_stride: usize,
     add: bool,
 ) {
-    let inputs = Inputs::of(context);
-    let columns = panel_columns(context.isa);
-    let at = (panels.start * inputs.words(b.k) + inputs.words(depth.start)) * columns;
-    let tile = Tile {
-        depth: depth.len().next_multiple_of(inputs.depth_step()),
-        a: a.data,
-        a_stride: a.stride,
-        b: b.data.as_ptr().add(at),
-        b_panel_stride: columns * inputs.words(b.k),
-        c,
-        c_stride,
-        plus: if add { c } else { std::ptr::null() },
-        rows: a.rows,
-        columns: (b.n.min(panels.end * columns)) - panels.start * columns,
-    };
-    match inputs {
+    let plus = if add { c } else { std::ptr::null() };
+    let tile = b.tile(context, a.rows, depth, panels, (c, c_stride), plus);
+    let tile = tile.with_rows(a.data, a.stride);
+    match Inputs::of(context) {
         Inputs::Tiles => tile_product(context.isa, tile),
         _ => pair_product(context.isa, tile),
     }

@@ -1,10 +1,12 @@
 //! Matrices in the order in which the product reads them: as f32, or as pairs of bf16 along K.
 
-use super::Matrix;
 use super::copying::{Source, pack_pairs, pack_panel};
+use super::{Ahead, Matrix, Tile};
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::element::Floats;
 use crate::isa::Isa;
+use crate::simd::Simd;
+use std::ops::Range;
 
 /// What the inner loop of a product multiplies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,11 +58,137 @@ pub struct Packed<'a> {
     pub(super) n: usize,
 }
 
-impl Packed<'_> {
+impl<'a> Packed<'a> {
+    /// What lies in panels already, as `pack` packs it.
+    pub fn panels(data: &'a [f32], k: usize, n: usize) -> Self {
+        Self { data, k, n }
+    }
+
+    /// Its rows.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
     /// Its first `n` columns.
     pub fn first(self, n: usize) -> Self {
         assert!(n <= self.n);
         Self { n, ..self }
+    }
+
+    /// The block of C that `rows` of A, which `Tile::with_rows` names, make with the rows `depth` and these panels.
+    pub(super) fn tile<Out>(
+        self,
+        context: &Context,
+        rows: usize,
+        depth: Range<usize>,
+        panels: Range<usize>,
+        (c, c_stride): (*mut Out, usize),
+        plus: *const Out,
+    ) -> Tile<f32, Out> {
+        let inputs = Inputs::of(context);
+        let columns = panel_columns(context.isa);
+        let words = inputs.words(self.k);
+        let at = (panels.start * words + inputs.words(depth.start)) * columns;
+        Tile {
+            depth: depth.len().next_multiple_of(inputs.depth_step()),
+            a: std::ptr::null(),
+            a_stride: 0,
+            b: self.data[at..].as_ptr(),
+            b_panel_stride: columns * words,
+            c,
+            c_stride,
+            plus,
+            rows,
+            columns: self.n.min(panels.end * columns) - panels.start * columns,
+        }
+    }
+}
+
+/// A matrix [k, n] that tasks make, packed, a part each; or none, where it is not wanted.
+#[derive(Clone, Copy)]
+pub struct PackedOutput<'a> {
+    context: &'a Context,
+    data: Option<Shared<'a>>,
+    k: usize,
+    n: usize,
+}
+
+impl<'a> PackedOutput<'a> {
+    /// In scratch of the call (`Purpose::Activations`).
+    ///
+    /// # Safety
+    /// Nobody else uses that until the product with the matrix is made.
+    pub unsafe fn new(context: &'a Context, k: usize, n: usize, wanted: bool) -> Self {
+        let length = n.next_multiple_of(panel_columns(context.isa)) * Inputs::of(context).words(k);
+        let data = wanted.then(|| context.shared_scratch(Purpose::Activations, length));
+        Self {
+            context,
+            data: data.map(Shared::new),
+            k,
+            n,
+        }
+    }
+
+    /// The place of these rows, their start a multiple of the depth step, from this panel on.
+    ///
+    /// # Safety
+    /// Parts that are in use at the same time must not overlap.
+    pub unsafe fn part(&self, rows: Range<usize>, panel: usize) -> Panels {
+        let (columns, inputs) = (panel_columns(self.context.isa), Inputs::of(self.context));
+        let (all, top) = (inputs.words(self.k), inputs.words(rows.start));
+        let data = match self.data {
+            Some(data) => data.rest((panel * all + top) * columns).pointer(),
+            None => std::ptr::null_mut(),
+        };
+        Panels {
+            data,
+            apart: all * columns,
+            words: inputs.words(rows.end) - top,
+        }
+    }
+
+    /// The whole, once all parts are there.
+    ///
+    /// # Safety
+    /// No part is in use any more.
+    pub unsafe fn packed(self) -> Option<Packed<'a>> {
+        let data = self.data.map(|data| &*data.part(0, data.len()));
+        data.map(|data| Packed::panels(data, self.k, self.n))
+    }
+}
+
+/// Where some rows of a packed matrix go, or nowhere.
+#[derive(Clone, Copy)]
+pub struct Panels {
+    data: *mut f32,
+    /// f32 from a panel to the next.
+    apart: usize,
+    /// Of a column of these rows: those at the end are filled up with zeros.
+    pub words: usize,
+}
+
+impl Panels {
+    pub fn wanted(self) -> bool {
+        !self.data.is_null()
+    }
+
+    /// So many panels, which are written soon.
+    pub fn ahead(self, context: &Context, panels: usize) -> Ahead {
+        Ahead {
+            at: self.data as *const u8,
+            stride: self.apart * size_of::<f32>(),
+            pieces: if self.wanted() { panels } else { 0 },
+            bytes: self.words * panel_columns(context.isa) * size_of::<f32>(),
+            beside: 0,
+        }
+    }
+
+    /// Stores a vector of columns, from `column` on, of a row of words.
+    #[inline(always)]
+    pub unsafe fn store<S: Simd>(self, word: usize, column: usize, v: S::V) {
+        let columns = 2 * S::LANES;
+        let panel = self.data.add(column / columns * self.apart);
+        S::store(panel.add(word * columns + column % columns), v);
     }
 }
 
@@ -222,15 +350,9 @@ fn pack_piece(
     }
 }
 
-/// Columns of a panel of packed B.
+/// Columns of a panel of packed B: two vectors.
 pub fn panel_columns(isa: Isa) -> usize {
-    match isa {
-        Isa::Portable | Isa::Neon | Isa::NeonBf16 => 8,
-        Isa::Avx2 => 16,
-        Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => 32,
-        #[cfg(test)]
-        Isa::Wide | Isa::WideTiles => 32,
-    }
+    2 * isa.lanes()
 }
 
 /// Rows of B that are packed together for all panels: a multiple of every depth step.

@@ -4,10 +4,9 @@ use super::amx::{SIDE, tile_product};
 use super::left::{Part, float_rows, pair_rows, whole_pairs};
 use super::pair_tile::pair_product_far;
 use super::tile::plus_at;
-use super::{Inputs, Matrix, PACKED_LIMIT, Packed, Tile, block_product, panel_columns};
+use super::{Inputs, Matrix, PACKED_LIMIT, Packed, block_product, panel_columns};
 use crate::context::{Context, Precision, Shared};
 use crate::element::{Element, Floats};
-use crate::isa::Isa;
 
 /// Longest stretch of K between two visits of C: a panel of B of this depth stays in the first cache.
 pub const K_BLOCK: usize = 384;
@@ -162,7 +161,7 @@ impl<'a, E: Element> Product<'a, E> {
         let inputs = Inputs::of(context);
         let columns = panel_columns(context.isa);
         let step = inputs.depth_step();
-        let Packed { k, n, data } = self.b;
+        let k = self.b.k;
         let (row_task, panel_task) = (task % self.row_tasks(), task / self.row_tasks());
         let top = row_task * self.row_block;
         let rows = self.row_block.min(self.m - top);
@@ -185,20 +184,9 @@ impl<'a, E: Element> Product<'a, E> {
                 } else {
                     plus_at(self.plus, at)
                 };
-                let tile = Tile {
-                    depth: part.depth.next_multiple_of(step),
-                    a: std::ptr::null::<f32>(),
-                    a_stride: 0,
-                    b: data
-                        .as_ptr()
-                        .add((first * inputs.words(k) + inputs.words(begin)) * columns),
-                    b_panel_stride: columns * inputs.words(k),
-                    c,
-                    c_stride: self.stride,
-                    plus,
-                    rows,
-                    columns: (n - first * columns).min((last - first) * columns),
-                };
+                let depth = begin..begin + part.depth;
+                let c = (c, self.stride);
+                let tile = self.b.tile(context, rows, depth, first..last, c, plus);
                 if inputs == Inputs::Floats {
                     let (a, a_stride, layout) =
                         float_rows(context, worker, self.a, part, self.direct);
@@ -219,20 +207,10 @@ impl<'a, E: Element> Product<'a, E> {
     }
 }
 
-pub fn tile_rows(isa: Isa) -> usize {
-    match isa {
-        Isa::Portable | Isa::Avx2 => 6,
-        Isa::Neon | Isa::NeonBf16 => 12,
-        Isa::Avx512 | Isa::Avx512Bf16 | Isa::Amx => 14,
-        #[cfg(test)]
-        Isa::Wide | Isa::WideTiles => 14,
-    }
-}
-
 /// Rows and panels of the block of C that a task takes: its rows of A fit the second cache, and there are enough
 /// tasks for the threads.
 fn block_sizes(context: &Context, m: usize, n: usize, k: usize, direct: bool) -> (usize, usize) {
-    let rows = tile_rows(context.isa);
+    let rows = context.isa.tile_rows();
     let panels = n.div_ceil(panel_columns(context.isa));
     if Inputs::of(context) == Inputs::Tiles {
         return tile_block_sizes(context.threads, m, panels, k);

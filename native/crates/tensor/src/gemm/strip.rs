@@ -1,13 +1,11 @@
 //! Products on the calling thread of a few rows and panels, whatever is multiplied: for kernels that do more with a
 //! block of C while it is in the caches.
 
-use super::left::{Part, float_rows, pair_rows};
+use super::amx::tile_product;
+use super::left::{Part, float_rows};
 use super::pair_tile::pair_product_far;
 use super::product::{K_BLOCK, PAIR_K_BLOCK};
-use super::{
-    Ahead, Inputs, Matrix, NarrowRows, Packed, Tile, WideRows, block_product, narrow_product,
-    panel_columns,
-};
+use super::{Ahead, Inputs, Matrix, NarrowRows, Packed, WideRows, block_product};
 use crate::context::{Context, Precision};
 use crate::element::Floats;
 use std::ops::Range;
@@ -31,27 +29,25 @@ impl Strip {
         rows: Range<usize>,
         k: usize,
     ) -> Self {
-        let part = Part {
-            top: rows.start,
-            rows: rows.len(),
-            begin: 0,
-            depth: k,
-        };
         let inputs = Inputs::of(context);
-        let (rows, step) = (rows.len(), inputs.depth_step());
         if inputs == Inputs::Floats {
+            let part = Part {
+                top: rows.start,
+                rows: rows.len(),
+                begin: 0,
+                depth: k,
+            };
             let direct = context.precision == Precision::F32 && matches!(a.data, Floats::F32(_));
             let (data, stride, layout) = float_rows(context, worker, a, part, direct);
             return Strip::Floats(WideRows {
                 data,
                 stride,
                 layout,
-                rows,
+                rows: part.rows,
             });
         }
-        let direct = inputs == Inputs::Pairs && k.is_multiple_of(step);
-        let (data, stride) = pair_rows(context, worker, a, part, step, direct);
-        Strip::Halves(NarrowRows { data, stride, rows })
+        let direct = inputs == Inputs::Pairs && k.is_multiple_of(inputs.depth_step());
+        Strip::Halves(NarrowRows::new(context, worker, a, rows, k, direct))
     }
 
     /// c = the product with these panels of B; `ahead` is asked for meanwhile.
@@ -68,7 +64,6 @@ impl Strip {
         ahead: &[Ahead],
     ) {
         let inputs = Inputs::of(context);
-        let columns = panel_columns(context.isa);
         let longest = match inputs {
             Inputs::Floats => K_BLOCK,
             _ => PAIR_K_BLOCK,
@@ -81,42 +76,19 @@ impl Strip {
             let depth = begin..b.k.min(begin + length);
             let share = |all: &Ahead| all.share(begin / length, blocks);
             let ahead: Vec<Ahead> = ahead.iter().map(share).collect();
-            let at = (panels.start * inputs.words(b.k) + inputs.words(begin)) * columns;
-            let tile = Tile {
-                depth: depth.len().next_multiple_of(inputs.depth_step()),
-                a: std::ptr::null::<f32>(),
-                a_stride: 0,
-                b: b.data.as_ptr().add(at),
-                b_panel_stride: columns * inputs.words(b.k),
-                c,
-                c_stride,
-                plus: if begin > 0 { c } else { std::ptr::null() },
-                rows: 0,
-                columns: b.n.min(panels.end * columns) - panels.start * columns,
-            };
+            let plus = if begin > 0 { c } else { std::ptr::null() };
+            let tile = |rows| b.tile(context, rows, depth, panels.clone(), (c, c_stride), plus);
             match self {
                 Strip::Floats(a) => {
-                    let tile = Tile {
-                        rows: a.rows,
-                        ..tile
-                    };
-                    let tile = tile.with_rows(a.data.add(begin), a.stride);
+                    let tile = tile(a.rows).with_rows(a.data.add(begin), a.stride);
                     block_product(context.isa, tile, a.layout, Some(&ahead));
                 }
-                Strip::Halves(a) if inputs == Inputs::Pairs => {
-                    let tile = Tile {
-                        rows: a.rows,
-                        ..tile
-                    };
-                    let tile = tile.with_rows(a.data.add(begin), a.stride);
-                    pair_product_far(context.isa, tile, &ahead);
-                }
                 Strip::Halves(a) => {
-                    let a = NarrowRows {
-                        data: a.data.add(begin),
-                        ..a
-                    };
-                    narrow_product(context, a, b, depth, panels.clone(), c, c_stride, begin > 0);
+                    let tile = tile(a.rows).with_rows(a.data.add(begin), a.stride);
+                    match inputs {
+                        Inputs::Tiles => tile_product(context.isa, tile),
+                        _ => pair_product_far(context.isa, tile, &ahead),
+                    }
                 }
             }
         }

@@ -10,9 +10,7 @@ use super::walk::{Walk, fits};
 use super::{CrossEntropy, Gradients};
 use crate::attention::rows::{dot, store_turned};
 use crate::context::{Context, Precision, Purpose, Shared};
-use crate::gemm::{
-    Inputs, Layout, Packed, WideRows, pack_rows, panel_columns, tile_rows, wide_product,
-};
+use crate::gemm::{Inputs, Layout, Packed, WideRows, pack_rows, panel_columns, wide_product};
 use crate::kernels;
 use crate::simd::{self, Simd};
 use std::f32::consts::LOG2_E;
@@ -232,7 +230,7 @@ impl Head<'_> {
         let Walk { context, of, .. } = self.walk;
         let (isa, hidden, vocab) = (context.isa, of.hidden, of.vocab());
         let columns = panel_columns(isa);
-        let length = hidden.next_multiple_of(tile_rows(isa)) * DEPTH;
+        let length = hidden.next_multiple_of(isa.tile_rows()) * DEPTH;
         let stretches = n.div_ceil(DEPTH);
         let packed = context.shared_scratch(Purpose::PackedA, stretches * length);
         let packed = Shared::new(packed);

@@ -105,12 +105,13 @@ impl Head<'_> {
         let Walk { context, of, .. } = self.walk;
         let (isa, hidden) = (context.isa, of.hidden);
         let first = from + top;
-        let input = NarrowRows::pack(
+        let input = NarrowRows::new(
             context,
             worker,
             Matrix::rows(of.x, hidden),
             first..first + n,
             hidden,
+            false,
         );
         let targets = &of.targets[first..first + n];
         let logit = |row: usize| {

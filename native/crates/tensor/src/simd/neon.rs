@@ -178,6 +178,7 @@ unsafe fn matrix_product(sums: float32x4_t, a: uint32x4_t, b: uint32x4_t) -> flo
 impl Pairs for NeonBf16 {
     /// 16 registers of sums: with 24 the compiler begins to move them about.
     const PAIR_ROWS: usize = 8;
+    const PRODUCTS: usize = 4;
 
     #[inline(always)]
     unsafe fn dot(sum: float32x4_t, a: *const Bf16, b: float32x4_t) -> float32x4_t {
