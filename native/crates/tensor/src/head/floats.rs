@@ -5,14 +5,14 @@
 //! They are kept where the product put them, in panels: as such they are the left side of the gradient of x while they
 //! are in the second cache, and later, read once, the packed right side of the turned gradient of the weight.
 
-use super::rows::{MOST_LANES, Rows, counted, raise, scaled_row};
+use super::rows::{Rows, counted, raise, scaled_row};
 use super::walk::{Walk, fits};
 use super::{CrossEntropy, Gradients};
 use crate::attention::rows::{dot, store_turned};
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::gemm::{Inputs, Layout, Packed, WideRows, pack_rows, panel_columns, wide_product};
 use crate::kernels;
-use crate::simd::{self, Simd};
+use crate::simd::{self, MOST_LANES, Simd};
 use std::f32::consts::LOG2_E;
 
 /// Exponentials of a chunk of rows: 16 MB, read once. Fewer chunks make fewer visits of the weight's gradient.

@@ -7,7 +7,7 @@
 //! exponentials as bf16, their product with the weight, and their transpose for the gradient of the weight, which is the
 //! only thing that leaves the caches. Sums run along rows, so they do not depend on how rows are cut into blocks.
 
-use super::rows::{MOST_LANES, Rows, counted, raise, scaled_row};
+use super::rows::{Rows, counted, raise, scaled_row};
 use super::walk::{Walk, fits};
 use super::{CrossEntropy, Gradients};
 use crate::context::{Context, Purpose, Shared};
@@ -15,7 +15,7 @@ use crate::element::Bf16;
 use crate::gemm::{
     Inputs, Matrix, NarrowRows, Output, gemm, narrow_product, panel_columns, turn_bf16,
 };
-use crate::simd::{self, Simd};
+use crate::simd::{self, MOST_LANES, Simd};
 use crate::{kernels, vectors};
 use std::f32::consts::LOG2_E;
 
