@@ -1,3 +1,4 @@
+import { SmolforgeError } from '../errors.ts'
 import type { Backend, EngineInfo, EngineSettings, MemoryUse, ProfileEntry } from './backend.ts'
 import { openNativeBackend } from './backends/native.ts'
 
@@ -36,8 +37,31 @@ export function engineMemory(): MemoryUse {
 
 /** The backend of this thread of Node, opened at the first use. */
 export function backend(): Backend {
-  opened ??= openNativeBackend()
+  opened ??= explained(openNativeBackend())
   return opened
 }
 
 let opened: Backend | undefined
+
+/**
+ * The same backend with errors of our family. What it refuses, such as a tensor of a type that a kernel does not take, is
+ * a mistake of the caller; anything else, such as a panic of a kernel, is one of ours.
+ */
+function explained(backend: Backend): Backend {
+  const explain = (call: (...args: unknown[]) => unknown) => {
+    return (...args: unknown[]) => {
+      try {
+        return call(...args)
+      } catch (cause) {
+        if (cause instanceof SmolforgeError || !(cause instanceof Error)) throw cause
+        const refused = 'code' in cause && cause.code === 'GenericFailure'
+        throw new SmolforgeError(refused ? 'usage' : 'internal', cause.message, { cause })
+      }
+    }
+  }
+  const members = Object.entries(backend).map(([name, member]) => [
+    name,
+    typeof member === 'function' ? explain(member) : member,
+  ])
+  return Object.fromEntries(members)
+}

@@ -171,9 +171,9 @@ export function show(shape: readonly number[]): string {
   return `[${shape.join(', ')}]`
 }
 
-/** The error for shapes that do not fit an operation. */
+/** The error for tensors that do not fit an operation: `linear: x [.., in] is needed, got bf16[2, 3] and [4, 5]`. */
 export function shapeError(operation: string, what: string, ...tensors: readonly Tensor[]): SmolforgeError {
-  const shapes = tensors.map((each) => show(each.shape)).join(' and ')
+  const shapes = tensors.map(({ dtype, shape }) => (dtype === 'f32' ? '' : dtype) + show(shape)).join(' and ')
   return new SmolforgeError('usage', `${operation}: ${what}, got ${shapes}`)
 }
 

@@ -296,6 +296,7 @@ describe('memory', () => {
 describe('mistakes are explained', () => {
   const x = t.zeros([2, 3])
   const ids = t.tensor(Int32Array.of(0, 9), [2])
+  const bf16 = () => t.linear(x, t.zeros([4, 3]), { dtype: 'bf16' })
   it.each([
     [
       'linear',
@@ -304,6 +305,9 @@ describe('mistakes are explained', () => {
     ],
     ['matmul', () => t.matmul(x, x), '[2, 3] and [2, 3]'],
     ['add', () => t.add(x, t.zeros([2])), 'add: the right side'],
+    ['add of bf16', () => t.add(bf16(), x), 'add: both sides must be f32, got bf16[2, 4] and [2, 3]'],
+    ['scale of bf16', () => t.scale(bf16(), 2), 'scale: a tensor of bf16 where f32 is needed'],
+    ['linear of ids', () => t.linear(ids, t.zeros([4, 2])), 'linear: a tensor of i32 where'],
     ['embedding', () => t.embedding(x, ids), 'id 9 is not in a table of 2 rows'],
     ['reshape', () => t.reshape(x, [7]), 'reshape: the size must stay'],
     ['tensor', () => t.tensor([1, 2], [3]), '2 values do not fill shape [3]'],

@@ -7,27 +7,48 @@ describe.each(isasHere())('on %s', (isa) => {
   it.each(cases)('$name has the right values and gradients', (each) => {
     t.configure({ isa, threads: 2, precision: 'f32' })
     const data = each.inputs.map((shape, i) => noise(size(shape), `${each.name} ${i}`, each.positive))
-    const { values, gradients, slopes } = runCase(each, data)
+    const { values, gradients, sums, slopes } = runCase(each, data)
     const inputs = data.map((input) => Float64Array.from(input))
     expectClose(values, each.wanted(inputs), 2e-5)
     for (const [i, gradient] of gradients.entries()) {
       expectClose(gradient, finiteDifferences(each, inputs, i, slopes), 1e-4)
+      expectClose(
+        sums[i],
+        Array.from(gradient, (value) => 2 * value),
+        1e-6,
+      )
+    }
+  })
+
+  it.each(cases)('$name hides no value that is not a number', (each) => {
+    t.configure({ isa, threads: 2, precision: 'f32' })
+    for (const which of each.inputs.keys()) {
+      const data = each.inputs.map((shape, i) => noise(size(shape), `${each.name} ${i}`, each.positive))
+      data[which].fill(Number.NaN)
+      const { values } = runCase(each, data)
+      const wanted = each.wanted(data.map((input) => Float64Array.from(input)))
+      expect(Array.from(values, Number.isNaN)).toEqual(Array.from(wanted, Number.isNaN))
     }
   })
 })
 
-/** Values of the case, and the gradients of sum(slopes * values) by every input. */
+/** Values of the case, the gradients of sum(slopes * values) by every input, and what a second pass makes of them. */
 function runCase(each: Case, data: Float32Array[]) {
   const parameters = data.map((input, i) => t.parameter(input, each.inputs[i]))
-  const { values, slopes } = t.step(() => {
-    const y = each.run(parameters)
-    const slopes = noise(y.size, `slopes of ${each.name}`)
-    t.sum(t.mul(y, t.tensor(slopes, y.shape))).backward()
-    return { values: y.read(), slopes }
-  })
-  const gradients = parameters.map((parameter) => parameter.grad!.read())
+  const pass = () =>
+    t.step(() => {
+      const y = each.run(parameters)
+      const slopes = noise(y.size, `slopes of ${each.name}`)
+      t.sum(t.mul(y, t.tensor(slopes, y.shape))).backward()
+      return { values: y.read(), slopes }
+    })
+  const read = () => parameters.map((parameter) => parameter.grad!.read())
+  const { values, slopes } = pass()
+  const gradients = read()
+  pass()
+  const sums = read()
   for (const parameter of parameters) parameter.free()
-  return { values, gradients, slopes }
+  return { values, gradients, sums, slopes }
 }
 
 /** The gradient by one input, from the double-precision reference alone. */

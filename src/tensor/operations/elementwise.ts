@@ -92,11 +92,12 @@ function sumOver(gradient: number, size: number, period: number, factor: number,
 
 /** After how many elements the right side starts again. */
 function periodOf(operation: string, a: Tensor, b: Tensor): number {
+  if (a.dtype !== 'f32' || b.dtype !== 'f32') throw shapeError(operation, 'both sides must be f32', a, b)
   const fits =
     b.size === 1 ||
     (b.shape.length <= a.shape.length &&
       b.shape.every((length, i) => length === a.shape[a.shape.length - b.shape.length + i]))
-  if (!fits || a.dtype !== 'f32' || b.dtype !== 'f32') {
+  if (!fits) {
     throw shapeError(operation, 'the right side must have the shape of the left or its last dimensions', a, b)
   }
   return b.size

@@ -1,8 +1,9 @@
-//! Operations on one element at a time, and SwiGLU.
+//! Operations on one element at a time.
 
 use crate::context::{Context, Shared};
 use crate::element::{Bf16, Element};
 use crate::simd::{self, Simd};
+use crate::swiglu::silu_slope;
 use crate::{kernels, vectors};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -140,107 +141,6 @@ pub fn narrow(context: &Context, x: &[f32], y: &mut [Bf16]) {
     });
 }
 
-/// Where gate and up lie: rows of one width each, `stride` apart; two buffers of equal layout, or one with both.
-#[derive(Clone, Copy)]
-pub struct Gates {
-    pub rows: usize,
-    pub width: usize,
-    pub stride: usize,
-}
-
-impl Gates {
-    /// Two whole buffers.
-    pub fn whole(length: usize) -> Self {
-        Self {
-            rows: 1,
-            width: length,
-            stride: length,
-        }
-    }
-
-    /// Runs `part(at, at in the product, n)` on stretches of gates that lie together.
-    fn split(&self, context: &Context, cost: usize, part: &(dyn Fn(usize, usize, usize) + Sync)) {
-        let Gates {
-            rows,
-            width,
-            stride,
-        } = *self;
-        context.split(rows * width, cost, &|from, to| {
-            let mut at = from;
-            while at < to {
-                let (row, column) = (at / width, at % width);
-                let n = (width - column).min(to - at);
-                part(row * stride + column, at, n);
-                at += n;
-            }
-        });
-    }
-}
-
-/// y = silu(gate) up, y without gaps.
-pub fn swiglu<E: Element>(context: &Context, gate: &[E], up: &[E], y: &mut [E], gates: Gates) {
-    let Gates {
-        rows,
-        width,
-        stride,
-    } = gates;
-    let held = if rows == 0 {
-        0
-    } else {
-        (rows - 1) * stride + width
-    };
-    assert!(gate.len() >= held && up.len() >= held && y.len() == rows * width);
-    let out = Shared::new(y);
-    gates.split(context, 4, &|at, to, n| unsafe {
-        let (gate, up) = (&gate[at..at + n], &up[at..at + n]);
-        swiglu_part(context.isa, gate, up, out.part(to, to + n));
-    });
-}
-
-/// Where the gradients by gate and up go, laid out as they are, each where there is one; the flags say to add.
-pub struct GateGradients<'a, E> {
-    pub gate: Option<Shared<'a, E>>,
-    pub up: Option<Shared<'a, E>>,
-    pub adds: [bool; 2],
-}
-
-impl<'a, E> GateGradients<'a, E> {
-    pub fn new(gate: Option<&'a mut [E]>, up: Option<&'a mut [E]>, adds: [bool; 2]) -> Self {
-        Self {
-            gate: gate.map(Shared::new),
-            up: up.map(Shared::new),
-            adds,
-        }
-    }
-}
-
-/// The gradients of `swiglu` from that of its product.
-pub fn swiglu_gradient<E: Element>(
-    context: &Context,
-    gate: &[E],
-    up: &[E],
-    dy: &[E],
-    out: GateGradients<E>,
-    gates: Gates,
-) {
-    let held = if gates.rows == 0 {
-        0
-    } else {
-        (gates.rows - 1) * gates.stride + gates.width
-    };
-    assert!(gate.len() >= held && up.len() >= held && dy.len() == gates.rows * gates.width);
-    gates.split(context, 8, &|at, to, n| unsafe {
-        let part = |out: &Option<Shared<E>>| match out {
-            Some(out) => out.part(at, at + n).as_mut_ptr(),
-            None => std::ptr::null_mut(),
-        };
-        let slopes = dy[to..to + n].as_ptr();
-        let inputs = [gate[at..at + n].as_ptr(), up[at..at + n].as_ptr(), slopes];
-        let outputs = [part(&out.gate), part(&out.up)];
-        swiglu_gradient_part(context.isa, inputs, outputs, n, out.adds);
-    });
-}
-
 kernels! {
     fn unary_part(f: Unary, x: &[f32], y: &mut [f32]) = unary_body;
     fn unary_gradient_part(f: Unary, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32], add: bool) = unary_gradient_body;
@@ -249,8 +149,6 @@ kernels! {
     fn scale_in_place_part(x: &mut [f32], factor: f32) = scale_in_place_body;
     fn combine_part(x: &[f32], a: f32, y: &mut [f32], b: f32) = combine_body;
     pub fn convert<A, B>(x: &[A], y: &mut [B]) = convert_body;
-    fn swiglu_part<E>(gate: &[E], up: &[E], y: &mut [E]) = swiglu_body;
-    fn swiglu_gradient_part<E>(inputs: [*const E; 3], outputs: [*mut E; 2], n: usize, adds: [bool; 2]) = swiglu_gradient_body;
 }
 
 /// out[i] = expression over vectors of the inputs.
@@ -354,12 +252,6 @@ unsafe fn upper_tail<S: Simd>(x: S::V) -> S::V {
     S::mul(S::mul(p, t), bell)
 }
 
-/// s (1 + x (1 - s)) with s = sigmoid(x)
-#[inline(always)]
-pub unsafe fn silu_slope<S: Simd>(x: S::V, s: S::V) -> S::V {
-    S::mul(s, S::fma(x, S::sub(S::splat(1.0), s), S::splat(1.0)))
-}
-
 #[inline(always)]
 unsafe fn binary_body<S: Simd>(op: Binary, a: &[f32], b: &[f32], c: &mut [f32], add: bool) {
     let (xs, ys, to, n) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), a.len());
@@ -402,34 +294,4 @@ unsafe fn combine_body<S: Simd>(x: &[f32], a: f32, y: &mut [f32], b: f32) {
 unsafe fn convert_body<S: Simd, A: Element, B: Element>(x: &[A], y: &mut [B]) {
     let (from, to, n) = (x.as_ptr(), y.as_mut_ptr(), y.len());
     each!(S, (x = from) -> to, n, false, x);
-}
-
-#[inline(always)]
-unsafe fn swiglu_body<S: Simd, E: Element>(gate: &[E], up: &[E], y: &mut [E]) {
-    each!(S, (g = gate.as_ptr(), u = up.as_ptr()) -> y.as_mut_ptr(), y.len(), false, {
-        S::mul(S::mul(g, simd::sigmoid_for::<S, E>(g)), u)
-    });
-}
-
-#[inline(always)]
-unsafe fn swiglu_gradient_body<S: Simd, E: Element>(
-    [gate, up, dy]: [*const E; 3],
-    [dgate, dup]: [*mut E; 2],
-    n: usize,
-    adds: [bool; 2],
-) {
-    vectors!(S, n, |i, left| {
-        let g = simd::get::<S>(gate.add(i), left);
-        let u = simd::get::<S>(up.add(i), left);
-        let d = simd::get::<S>(dy.add(i), left);
-        let s = simd::sigmoid_for::<S, E>(g);
-        let silu = S::mul(g, s);
-        if !dup.is_null() {
-            simd::put_or_add::<S>(dup.add(i), left, S::mul(d, silu), adds[1]);
-        }
-        if !dgate.is_null() {
-            let slope = S::mul(S::mul(d, u), silu_slope::<S>(g, s));
-            simd::put_or_add::<S>(dgate.add(i), left, slope, adds[0]);
-        }
-    });
 }

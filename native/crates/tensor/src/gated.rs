@@ -3,12 +3,12 @@
 
 use crate::context::{Context, Precision, Purpose, Shared};
 use crate::element::{Element, Floats, FloatsMut};
-use crate::elementwise::silu_slope;
 use crate::gemm::{
     Ahead, Inputs, Matrix, Packed, PackedOutput, Panels, Strip, pack, panel_columns, strip_rows,
 };
 use crate::linears::{Weight, WeightGradient, weight_gradient_packed};
 use crate::simd::{self, Pairs, Simd};
+use crate::swiglu::silu_slope;
 use crate::{kernels, pair_kernels, vectors};
 
 /// Rows that a task takes at most: with their columns in the second cache.

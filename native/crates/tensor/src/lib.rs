@@ -17,7 +17,6 @@ pub mod head;
 pub mod isa;
 pub mod linears;
 pub mod muon;
-#[cfg(test)]
 mod noise;
 pub mod normalise;
 pub mod normed;
@@ -28,6 +27,7 @@ pub mod quantised;
 pub mod reduce;
 pub mod rope;
 pub mod simd;
+pub mod swiglu;
 
 pub use context::{Context, Precision};
 pub use isa::Isa;

@@ -3,11 +3,11 @@
 
 use crate::context::{Context, Purpose};
 use crate::element::{Bf16, Floats, FloatsMut};
-use crate::elementwise::{Gates, swiglu};
 use crate::gemm::{
     FEW_ROWS, Inputs, Left, Matrix, Output, Packed, Plus, gemm, gemm_packed, gemm_packed_each,
     pack, pack_beside, pack_stacked, panel_columns,
 };
+use crate::swiglu::{Gates, swiglu};
 
 /// A weight [outputs, inputs].
 #[derive(Clone, Copy)]

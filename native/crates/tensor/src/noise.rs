@@ -1,4 +1,4 @@
-//! Numbers for tests.
+//! Numbers for tests and for the self-check.
 
 /// The same n numbers between -1 and 1 for the same seed.
 pub fn noise(n: usize, seed: u32) -> Vec<f32> {

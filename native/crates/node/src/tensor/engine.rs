@@ -1,10 +1,11 @@
 //! The tensors of a Node thread: a table of buffers, what they hold, and the context that kernels run in.
 
 use super::quantised;
-use napi::{Error, Result};
+use napi::{Error, Result, Status};
 use smolforge_tensor::arena::{Arena, Block, Piece};
 use smolforge_tensor::element::{Bf16, Floats, FloatsMut};
 use smolforge_tensor::{Context, Isa, Precision};
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -294,13 +295,23 @@ pub fn call<T>(name: &'static str, body: impl FnOnce(&mut Engine) -> Result<T>) 
         let engine = engine.get_or_insert_with(Engine::new);
         let start = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| body(engine)))
-            .unwrap_or_else(|_| Err(Error::from_reason("a kernel panicked")))
-            .map_err(|error| Error::from_reason(format!("{name}: {}", error.reason)));
+            .unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+            .map_err(|error| Error::new(error.status, format!("{name}: {}", error.reason)));
         let entry = engine.profile.entry(name).or_default();
         entry.0 += 1;
         entry.1 += start.elapsed().as_nanos() as u64;
         result
     })
+}
+
+/// A defect of a kernel or of what calls it, with what the assertion said; `Status::Unknown` tells it from a mistake.
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let said = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("without a word");
+    Error::new(Status::Unknown, format!("a kernel panicked: {said}"))
 }
 
 /// The product of sizes, refused where it overflows.

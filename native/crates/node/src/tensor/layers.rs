@@ -4,10 +4,10 @@ use super::{call, one_type, size};
 use napi::{Error, Result};
 use napi_derive::napi;
 use smolforge_tensor::element::{Floats, FloatsMut};
-use smolforge_tensor::elementwise::{GateGradients, Gates};
 use smolforge_tensor::gather::Columns;
 use smolforge_tensor::quantised::unpack;
-use smolforge_tensor::{elementwise, gather, normalise, rope};
+use smolforge_tensor::swiglu::{GateGradients, Gates};
+use smolforge_tensor::{gather, normalise, rope, swiglu};
 
 #[napi]
 pub fn tensor_softmax(x: i32, y: i32, rows: u32, columns: u32, log: bool) -> Result<()> {
@@ -186,10 +186,10 @@ pub fn tensor_swiglu(gate: i32, up: i32, y: i32, length: u32) -> Result<()> {
         let out = engine.floats_output(y, n, &[gate, up])?;
         match (engine.floats(gate, n)?, engine.floats(up, n)?, out) {
             (Floats::F32(gate), Floats::F32(up), FloatsMut::F32(y)) => {
-                elementwise::swiglu(&engine.context, gate, up, y, gates)
+                swiglu::swiglu(&engine.context, gate, up, y, gates)
             }
             (Floats::Bf16(gate), Floats::Bf16(up), FloatsMut::Bf16(y)) => {
-                elementwise::swiglu(&engine.context, gate, up, y, gates)
+                swiglu::swiglu(&engine.context, gate, up, y, gates)
             }
             _ => return Err(one_type("gate, up and output")),
         }
@@ -226,13 +226,13 @@ pub fn tensor_swiglu_gradient(
                 let dgate = engine.optional(dgate, n, &others)?;
                 let dup = engine.optional(dup, n, &others)?;
                 let out = GateGradients::new(dgate, dup, adds);
-                elementwise::swiglu_gradient(context, gate, up, dy, out, gates);
+                swiglu::swiglu_gradient(context, gate, up, dy, out, gates);
             }
             (Floats::Bf16(gate), Floats::Bf16(up), Floats::Bf16(dy)) => {
                 let dgate = engine.optional_bf16(dgate, n, &others)?;
                 let dup = engine.optional_bf16(dup, n, &others)?;
                 let out = GateGradients::new(dgate, dup, adds);
-                elementwise::swiglu_gradient(context, gate, up, dy, out, gates);
+                swiglu::swiglu_gradient(context, gate, up, dy, out, gates);
             }
             _ => return Err(one_type("gate, up and dy")),
         }
@@ -249,10 +249,10 @@ pub fn tensor_swiglu_rows(x: i32, y: i32, rows: u32, width: u32) -> Result<()> {
         match (engine.floats(x, 2 * n)?, engine.floats_output(y, n, &[x])?) {
             _ if n == 0 => {}
             (Floats::F32(x), FloatsMut::F32(y)) => {
-                elementwise::swiglu(&engine.context, x, &x[width..], y, gates)
+                swiglu::swiglu(&engine.context, x, &x[width..], y, gates)
             }
             (Floats::Bf16(x), FloatsMut::Bf16(y)) => {
-                elementwise::swiglu(&engine.context, x, &x[width..], y, gates)
+                swiglu::swiglu(&engine.context, x, &x[width..], y, gates)
             }
             _ => return Err(one_type("input and output")),
         }
