@@ -6,6 +6,7 @@
 //! `pairs.rs` pairs of bf16 where the precision and the machine allow it; queries, keys and values are stored as
 //! either, alone or as columns of one matrix.
 
+mod float_blocks;
 mod float_rows;
 mod floats;
 mod packed;
@@ -18,6 +19,7 @@ use crate::context::{Context, Purpose, Shared};
 use crate::element::{Bf16, Element, Floats, FloatsMut};
 use crate::gemm::Inputs;
 use rows::{dot_rows, exp_row, weighted_rows};
+use std::ops::Range;
 
 #[derive(Clone, Copy)]
 pub struct Shape {
@@ -61,6 +63,10 @@ impl Shape {
     /// Query heads that share a key-value head.
     fn group(&self) -> usize {
         self.heads / self.kv_heads
+    }
+    /// The query heads that share this one.
+    fn sharing(&self, kv_head: usize) -> Range<usize> {
+        kv_head * self.group()..(kv_head + 1) * self.group()
     }
     fn query(&self, b: usize, row: usize, head: usize) -> usize {
         (b * self.time + row) * self.queries.width + self.queries.offset + head * self.head_dim
@@ -238,56 +244,22 @@ pub fn backward(
         y.len().min(dy.len()),
         log_sum_exp.len(),
     );
-    let Gradients {
-        q: dq,
-        k: dk,
-        v: dv,
-        adds,
-    } = gradients;
-    match (q, k, v, y, dy, dq, dk, dv) {
-        (
-            Floats::F32(q),
-            Floats::F32(k),
-            Floats::F32(v),
-            Floats::F32(y),
-            Floats::F32(dy),
-            Joint::F32(dq),
-            Joint::F32(dk),
-            Joint::F32(dv),
-        ) => {
-            let saved = Saved {
-                q,
-                k,
-                v,
-                y,
-                dy,
-                log_sum_exp,
-            };
-            backward_of(context, saved, [dq, dk, dv], adds, segments, s)
+    let stored = [q, k, v, y, dy];
+    let Gradients { q, k, v, adds } = gradients;
+    match [q, k, v] {
+        [Joint::F32(q), Joint::F32(k), Joint::F32(v)] => {
+            let saved = Saved::new(stored, log_sum_exp);
+            backward_of(context, saved, [q, k, v], adds, segments, s)
         }
-        (
-            Floats::Bf16(q),
-            Floats::Bf16(k),
-            Floats::Bf16(v),
-            Floats::Bf16(y),
-            Floats::Bf16(dy),
-            Joint::Bf16(dq),
-            Joint::Bf16(dk),
-            Joint::Bf16(dv),
-        ) => {
-            let saved = Saved {
-                q,
-                k,
-                v,
-                y,
-                dy,
-                log_sum_exp,
-            };
-            backward_of(context, saved, [dq, dk, dv], adds, segments, s)
+        [Joint::Bf16(q), Joint::Bf16(k), Joint::Bf16(v)] => {
+            let saved = Saved::new(stored, log_sum_exp);
+            backward_of(context, saved, [q, k, v], adds, segments, s)
         }
-        _ => panic!("queries, keys, values, output and gradients must be stored alike"),
+        _ => panic!("{ALIKE}"),
     }
 }
+
+const ALIKE: &str = "queries, keys, values, output and gradients must be stored alike";
 
 /// What the backward pass reads.
 #[derive(Clone, Copy)]
@@ -298,6 +270,20 @@ struct Saved<'a, E> {
     y: &'a [E],
     dy: &'a [E],
     log_sum_exp: &'a [f32],
+}
+
+impl<'a, E: Element> Saved<'a, E> {
+    fn new(stored: [Floats<'a>; 5], log_sum_exp: &'a [f32]) -> Self {
+        let [q, k, v, y, dy] = stored.map(|x| E::stored(x).expect(ALIKE));
+        Self {
+            q,
+            k,
+            v,
+            y,
+            dy,
+            log_sum_exp,
+        }
+    }
 }
 
 fn backward_of<E: Element>(
@@ -320,6 +306,18 @@ fn backward_of<E: Element>(
         floats::backward(context, saved, [dq, dk, dv], adds, segments, s)
     } else {
         pairs::backward(context, saved, [dq, dk, dv], adds, segments, s)
+    }
+}
+
+/// Keys that no query sees have no gradient: zeros behind those that are seen, whose gradients begin at `at` in rows of
+/// `width`.
+unsafe fn clear_unseen<E: Element>(s: &Shape, to: Shared<E>, at: usize, width: usize, add: bool) {
+    if add {
+        return;
+    }
+    for key in s.key_length..s.capacity {
+        let line = at + key * width;
+        to.part(line, line + s.head_dim).fill(E::of(0.0));
     }
 }
 

@@ -4,14 +4,16 @@
 //! rows are contiguous and of the type that is multiplied, else packed by the task that needs it. A task is a block of
 //! C; it walks K in blocks that keep a panel of B in the first caches and its rows of A in the second, and keeps
 //! TILE_ROWS x 2 vectors of C in registers (Goto and van de Geijn 2008). `packing::Inputs` says what is multiplied:
-//! f32, or bf16 where the machine has products of them (`tile.rs`: pairs, `amx.rs`: tiles); both sums are f32.
+//! f32 (`float_tile.rs`), or bf16 where the machine has products of them (`pair_tile.rs`, `amx.rs`); sums are f32.
 
 mod amx;
 mod copying;
 mod few_rows;
+mod float_tile;
 mod left;
 mod narrow;
 mod packing;
+mod pair_tile;
 mod product;
 mod strip;
 mod tile;
@@ -22,12 +24,14 @@ pub use amx::available as tiles_available;
 pub use amx::{LOOP_PRODUCTS, tile_loop};
 pub use copying::{Source, copy_bf16, copy_rows, pack_pairs, pack_panel, pack_rows, turn_bf16};
 pub use few_rows::FEW_ROWS;
+pub use float_tile::{Turned, block_product, turned_product};
 pub use narrow::{NarrowRows, narrow_product};
 pub use packing::{
     Inputs, Packed, PackedOutput, Panels, pack, pack_beside, pack_stacked, panel_columns,
 };
+pub use pair_tile::pair_product;
 pub use strip::{Strip, strip_rows};
-pub use tile::{Ahead, Layout, Tile, block_product, pair_product, turned_block};
+pub use tile::{Ahead, Layout, Tile};
 pub use wide::{WideRows, wide_product};
 
 use few_rows::few_rows;

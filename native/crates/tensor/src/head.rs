@@ -8,6 +8,7 @@ mod log_probs;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use crate::context::{Context, Purpose, Shared};
 use crate::element::{Bf16, Element, Floats};
@@ -26,6 +27,35 @@ const CHUNK_ELEMENTS: usize = 2 << 20;
 /// Weights are kept packed up to 64 MB.
 const PACKED_WORDS: usize = 16 << 20;
 
+/// What the loss is made of: x[rows, hidden], weight[vocab, hidden], and the target of each row.
+#[derive(Clone, Copy)]
+pub struct CrossEntropy<'a> {
+    pub x: &'a [f32],
+    pub weight: &'a [f32],
+    pub targets: &'a [i32],
+    pub hidden: usize,
+}
+
+impl<'a> CrossEntropy<'a> {
+    fn rows(&self) -> usize {
+        self.targets.len()
+    }
+
+    fn vocab(&self) -> usize {
+        self.weight.len() / self.hidden
+    }
+
+    /// These rows of x.
+    fn inputs(&self, rows: Range<usize>) -> &'a [f32] {
+        &self.x[rows.start * self.hidden..rows.end * self.hidden]
+    }
+
+    /// The row of the weight that makes the logit of this row's target.
+    fn weight_of(&self, row: usize) -> &'a [f32] {
+        &self.weight[self.targets[row] as usize * self.hidden..][..self.hidden]
+    }
+}
+
 pub struct Gradients<'a> {
     /// What each row's nll is multiplied by in the loss.
     pub scales: &'a [f32],
@@ -37,50 +67,44 @@ pub struct Gradients<'a> {
 
 /// nll[i] = -log softmax(x[i] weightᵀ)[targets[i]], 0 for a target that is not in the vocabulary; and on request
 /// the gradients of sum(scales[i] nll[i]).
-pub fn head(
-    context: &Context,
-    x: &[f32],
-    weight: &[f32],
-    targets: &[i32],
-    nll: &mut [f32],
-    hidden: usize,
-    gradients: Option<Gradients>,
-) {
-    let rows = targets.len();
+pub fn head(context: &Context, of: CrossEntropy, nll: &mut [f32], gradients: Option<Gradients>) {
+    let rows = of.rows();
     assert!(
-        hidden > 0
-            && x.len() == rows * hidden
+        of.hidden > 0
+            && of.x.len() == rows * of.hidden
             && nll.len() == rows
-            && weight.len().is_multiple_of(hidden)
+            && of.weight.len().is_multiple_of(of.hidden)
     );
-    let vocab = weight.len() / hidden;
-    let counts = |&target: &i32| usize::try_from(target).is_ok_and(|target| target < vocab);
-    let wanted: Vec<usize> = (0..rows).filter(|&row| counts(&targets[row])).collect();
+    let vocab = of.vocab();
+    let counts = |target: i32| usize::try_from(target).is_ok_and(|target| target < vocab);
+    let wanted: Vec<usize> = (0..rows).filter(|&row| counts(of.targets[row])).collect();
     if wanted.len() == rows {
-        all_rows(context, x, weight, targets, nll, hidden, gradients);
+        all_rows(context, of, nll, gradients);
     } else {
-        some_rows(context, x, weight, targets, nll, hidden, gradients, &wanted);
+        some_rows(context, of, nll, gradients, &wanted);
     }
 }
 
 /// The head for the rows that have a target, put together: answers are often a small part of a conversation.
 fn some_rows(
     context: &Context,
-    x: &[f32],
-    weight: &[f32],
-    targets: &[i32],
+    of: CrossEntropy,
     nll: &mut [f32],
-    hidden: usize,
     gradients: Option<Gradients>,
     wanted: &[usize],
 ) {
-    let n = wanted.len();
+    let (n, hidden) = (wanted.len(), of.hidden);
     let work = unsafe { context.shared_scratch(Purpose::Inputs, 2 * n * hidden) };
     let (inputs, slopes) = work.split_at_mut(n * hidden);
     for (to, &row) in inputs.chunks_mut(hidden).zip(wanted) {
-        to.copy_from_slice(&x[row * hidden..(row + 1) * hidden]);
+        to.copy_from_slice(of.inputs(row..row + 1));
     }
-    let few_targets: Vec<i32> = wanted.iter().map(|&row| targets[row]).collect();
+    let targets: Vec<i32> = wanted.iter().map(|&row| of.targets[row]).collect();
+    let few = CrossEntropy {
+        x: inputs,
+        targets: &targets,
+        ..of
+    };
     let mut few_nll = vec![0.0; n];
     let Some(Gradients {
         scales,
@@ -90,15 +114,7 @@ fn some_rows(
         add_weight,
     }) = gradients
     else {
-        all_rows(
-            context,
-            inputs,
-            weight,
-            &few_targets,
-            &mut few_nll,
-            hidden,
-            None,
-        );
+        all_rows(context, few, &mut few_nll, None);
         return scatter(nll, &few_nll, wanted);
     };
     let scales: Vec<f32> = wanted.iter().map(|&row| scales[row]).collect();
@@ -109,15 +125,7 @@ fn some_rows(
         add_x: false,
         add_weight,
     };
-    all_rows(
-        context,
-        inputs,
-        weight,
-        &few_targets,
-        &mut few_nll,
-        hidden,
-        Some(inner),
-    );
+    all_rows(context, few, &mut few_nll, Some(inner));
     scatter(nll, &few_nll, wanted);
     let Some(dx) = dx else { return };
     if !add_x {
@@ -137,17 +145,14 @@ fn scatter(nll: &mut [f32], few: &[f32], wanted: &[usize]) {
 }
 
 /// The head when every row has a target.
-fn all_rows(
-    context: &Context,
-    x: &[f32],
-    weight: &[f32],
-    targets: &[i32],
-    nll: &mut [f32],
-    hidden: usize,
-    gradients: Option<Gradients>,
-) {
-    let rows = targets.len();
-    let vocab = weight.len() / hidden;
+fn all_rows(context: &Context, of: CrossEntropy, nll: &mut [f32], gradients: Option<Gradients>) {
+    let CrossEntropy {
+        x,
+        weight,
+        targets,
+        hidden,
+    } = of;
+    let (rows, vocab) = (of.rows(), of.vocab());
     let Some(mut gradients) = gradients else {
         let part = |outputs: Range<usize>| &weight[outputs.start * hidden..outputs.end * hidden];
         let logits: Logits = &|outputs, x, rows, out| {
@@ -158,10 +163,10 @@ fn all_rows(
         return log_probs(context, x, targets, nll, hidden, vocab, logits);
     };
     if rows > 0 && fused::pays(context, vocab, hidden) {
-        return fused::head(context, x, weight, targets, nll, hidden, gradients);
+        return fused::head(context, of, nll, gradients);
     }
     if rows > 0 && floats::pays(context, vocab, hidden) {
-        return floats::head(context, x, weight, targets, nll, hidden, gradients);
+        return floats::head(context, of, nll, gradients);
     }
     let chunk = (CHUNK_ELEMENTS / vocab.max(1))
         .clamp(256, 1024)
@@ -182,7 +187,7 @@ fn all_rows(
     let narrow = Inputs::of(context) != Inputs::Floats;
     for from in (0..rows).step_by(chunk) {
         let n = chunk.min(rows - from);
-        let input = &x[from * hidden..(from + n) * hidden];
+        let input = of.inputs(from..from + n);
         heads.logits(n, input, logits, stride);
         let shared = Shared::new(logits);
         let sums = Shared::new(&mut sums[..n]);

@@ -193,7 +193,7 @@ unsafe fn lanes_body<S: Simd>() -> usize {
 
 #[inline(always)]
 unsafe fn tile_rows_body<S: Simd>() -> usize {
-    // Those that gemm/tile.rs has blocks of.
+    // Those that gemm/float_tile.rs has blocks of.
     const { assert!(matches!(S::TILE_ROWS, 6 | 12 | 14)) }
     S::TILE_ROWS
 }

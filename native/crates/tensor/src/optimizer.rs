@@ -57,6 +57,46 @@ impl Rates {
     }
 }
 
+/// Settings and rates in all lanes.
+pub(crate) struct Lanes<S: Simd> {
+    pub b1: S::V,
+    pub b2: S::V,
+    /// 1 - b1
+    pub c1: S::V,
+    pub c2: S::V,
+    /// Of the gradient.
+    pub scale: S::V,
+    epsilon: S::V,
+    rate: S::V,
+    root: S::V,
+    keep: S::V,
+}
+
+impl<S: Simd> Lanes<S> {
+    #[inline(always)]
+    pub unsafe fn of(settings: Adamw, rates: Rates) -> Self {
+        Self {
+            b1: S::splat(settings.beta1),
+            b2: S::splat(settings.beta2),
+            c1: S::splat(1.0 - settings.beta1),
+            c2: S::splat(1.0 - settings.beta2),
+            scale: S::splat(settings.gradient_scale),
+            epsilon: S::splat(settings.epsilon),
+            rate: S::splat(-rates.rate),
+            root: S::splat(rates.root),
+            keep: S::splat(rates.keep),
+        }
+    }
+
+    /// The step of the next `left` parameters by m and the root of v.
+    #[inline(always)]
+    pub unsafe fn step(&self, p: *mut f32, left: usize, m: S::V, root: S::V) {
+        let by = S::div(m, S::fma(root, self.root, self.epsilon));
+        let kept = S::mul(simd::get::<S>(p, left), self.keep);
+        simd::put::<S>(p, left, S::fma(self.rate, by, kept));
+    }
+}
+
 kernels! {
     fn adamw_part(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], settings: Adamw, rates: Rates) = adamw_body;
 }
@@ -70,31 +110,17 @@ unsafe fn adamw_body<S: Simd>(
     settings: Adamw,
     rates: Rates,
 ) {
-    let (b1, b2) = (S::splat(settings.beta1), S::splat(settings.beta2));
-    let (c1, c2) = (
-        S::splat(1.0 - settings.beta1),
-        S::splat(1.0 - settings.beta2),
-    );
-    let (scale, epsilon) = (
-        S::splat(settings.gradient_scale),
-        S::splat(settings.epsilon),
-    );
-    let (rate, root, keep) = (
-        S::splat(-rates.rate),
-        S::splat(rates.root),
-        S::splat(rates.keep),
-    );
+    let all = Lanes::<S>::of(settings, rates);
     let n = p.len();
     let (p, g, m, v) = (p.as_mut_ptr(), g.as_ptr(), m.as_mut_ptr(), v.as_mut_ptr());
     vectors!(S, n, |i, left| {
-        let gradient = S::mul(simd::get::<S>(g.add(i), left), scale);
-        let first = S::fma(b1, simd::get::<S>(m.add(i), left), S::mul(c1, gradient));
-        let square = S::mul(c2, S::mul(gradient, gradient));
-        let second = S::fma(b2, simd::get::<S>(v.add(i), left), square);
-        let by = S::div(first, S::fma(S::sqrt(second), root, epsilon));
+        let gradient = S::mul(simd::get::<S>(g.add(i), left), all.scale);
+        let change = S::mul(all.c1, gradient);
+        let first = S::fma(all.b1, simd::get::<S>(m.add(i), left), change);
+        let square = S::mul(all.c2, S::mul(gradient, gradient));
+        let second = S::fma(all.b2, simd::get::<S>(v.add(i), left), square);
         simd::put::<S>(m.add(i), left, first);
         simd::put::<S>(v.add(i), left, second);
-        let kept = S::mul(simd::get::<S>(p.add(i), left), keep);
-        simd::put::<S>(p.add(i), left, S::fma(rate, by, kept));
+        all.step(p.add(i), left, first, S::sqrt(second));
     });
 }

@@ -7,7 +7,7 @@
 //! length.
 
 use crate::context::{Context, Shared};
-use crate::optimizer::{Adamw, Rates};
+use crate::optimizer::{Adamw, Lanes, Rates};
 use crate::simd::{self, Simd};
 use crate::{kernels, vectors};
 
@@ -120,20 +120,7 @@ unsafe fn update<S: Simd>(
     settings: Adamw,
     rates: Rates,
 ) -> (f32, f32) {
-    let (b1, b2) = (S::splat(settings.beta1), S::splat(settings.beta2));
-    let (c1, c2) = (
-        S::splat(1.0 - settings.beta1),
-        S::splat(1.0 - settings.beta2),
-    );
-    let (scale, epsilon) = (
-        S::splat(settings.gradient_scale),
-        S::splat(settings.epsilon),
-    );
-    let (rate, correction, keep) = (
-        S::splat(-rates.rate),
-        S::splat(rates.root),
-        S::splat(rates.keep),
-    );
+    let all = Lanes::<S>::of(settings, rates);
     let (first_scale, root_scale) = (S::splat(scales.0), S::splat(scales.1));
     let (one_127th, one_255th) = (S::splat(1.0 / 127.0), S::splat(1.0 / 255.0));
     let zero = S::splat(0.0);
@@ -142,23 +129,21 @@ unsafe fn update<S: Simd>(
     let (p, g) = (p.as_mut_ptr(), g.as_ptr());
     let (first, root) = (first.as_mut_ptr(), root.as_mut_ptr());
     vectors!(S, n, |i, left| {
-        let gradient = S::mul(simd::get::<S>(g.add(i), left), scale);
+        let gradient = S::mul(simd::get::<S>(g.add(i), left), all.scale);
         let t = S::mul(simd::get::<S>(first.add(i), left), one_127th);
         let square = S::mul(t, t);
         let fourth = S::mul(S::mul(t, magnitude::<S>(t)), square);
         let before = S::mul(fourth, first_scale);
-        let m = S::fma(b1, before, S::mul(c1, gradient));
+        let m = S::fma(all.b1, before, S::mul(all.c1, gradient));
         let t = S::mul(simd::get::<S>(root.add(i), left), one_255th);
         let before = S::mul(S::mul(t, t), root_scale);
-        let change = S::mul(c2, S::mul(gradient, gradient));
-        let r = S::sqrt(S::fma(b2, S::mul(before, before), change));
-        let by = S::div(m, S::fma(r, correction, epsilon));
+        let change = S::mul(all.c2, S::mul(gradient, gradient));
+        let r = S::sqrt(S::fma(all.b2, S::mul(before, before), change));
         simd::put::<S>(first.add(i), left, m);
         simd::put::<S>(root.add(i), left, r);
         first_largest = S::max(magnitude::<S>(m), first_largest);
         root_largest = S::max(r, root_largest);
-        let kept = S::mul(simd::get::<S>(p.add(i), left), keep);
-        simd::put::<S>(p.add(i), left, S::fma(rate, by, kept));
+        all.step(p.add(i), left, m, r);
     });
     (S::largest(first_largest), S::largest(root_largest))
 }

@@ -28,16 +28,13 @@ pub fn tensor_head_log_probs(
             }
             quantised::head::log_probs(&engine.context, input, blocks, targets, out);
         } else if hidden > 0 {
-            let weights = engine.input(weight, weights)?;
-            head::head(
-                &engine.context,
-                input,
-                weights,
+            let of = head::CrossEntropy {
+                x: input,
+                weight: engine.input(weight, weights)?,
                 targets,
-                out,
-                hidden as usize,
-                None,
-            );
+                hidden: hidden as usize,
+            };
+            head::head(&engine.context, of, out, None);
         }
         Ok(())
     })
@@ -76,16 +73,13 @@ pub fn tensor_head_gradient(
         let out = engine.output(nll, rows as usize, &[x, weight, scales])?;
         let targets = engine.ints(targets, rows as usize)?;
         if hidden > 0 {
-            let (input, weights) = (engine.input(x, input)?, engine.input(weight, weights)?);
-            head::head(
-                &engine.context,
-                input,
-                weights,
+            let of = head::CrossEntropy {
+                x: engine.input(x, input)?,
+                weight: engine.input(weight, weights)?,
                 targets,
-                out,
-                hidden as usize,
-                Some(gradients),
-            );
+                hidden: hidden as usize,
+            };
+            head::head(&engine.context, of, out, Some(gradients));
         }
         Ok(())
     })

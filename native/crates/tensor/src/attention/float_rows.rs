@@ -1,10 +1,12 @@
 //! What attention by products of f32 does to a block of rows of scores.
 
+use super::rows::dot_body;
 use super::seen::Span;
 use crate::element::Element;
+use crate::kernels;
 use crate::simd::{self, Simd};
-use crate::{kernels, vectors};
 use std::f32::consts::LOG2_E;
+use std::slice::from_raw_parts;
 
 /// Rows of scores, `stride` apart, at least a vector more than `width` keys; each sees those of its span.
 #[derive(Clone, Copy)]
@@ -199,14 +201,6 @@ unsafe fn dot_block_body<S: Simd, E: Element>(
 ) {
     for (row, dot) in dots.iter_mut().enumerate() {
         let (x, y) = (x.at.add(row * x.stride), y.at.add(row * y.stride));
-        let mut sums = S::splat(0.0);
-        vectors!(S, d, |i, left| {
-            let (x, y) = (
-                simd::get::<S>(x.add(i), left),
-                simd::get::<S>(y.add(i), left),
-            );
-            sums = S::fma(x, y, sums);
-        });
-        *dot = S::sum(sums);
+        *dot = dot_body::<S, E, E>(from_raw_parts(x, d), from_raw_parts(y, d));
     }
 }

@@ -1,23 +1,9 @@
-//! What attention does to one row of scores, and the product with a transposed left side.
+//! What attention does to rows of scores, and of what it reads and writes.
 
 use crate::element::{Bf16, Element};
-use crate::gemm::turned_block;
 use crate::simd::{self, Pairs, Simd};
 use crate::{kernels, pair_kernels, vectors};
 use std::f32::consts::LOG2_E;
-
-/// C += aᵀ b for a block: element (row, p) of the left side at a[p * a_stride + row].
-#[derive(Clone, Copy)]
-pub struct Turned {
-    pub depth: usize,
-    pub a: *const f32,
-    pub a_stride: usize,
-    pub b: *const f32,
-    pub c: *mut f32,
-    pub c_stride: usize,
-    pub rows: usize,
-    pub columns: usize,
-}
 
 kernels! {
     /// Turns scores into exp(scale * score - largest) between low and high and zeros elsewhere; gives their sum and
@@ -36,7 +22,6 @@ kernels! {
     pub fn weighted_rows<K, Q>(weights: &[f32], factor: f32, rows: &[K], stride: usize, y: &mut [Q]) = weighted_rows_body;
     /// y = factor x, or y += with `add`.
     pub fn store_row<Q>(x: &[f32], factor: f32, y: &mut [Q], add: bool) = store_row_body;
-    pub fn turned_product(turned: Turned) = turned_body;
     /// Row i of y is factors[i] times row i of x, of d elements each, those of y `width` apart.
     pub fn store_rows<Q>(x: *const f32, factors: &[f32], d: usize, y: *mut Q, width: usize) = store_rows_body;
     /// Asks for rows of d, `stride` apart, into the second cache; what lies there is not looked at, nor has to be theirs.
@@ -71,13 +56,6 @@ pub struct SlopeRows<E> {
     pub paired_slopes: *mut f32,
     /// From a panel of pairs to the next.
     pub panel: usize,
-}
-
-#[inline(always)]
-unsafe fn turned_body<S: Simd>(t: Turned) {
-    turned_block::<S>(
-        t.depth, t.a, t.a_stride, t.b, t.c, t.c_stride, t.rows, t.columns,
-    );
 }
 
 #[inline(always)]
@@ -399,7 +377,7 @@ unsafe fn slope_row_body<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn dot_body<S: Simd, A: Element, B: Element>(a: &[A], b: &[B]) -> f32 {
+pub unsafe fn dot_body<S: Simd, A: Element, B: Element>(a: &[A], b: &[B]) -> f32 {
     let mut sums = S::splat(0.0);
     let (x, y) = (a.as_ptr(), b.as_ptr());
     vectors!(S, a.len(), |i, left| {

@@ -2,9 +2,8 @@
 //! see, no more is multiplied than is not zero.
 
 use super::Shape;
-use super::rows::{Turned, turned_product};
 use crate::element::Element;
-use crate::gemm::{Layout, Tile, block_product, panel_columns};
+use crate::gemm::{Layout, Tile, Turned, block_product, panel_columns, turned_product};
 use crate::isa::Isa;
 
 /// The products of a block of queries of which row i sees no more than its first `seen + i` keys.
@@ -68,15 +67,7 @@ impl Stairs {
             let rows = self.step.min(tile.rows - row);
             let some = Tile {
                 depth: tile.depth.min(self.seen + row + rows - 1),
-                a: tile.a.add(row * tile.a_stride),
-                c: tile.c.add(row * tile.c_stride),
-                plus: if tile.plus.is_null() {
-                    tile.plus
-                } else {
-                    tile.plus.add(row * tile.c_stride)
-                },
-                rows,
-                ..tile
+                ..tile.some_rows(row, rows)
             };
             block_product(self.isa, some, Layout::Rows, None);
         }

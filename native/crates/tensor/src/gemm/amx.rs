@@ -17,7 +17,15 @@
 
 #![cfg_attr(not(any(target_arch = "x86_64", test)), allow(dead_code))]
 
-use super::tile::Tile;
+#[cfg(test)]
+mod emulated;
+#[cfg(target_arch = "x86_64")]
+mod machine;
+
+#[cfg(target_arch = "x86_64")]
+pub use machine::available;
+
+use super::tile::{Place, Tile};
 use crate::element::{Bf16, Element};
 use crate::isa::Isa;
 use crate::simd::{self, Simd};
@@ -145,18 +153,7 @@ unsafe fn panels<S: Simd, T: Tiles, Out: Element, const TALL: bool>(
         let columns = SIDE.min(t.columns - panel * SIDE);
         for row in (from..to).step_by(SIDE) {
             let rows = SIDE.min(to - row);
-            let at = row * t.c_stride + panel * SIDE;
-            let c = Place {
-                to: t.c.add(at),
-                plus: if t.plus.is_null() {
-                    t.plus
-                } else {
-                    t.plus.add(at)
-                },
-                stride: t.c_stride,
-                rows,
-                columns,
-            };
+            let c = t.place(row, panel * SIDE, columns);
             // This block's share of the lines of the next panel, of which there are `depth`.
             let share = |row: usize| (row - from) * t.depth / (to - from);
             let next = if panel + 1 < count {
@@ -166,19 +163,9 @@ unsafe fn panels<S: Simd, T: Tiles, Out: Element, const TALL: bool>(
                 (b, 0)
             };
             let a = t.a.add(row * t.a_stride);
-            square::<S, T, Out, TALL>(t.depth / SIDE, a, t.a_stride, b, next, c);
+            square::<S, T, Out, TALL>(t.depth / SIDE, a, t.a_stride, b, next, c, rows);
         }
     }
-}
-
-/// Where a block of C goes.
-struct Place<Out> {
-    to: *mut Out,
-    /// Null for nothing.
-    plus: *const Out,
-    stride: usize,
-    rows: usize,
-    columns: usize,
 }
 
 /// A block of C in tiles.
@@ -190,6 +177,7 @@ unsafe fn square<S: Simd, T: Tiles, Out: Element, const TALL: bool>(
     b: *const f32,
     (next, lines): (*const f32, usize),
     c: Place<Out>,
+    rows: usize,
 ) {
     const B_STRIDE: usize = SIDE * 4;
     let in_place = size_of::<Out>() == 4 && c.columns == SIDE;
@@ -247,7 +235,7 @@ unsafe fn square<S: Simd, T: Tiles, Out: Element, const TALL: bool>(
         T::store::<2>(sums.add(HALF * SIDE) as *mut u8, B_STRIDE);
         T::store::<3>(sums.add(HALF * SIDE + HALF) as *mut u8, B_STRIDE);
     }
-    for row in 0..c.rows {
+    for row in 0..rows {
         crate::vectors!(S, c.columns, |j, left| {
             let at = row * c.stride + j;
             let mut sum = S::load(sums.add(row * SIDE + j));
@@ -271,217 +259,6 @@ unsafe fn multiply_only<T: Tiles>(rounds: usize) {
         T::multiply::<3, 5, 7>();
     }
     T::release();
-}
-
-#[cfg(target_arch = "x86_64")]
-pub use machine::available;
-
-/// The instructions in inline assembly: the intrinsics are not stable. The compiler itself never uses a tile, so
-/// they keep what they hold from one block of assembly to the next.
-#[cfg(target_arch = "x86_64")]
-mod machine {
-    use super::{Sizes, Tiles};
-    use std::arch::asm;
-    use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-
-    pub struct Amx;
-
-    impl Tiles for Amx {
-        #[inline(always)]
-        unsafe fn configure(sizes: &Sizes) {
-            asm!("ldtilecfg [{}]", in(reg) sizes, options(nostack, preserves_flags));
-        }
-        #[inline(always)]
-        unsafe fn release() {
-            asm!("tilerelease", options(nostack, preserves_flags));
-        }
-        #[inline(always)]
-        unsafe fn zero<const T: u8>() {
-            asm!("tilezero tmm{t}", t = const T, options(nostack, preserves_flags));
-        }
-        #[inline(always)]
-        unsafe fn load<const T: u8>(from: *const u8, stride: usize) {
-            asm!(
-                "tileloadd tmm{t}, [{from} + {stride} * 1]",
-                t = const T, from = in(reg) from, stride = in(reg) stride,
-                options(nostack, preserves_flags, readonly)
-            );
-        }
-        #[inline(always)]
-        unsafe fn store<const T: u8>(to: *mut u8, stride: usize) {
-            asm!(
-                "tilestored [{to} + {stride} * 1], tmm{t}",
-                t = const T, to = in(reg) to, stride = in(reg) stride,
-                options(nostack, preserves_flags)
-            );
-        }
-        #[inline(always)]
-        unsafe fn multiply<const C: u8, const A: u8, const B: u8>() {
-            asm!(
-                "tdpbf16ps tmm{c}, tmm{a}, tmm{b}",
-                c = const C, a = const A, b = const B,
-                options(nostack, preserves_flags)
-            );
-        }
-        #[inline(always)]
-        unsafe fn prefetch(line: *const f32) {
-            _mm_prefetch::<_MM_HINT_T1>(line as *const i8);
-        }
-    }
-
-    /// Whether CPU and system have tiles of bf16 and the system lets this process use them: asked for once.
-    pub fn available() -> bool {
-        static AVAILABLE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-        *AVAILABLE.get_or_init(|| in_cpu() && saved_by_system() && permitted())
-    }
-
-    fn in_cpu() -> bool {
-        use std::arch::x86_64::{__cpuid, __cpuid_count};
-        const AMX_BF16: u32 = 1 << 22;
-        const AMX_TILE: u32 = 1 << 24;
-        const BOTH: u32 = AMX_BF16 | AMX_TILE;
-        // Newer compilers call them safe.
-        #[allow(unused_unsafe)]
-        unsafe {
-            __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & BOTH == BOTH
-        }
-    }
-
-    /// Whether the system keeps tiles and their configuration for threads that wait.
-    fn saved_by_system() -> bool {
-        #[target_feature(enable = "xsave")]
-        unsafe fn enabled() -> u64 {
-            std::arch::x86_64::_xgetbv(0)
-        }
-        const TILES: u64 = 3 << 17;
-        is_x86_feature_detected!("xsave") && unsafe { enabled() } & TILES == TILES
-    }
-
-    /// Linux reserves the 8 KB of tiles a thread only where a process asks.
-    fn permitted() -> bool {
-        #[cfg(target_os = "linux")]
-        {
-            const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
-            const XFEATURE_XTILEDATA: libc::c_long = 18;
-            let answer = unsafe {
-                libc::syscall(
-                    libc::SYS_arch_prctl,
-                    ARCH_REQ_XCOMP_PERM,
-                    XFEATURE_XTILEDATA,
-                )
-            };
-            answer == 0
-        }
-        #[cfg(not(target_os = "linux"))]
-        false
-    }
-}
-
-/// The instructions in plain arithmetic, as strict as the machine about sizes.
-#[cfg(test)]
-mod emulated {
-    use super::{Sizes, Tiles};
-    use crate::element::Bf16;
-    use std::cell::RefCell;
-
-    pub struct Emulated;
-
-    #[derive(Clone, Copy, Default)]
-    struct OneTile {
-        rows: usize,
-        row_bytes: usize,
-        data: [[u32; 16]; 16],
-    }
-
-    thread_local! {
-        /// None where no configuration is loaded.
-        static TILES: RefCell<Option<[OneTile; 8]>> = const { RefCell::new(None) };
-    }
-
-    fn with<R>(body: impl FnOnce(&mut [OneTile; 8]) -> R) -> R {
-        TILES.with_borrow_mut(|tiles| body(tiles.as_mut().expect("tiles without configuration")))
-    }
-
-    impl Tiles for Emulated {
-        unsafe fn configure(sizes: &Sizes) {
-            assert_eq!((sizes.palette, sizes.start_row), (1, 0));
-            assert!(sizes.reserved.iter().all(|&byte| byte == 0));
-            let tiles = std::array::from_fn(|t| {
-                let (rows, row_bytes) = (sizes.rows[t] as usize, sizes.row_bytes[t] as usize);
-                // The machine raises a fault.
-                assert!(rows <= 16 && row_bytes <= 64 && (rows == 0) == (row_bytes == 0));
-                OneTile {
-                    rows,
-                    row_bytes,
-                    ..OneTile::default()
-                }
-            });
-            assert!(sizes.rows[8..].iter().all(|&rows| rows == 0));
-            assert!(sizes.row_bytes[8..].iter().all(|&bytes| bytes == 0));
-            TILES.set(Some(tiles));
-        }
-
-        unsafe fn release() {
-            TILES.set(None);
-        }
-
-        unsafe fn zero<const T: u8>() {
-            with(|tiles| {
-                let tile = &mut tiles[T as usize];
-                assert!(tile.rows > 0);
-                tile.data = Default::default();
-            });
-        }
-
-        unsafe fn load<const T: u8>(from: *const u8, stride: usize) {
-            with(|tiles| {
-                let tile = &mut tiles[T as usize];
-                assert!(tile.rows > 0);
-                tile.data = Default::default();
-                for row in 0..tile.rows {
-                    for j in 0..tile.row_bytes / 4 {
-                        let word = from.add(row * stride + 4 * j) as *const u32;
-                        tile.data[row][j] = word.read_unaligned();
-                    }
-                }
-            });
-        }
-
-        unsafe fn store<const T: u8>(to: *mut u8, stride: usize) {
-            with(|tiles| {
-                let tile = &tiles[T as usize];
-                assert!(tile.rows > 0);
-                for row in 0..tile.rows {
-                    for j in 0..tile.row_bytes / 4 {
-                        let word = to.add(row * stride + 4 * j) as *mut u32;
-                        word.write_unaligned(tile.data[row][j]);
-                    }
-                }
-            });
-        }
-
-        unsafe fn multiply<const C: u8, const A: u8, const B: u8>() {
-            let halves = |word: u32| [Bf16(word as u16), Bf16((word >> 16) as u16)];
-            with(|tiles| {
-                let [mut c, a, b] = [C, A, B].map(|t| tiles[t as usize]);
-                assert!(c.rows == a.rows && c.row_bytes == b.row_bytes);
-                assert!(a.row_bytes == 4 * b.rows && c.rows > 0 && C != A && C != B && A != B);
-                for i in 0..c.rows {
-                    for p in 0..b.rows {
-                        let [even, odd] = halves(a.data[i][p]).map(Bf16::value);
-                        for j in 0..c.row_bytes / 4 {
-                            let [x, y] = halves(b.data[p][j]).map(Bf16::value);
-                            let sum = f32::from_bits(c.data[i][j]) + even * x + odd * y;
-                            c.data[i][j] = sum.to_bits();
-                        }
-                    }
-                }
-                tiles[C as usize] = c;
-            });
-        }
-
-        unsafe fn prefetch(_line: *const f32) {}
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Products with a few rows of A, as in generation one token at a time.
 
+use super::tile::plus_at;
 use super::{Matrix, Output};
 use crate::context::{Context, Precision, Shared};
 use crate::element::{Element, Floats, FloatsMut};
@@ -107,11 +108,7 @@ impl<Out: Copy> Place<Out> {
     unsafe fn at_column(self, column: usize) -> Self {
         Self {
             c: self.c.add(column),
-            plus: if self.plus.is_null() {
-                self.plus
-            } else {
-                self.plus.add(column)
-            },
+            plus: plus_at(self.plus, column),
             ..self
         }
     }

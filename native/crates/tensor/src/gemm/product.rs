@@ -2,7 +2,8 @@
 
 use super::amx::{SIDE, tile_product};
 use super::left::{Part, float_rows, pair_rows, whole_pairs};
-use super::tile::pair_product_far;
+use super::pair_tile::pair_product_far;
+use super::tile::plus_at;
 use super::{Inputs, Matrix, PACKED_LIMIT, Packed, block_product, panel_columns};
 use crate::context::{Context, Precision, Shared};
 use crate::element::{Element, Floats};
@@ -105,11 +106,7 @@ impl<'a, E: Element> Product<'a, E> {
             direct,
             b,
             c: c.pointer().wrapping_add(from),
-            plus: if plus.is_null() {
-                plus
-            } else {
-                plus.wrapping_add(from)
-            },
+            plus: unsafe { plus_at(plus, from) },
             stride,
             row_block,
             panel_block,
@@ -184,10 +181,8 @@ impl<'a, E: Element> Product<'a, E> {
                 let c = self.c.add(at);
                 let plus = if begin > 0 {
                     c as *const E
-                } else if self.plus.is_null() {
-                    self.plus
                 } else {
-                    self.plus.add(at)
+                    plus_at(self.plus, at)
                 };
                 let depth = begin..begin + part.depth;
                 let c = (c, self.stride);

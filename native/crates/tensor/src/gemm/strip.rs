@@ -3,8 +3,8 @@
 
 use super::amx::tile_product;
 use super::left::{Part, float_rows};
+use super::pair_tile::pair_product_far;
 use super::product::{K_BLOCK, PAIR_K_BLOCK};
-use super::tile::pair_product_far;
 use super::{Ahead, Inputs, Matrix, NarrowRows, Packed, WideRows, block_product};
 use crate::context::{Context, Precision};
 use crate::element::Floats;

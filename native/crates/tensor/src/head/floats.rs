@@ -5,15 +5,14 @@
 //! They are kept where the product put them, in panels: as such they are the left side of the gradient of x while they
 //! are in the second cache, and later, read once, the packed right side of the turned gradient of the weight.
 
-use super::rows::{MOST_LANES, Rows, counted, finish_row, raise, scaled_row};
-use super::{Gradients, PACKED_WORDS};
+use super::rows::{Rows, counted, raise, scaled_row};
+use super::walk::{Walk, fits};
+use super::{CrossEntropy, Gradients};
 use crate::attention::rows::{dot, store_turned};
 use crate::context::{Context, Precision, Purpose, Shared};
-use crate::gemm::{
-    Inputs, Layout, Matrix, Packed, WideRows, pack, pack_rows, panel_columns, wide_product,
-};
+use crate::gemm::{Inputs, Layout, Packed, WideRows, pack_rows, panel_columns, wide_product};
 use crate::kernels;
-use crate::simd::{self, Simd};
+use crate::simd::{self, MOST_LANES, Simd};
 use std::f32::consts::LOG2_E;
 
 /// Exponentials of a chunk of rows: 16 MB, read once. Fewer chunks make fewer visits of the weight's gradient.
@@ -31,26 +30,15 @@ const TASK_PANELS: usize = 8;
 pub fn pays(context: &Context, vocab: usize, hidden: usize) -> bool {
     Inputs::of(context) == Inputs::Floats
         && context.precision == Precision::F32
-        && hidden * vocab <= PACKED_WORDS
+        && fits(context, vocab, hidden)
 }
 
 /// As `super::head` for rows that all have a target, of which there is at least one.
-pub fn head(
-    context: &Context,
-    x: &[f32],
-    weight: &[f32],
-    targets: &[i32],
-    nll: &mut [f32],
-    hidden: usize,
-    gradients: Gradients,
-) {
-    let rows = targets.len();
-    let vocab = weight.len() / hidden;
+pub fn head(context: &Context, of: CrossEntropy, nll: &mut [f32], gradients: Gradients) {
+    let (rows, vocab, hidden) = (of.rows(), of.vocab(), of.hidden);
     let columns = panel_columns(context.isa);
     let chunk = (CHUNK_ELEMENTS / vocab).clamp(DEPTH, 2048) / DEPTH * DEPTH;
     let chunk = chunk.min(rows.next_multiple_of(DEPTH));
-    let turned = Matrix::columns(weight, hidden);
-    let straight = Matrix::rows(weight, hidden);
     let Gradients {
         scales,
         dx,
@@ -62,19 +50,7 @@ pub fn head(
         unsafe { context.shared_scratch(Purpose::Rows, chunk * vocab.next_multiple_of(columns)) };
     let mut factors = vec![0.0; chunk];
     let head = Head {
-        context,
-        x,
-        weight,
-        targets,
-        scales,
-        hidden,
-        vocab,
-        forward: pack(context, hidden, vocab, turned, Purpose::HeadForward),
-        backward: (dx.is_some())
-            .then(|| pack(context, vocab, hidden, straight, Purpose::HeadBackward)),
-        nll: Shared::new(nll),
-        dx: dx.map(Shared::new),
-        add_x,
+        walk: Walk::new(context, of, nll, scales, dx, add_x),
         exponentials: Shared::new(exponentials),
         factors: Shared::new(&mut factors),
     };
@@ -98,18 +74,7 @@ pub fn head(
 }
 
 struct Head<'a> {
-    context: &'a Context,
-    x: &'a [f32],
-    weight: &'a [f32],
-    targets: &'a [i32],
-    scales: &'a [f32],
-    hidden: usize,
-    vocab: usize,
-    forward: Packed<'a>,
-    backward: Option<Packed<'a>>,
-    nll: Shared<'a>,
-    dx: Option<Shared<'a>>,
-    add_x: bool,
+    walk: Walk<'a>,
     /// Of a chunk of rows: `[stretch of DEPTH rows][panel][row][column]`.
     exponentials: Shared<'a>,
     /// What the rows of a chunk are still to be multiplied by.
@@ -119,25 +84,25 @@ struct Head<'a> {
 impl Head<'_> {
     /// From a panel of exponentials to the next.
     fn apart(&self) -> usize {
-        DEPTH * panel_columns(self.context.isa)
+        DEPTH * panel_columns(self.walk.context.isa)
     }
 
     /// Exponentials of DEPTH rows.
     fn stretch(&self) -> usize {
-        DEPTH * self.vocab.next_multiple_of(panel_columns(self.context.isa))
+        let columns = panel_columns(self.walk.context.isa);
+        DEPTH * self.walk.of.vocab().next_multiple_of(columns)
     }
 
     /// Rows `top` to `top + n` of the chunk that begins with row `from`.
     unsafe fn block(&self, worker: usize, from: usize, top: usize, n: usize) {
-        let (context, hidden) = (self.context, self.hidden);
-        let isa = context.isa;
+        let Walk { context, of, .. } = self.walk;
+        let (isa, hidden) = (context.isa, of.hidden);
         let columns = panel_columns(isa);
         let first = from + top;
-        let x = &self.x[first * hidden..(first + n) * hidden];
-        let targets = &self.targets[first..first + n];
-        let weight_of = |row: usize| &self.weight[targets[row] as usize * hidden..][..hidden];
-        let shifts = (0..n)
-            .map(|row| dot(isa, &x[row * hidden..][..hidden], weight_of(row)))
+        let x = of.inputs(first..first + n);
+        let targets = &of.targets[first..first + n];
+        let shifts = (first..first + n)
+            .map(|row| dot(isa, of.inputs(row..row + 1), of.weight_of(row)))
             .collect();
         let mut rows = Rows::new(targets, shifts);
         let at = top / DEPTH * self.stretch() + top % DEPTH * columns;
@@ -149,24 +114,15 @@ impl Head<'_> {
             self.groups(worker, x, targets, to, dx, &mut rows);
         }
         for row in 0..n {
-            let (own, shift, sum) = (rows.own[row], rows.shifts[row], rows.sums[row]);
-            let factor = self.scales[first + row] / sum;
-            let slope = (own - shift).exp() - sum;
-            self.nll.part(first + row, first + row + 1)[0] = shift + sum.ln() - own;
+            let (slope, factor) = self.walk.finish(first, row, &rows, dx);
             self.factors.part(top + row, top + row + 1)[0] = factor;
             *self.place(to, row, targets[row]) = slope;
-            if let Some(out) = self.dx {
-                let at = (first + row) * hidden;
-                let to = out.part(at, at + hidden);
-                let dx = &dx[row * hidden..(row + 1) * hidden];
-                finish_row(isa, dx, weight_of(row), slope, factor, to, self.add_x);
-            }
         }
     }
 
     /// Of the exponentials of a block, that of a row and column.
     unsafe fn place(&self, to: *mut f32, row: usize, column: i32) -> *mut f32 {
-        let columns = panel_columns(self.context.isa);
+        let columns = panel_columns(self.walk.context.isa);
         let (panel, column) = (column as usize / columns, column as usize % columns);
         to.add(panel * self.apart() + row * columns + column)
     }
@@ -182,7 +138,8 @@ impl Head<'_> {
         dx: &mut [f32],
         rows: &mut Rows,
     ) {
-        let (context, hidden, vocab) = (self.context, self.hidden, self.vocab);
+        let Walk { context, of, .. } = self.walk;
+        let (hidden, vocab) = (of.hidden, of.vocab());
         let (isa, n) = (context.isa, targets.len());
         let columns = panel_columns(isa);
         let group = (GROUP_WEIGHTS / hidden).clamp(64, 1024) / columns * columns;
@@ -209,7 +166,7 @@ impl Head<'_> {
                 }
                 next = own.end;
             }
-            if let Some(backward) = self.backward {
+            if let Some(backward) = self.walk.backward {
                 let left = WideRows {
                     data: to.add(begin / columns * self.apart()),
                     stride: columns,
@@ -233,7 +190,8 @@ impl Head<'_> {
 
     /// A panel of the logits of n rows of x.
     unsafe fn logits(&self, x: &[f32], n: usize, panel: usize, to: *mut f32) {
-        let (context, hidden) = (self.context, self.hidden);
+        let Walk { context, of, .. } = self.walk;
+        let hidden = of.hidden;
         let left = WideRows {
             data: x.as_ptr(),
             stride: hidden,
@@ -243,7 +201,7 @@ impl Head<'_> {
         wide_product(
             context,
             left,
-            self.forward,
+            self.walk.forward,
             0..hidden,
             panel..panel + 1,
             to,
@@ -254,11 +212,12 @@ impl Head<'_> {
 
     /// The largest logit of each row.
     unsafe fn largest(&self, x: &[f32], n: usize, to: *mut f32) -> Vec<f32> {
-        let columns = panel_columns(self.context.isa);
+        let Walk { context, of, .. } = self.walk;
+        let columns = panel_columns(context.isa);
         let mut most = vec![f32::NEG_INFINITY; n];
-        for panel in 0..self.vocab.div_ceil(columns) {
+        for panel in 0..of.vocab().div_ceil(columns) {
             self.logits(x, n, panel, to);
-            let width = columns.min(self.vocab - panel * columns);
+            let width = columns.min(of.vocab() - panel * columns);
             let logits = std::slice::from_raw_parts(to, n * columns);
             raise(&mut most, logits, columns, width);
         }
@@ -268,8 +227,8 @@ impl Head<'_> {
     /// dweight = slopesᵀ x for the n rows of the chunk that begins with row `from`, or dweight +=; made as xᵀ slopes, a
     /// panel at a time.
     unsafe fn weight_gradient(&self, from: usize, n: usize, dweight: &mut [f32], add: bool) {
-        let (context, hidden, vocab) = (self.context, self.hidden, self.vocab);
-        let isa = context.isa;
+        let Walk { context, of, .. } = self.walk;
+        let (isa, hidden, vocab) = (context.isa, of.hidden, of.vocab());
         let columns = panel_columns(isa);
         let length = hidden.next_multiple_of(isa.tile_rows()) * DEPTH;
         let stretches = n.div_ceil(DEPTH);
@@ -280,8 +239,8 @@ impl Head<'_> {
             let scaled = context.scratch(worker, Purpose::Inputs, rows.len() * hidden);
             for (row, scaled) in rows.clone().zip(scaled.chunks_mut(hidden)) {
                 let factor = self.factors.part(row, row + 1)[0];
-                let at = (from + row) * hidden;
-                scaled_row(isa, &self.x[at..at + hidden], factor, scaled);
+                let at = from + row;
+                scaled_row(isa, of.inputs(at..at + 1), factor, scaled);
             }
             let to = packed.part(stretch * length, (stretch + 1) * length);
             pack_rows(isa, scaled.as_ptr(), hidden, hidden, rows.len(), to, false);

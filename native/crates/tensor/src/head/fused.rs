@@ -7,15 +7,15 @@
 //! exponentials as bf16, their product with the weight, and their transpose for the gradient of the weight, which is the
 //! only thing that leaves the caches. Sums run along rows, so they do not depend on how rows are cut into blocks.
 
-use super::rows::{MOST_LANES, Rows, counted, finish_row, raise, scaled_row};
-use super::{Gradients, PACKED_WORDS};
+use super::rows::{Rows, counted, raise, scaled_row};
+use super::walk::{Walk, fits};
+use super::{CrossEntropy, Gradients};
 use crate::context::{Context, Purpose, Shared};
 use crate::element::Bf16;
 use crate::gemm::{
-    Inputs, Matrix, NarrowRows, Output, Packed, gemm, narrow_product, pack, panel_columns,
-    turn_bf16,
+    Inputs, Matrix, NarrowRows, Output, gemm, narrow_product, panel_columns, turn_bf16,
 };
-use crate::simd::{self, Simd};
+use crate::simd::{self, MOST_LANES, Simd};
 use crate::{kernels, vectors};
 use std::f32::consts::LOG2_E;
 
@@ -29,28 +29,16 @@ const LEAST_BLOCK_ROWS: usize = 32;
 
 /// Whether this context multiplies bf16 and the weight is small enough to be packed twice.
 pub fn pays(context: &Context, vocab: usize, hidden: usize) -> bool {
-    let inputs = Inputs::of(context);
-    inputs != Inputs::Floats && inputs.words(hidden) * vocab <= PACKED_WORDS
+    Inputs::of(context) != Inputs::Floats && fits(context, vocab, hidden)
 }
 
 /// As `super::head` for rows that all have a target, of which there is at least one.
-pub fn head(
-    context: &Context,
-    x: &[f32],
-    weight: &[f32],
-    targets: &[i32],
-    nll: &mut [f32],
-    hidden: usize,
-    gradients: Gradients,
-) {
-    let rows = targets.len();
-    let vocab = weight.len() / hidden;
+pub fn head(context: &Context, of: CrossEntropy, nll: &mut [f32], gradients: Gradients) {
+    let (rows, vocab, hidden) = (of.rows(), of.vocab(), of.hidden);
     let chunk = (CHUNK_ELEMENTS / vocab)
         .clamp(256, 2048)
         .min(rows)
         .next_multiple_of(LEAST_BLOCK_ROWS);
-    let turned = Matrix::columns(weight, hidden);
-    let straight = Matrix::rows(weight, hidden);
     let Gradients {
         scales,
         dx,
@@ -69,19 +57,7 @@ pub fn head(
     };
     let (slopes, scaled) = (Shared::new(slopes), Shared::new(scaled));
     let head = Head {
-        context,
-        x,
-        weight,
-        targets,
-        scales,
-        hidden,
-        vocab,
-        forward: pack(context, hidden, vocab, turned, Purpose::HeadForward),
-        backward: (dx.is_some())
-            .then(|| pack(context, vocab, hidden, straight, Purpose::HeadBackward)),
-        nll: Shared::new(nll),
-        dx: dx.map(Shared::new),
-        add_x,
+        walk: Walk::new(context, of, nll, scales, dx, add_x),
         slopes: dweight.is_some().then_some(slopes),
         stride,
         scaled,
@@ -115,18 +91,7 @@ pub fn head(
 }
 
 struct Head<'a> {
-    context: &'a Context,
-    x: &'a [f32],
-    weight: &'a [f32],
-    targets: &'a [i32],
-    scales: &'a [f32],
-    hidden: usize,
-    vocab: usize,
-    forward: Packed<'a>,
-    backward: Option<Packed<'a>>,
-    nll: Shared<'a>,
-    dx: Option<Shared<'a>>,
-    add_x: bool,
+    walk: Walk<'a>,
     /// For the gradient of the weight: the slopes of a chunk of rows, turned, and its rows of x times what they are
     /// still to be multiplied by.
     slopes: Option<Shared<'a, Bf16>>,
@@ -137,22 +102,23 @@ struct Head<'a> {
 impl Head<'_> {
     /// Rows `top` to `top + n` of the chunk that begins with row `from`.
     unsafe fn block(&self, worker: usize, from: usize, top: usize, n: usize) {
-        let (context, hidden) = (self.context, self.hidden);
-        let isa = context.isa;
+        let Walk { context, of, .. } = self.walk;
+        let (isa, hidden) = (context.isa, of.hidden);
         let first = from + top;
         let input = NarrowRows::new(
             context,
             worker,
-            Matrix::rows(self.x, hidden),
+            Matrix::rows(of.x, hidden),
             first..first + n,
             hidden,
             false,
         );
-        let targets = &self.targets[first..first + n];
-        let weight_of = |row: usize| &self.weight[targets[row] as usize * hidden..][..hidden];
-        let shifts = (0..n)
-            .map(|row| dot(isa, input.data.add(row * input.stride), weight_of(row)))
-            .collect();
+        let targets = &of.targets[first..first + n];
+        let logit = |row: usize| {
+            let x = input.data.add(row * input.stride);
+            dot(isa, x, of.weight_of(first + row))
+        };
+        let shifts = (0..n).map(logit).collect();
         let mut rows = Rows::new(targets, shifts);
         let dx = context.scratch(worker, Purpose::Matrix, n * hidden);
         self.groups(worker, input, targets, top, dx, &mut rows);
@@ -161,23 +127,15 @@ impl Head<'_> {
             self.groups(worker, input, targets, top, dx, &mut rows);
         }
         for row in 0..n {
-            let (own, shift, sum) = (rows.own[row], rows.shifts[row], rows.sums[row]);
-            let factor = self.scales[first + row] / sum;
+            let (slope, factor) = self.walk.finish(first, row, &rows, dx);
             // The slopes without the target's are in place.
-            let slope = (own - shift).exp() - sum;
-            self.nll.part(first + row, first + row + 1)[0] = shift + sum.ln() - own;
-            let at = (first + row) * hidden;
-            if let Some(out) = self.dx {
-                let to = out.part(at, at + hidden);
-                let dx = &dx[row * hidden..(row + 1) * hidden];
-                finish_row(isa, dx, weight_of(row), slope, factor, to, self.add_x);
-            }
             if let Some(slopes) = self.slopes {
                 let place = targets[row] as usize * self.stride + top + row;
                 slopes.part(place, place + 1)[0] = Bf16::new(slope);
                 let to = (top + row) * hidden;
                 let to = self.scaled.part(to, to + hidden);
-                scaled_row(isa, &self.x[at..at + hidden], factor, to);
+                let at = first + row;
+                scaled_row(isa, of.inputs(at..at + 1), factor, to);
             }
         }
     }
@@ -193,7 +151,8 @@ impl Head<'_> {
         dx: &mut [f32],
         rows: &mut Rows,
     ) {
-        let (context, hidden, vocab) = (self.context, self.hidden, self.vocab);
+        let Walk { context, of, .. } = self.walk;
+        let (hidden, vocab) = (of.hidden, of.vocab());
         let (isa, n) = (context.isa, input.rows);
         let columns = panel_columns(isa);
         let group = (GROUP_WEIGHTS / hidden).clamp(256, 1024) / columns * columns;
@@ -214,7 +173,7 @@ impl Head<'_> {
                 narrow_product(
                     context,
                     input,
-                    self.forward,
+                    self.walk.forward,
                     0..hidden,
                     panel..panel + 1,
                     to,
@@ -232,7 +191,7 @@ impl Head<'_> {
                     next += 1;
                 }
             }
-            if let Some(backward) = self.backward {
+            if let Some(backward) = self.walk.backward {
                 let left = NarrowRows {
                     data: slopes.as_ptr(),
                     stride,
@@ -262,23 +221,23 @@ impl Head<'_> {
 
     /// The largest logit of each row.
     unsafe fn largest(&self, worker: usize, input: NarrowRows) -> Vec<f32> {
-        let context = self.context;
+        let Walk { context, of, .. } = self.walk;
         let columns = panel_columns(context.isa);
         let logits = context.scratch(worker, Purpose::Rows, input.rows * columns);
         let mut most = vec![f32::NEG_INFINITY; input.rows];
-        for panel in 0..self.vocab.div_ceil(columns) {
+        for panel in 0..of.vocab().div_ceil(columns) {
             let to = logits.as_mut_ptr();
             narrow_product(
                 context,
                 input,
-                self.forward,
-                0..self.hidden,
+                self.walk.forward,
+                0..of.hidden,
                 panel..panel + 1,
                 to,
                 columns,
                 false,
             );
-            let width = columns.min(self.vocab - panel * columns);
+            let width = columns.min(of.vocab() - panel * columns);
             raise(&mut most, logits, columns, width);
         }
         most

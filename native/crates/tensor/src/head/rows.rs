@@ -2,13 +2,11 @@
 
 use crate::element::Element;
 use crate::isa::Isa;
-use crate::simd::{self, Simd};
+use crate::simd::{self, MOST_LANES, Simd};
 use crate::{kernels, vectors};
 
 /// Sums between these leave the exponentials and what is divided by the sum normal numbers.
 const SAFE_SUMS: std::ops::RangeInclusive<f32> = 1e-12..=1e18;
-/// More lanes than any vector has.
-pub const MOST_LANES: usize = 16;
 
 /// What is known of the rows of a block.
 pub struct Rows {

@@ -1,4 +1,4 @@
-use super::{Gradients, head};
+use super::{CrossEntropy, Gradients, head};
 use crate::context::{Context, Precision};
 use crate::isa::{Isa, TESTED};
 
@@ -54,16 +54,13 @@ impl Case {
             add_x: adds[0],
             add_weight: adds[1],
         };
-        let (x, weight, nll) = (&self.x, &self.weight, &mut results.nll);
-        head(
-            &context,
-            x,
-            weight,
-            &self.targets,
-            nll,
-            self.hidden,
-            Some(gradients),
-        );
+        let of = CrossEntropy {
+            x: &self.x,
+            weight: &self.weight,
+            targets: &self.targets,
+            hidden: self.hidden,
+        };
+        head(&context, of, &mut results.nll, Some(gradients));
         results
     }
 
