@@ -56,21 +56,21 @@ instruction_sets! {
     Amx = "amx",
 }
 
-/// What tests run on, as far as it is available. The stand-ins for wide registers are tested by x86 machines; another
-/// one may be an emulation, and slow.
-#[cfg(all(test, target_arch = "aarch64"))]
-pub const TESTED: [Isa; ALL.len()] = ALL;
-#[cfg(all(test, not(target_arch = "aarch64")))]
-pub const TESTED: [Isa; ALL.len() + 2] = {
-    let mut tested = [Isa::Wide; ALL.len() + 2];
-    let mut i = 0;
-    while i < ALL.len() {
-        tested[i] = ALL[i];
-        i += 1;
-    }
-    tested[ALL.len() + 1] = Isa::WideTiles;
-    tested
-};
+/// What tests run on: all that is available, or what SMOLFORGE_ISA names. The stand-ins for wide registers are tested by
+/// x86 machines; another one may be an emulation, and slow.
+#[cfg(test)]
+pub fn tested() -> impl Iterator<Item = Isa> {
+    let name = std::env::var("SMOLFORGE_ISA").unwrap_or_default();
+    let only = (!name.is_empty()).then(|| Isa::parse(&name).expect("SMOLFORGE_ISA"));
+    assert!(only.is_none_or(Isa::available), "{name} is not available");
+    let stand_ins = [Isa::Wide, Isa::WideTiles];
+    let stand_ins = stand_ins
+        .into_iter()
+        .filter(|_| cfg!(not(target_arch = "aarch64")));
+    ALL.into_iter()
+        .chain(stand_ins)
+        .filter(move |&isa| isa.available() && only.is_none_or(|only| only == isa))
+}
 
 impl Isa {
     pub fn parse(name: &str) -> Result<Isa, String> {

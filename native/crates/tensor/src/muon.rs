@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn follows_the_plain_iteration_on_every_instruction_set() {
-        for isa in isa::ALL.into_iter().filter(|isa| isa.available()) {
+        for isa in isa::tested() {
             for (precision, bound) in [(Precision::F32, 2e-3), (Precision::Bf16, 0.12)] {
                 for shape in [(1, 5), (40, 40), (33, 120), (130, 50), (96, 64), (256, 300)] {
                     let context = Context::new(isa, 2, precision);

@@ -1,7 +1,7 @@
 use super::{Gradients, Joint, Lines, Shape, backward, forward};
 use crate::context::{Context, Precision};
 use crate::element::{Bf16, Element, Floats, FloatsMut};
-use crate::isa::{Isa, TESTED};
+use crate::isa::{Isa, tested};
 use crate::noise::noise;
 
 /// y, and the gradients by q, k and v, in f64 as the formulas say.
@@ -80,7 +80,7 @@ fn check(time: usize, key_length: usize, head_dim: usize, causal: bool, segments
         .map(|x| x.into_iter().map(Bf16::value).collect::<Vec<f32>>());
     let wanted = plain(inputs.each_ref().map(|x| &x[..]), segments, s);
     let wanted_of_rounded = plain(widened.each_ref().map(|x| &x[..]), segments, s);
-    for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+    for isa in tested() {
         let f32 = Precision::F32;
         let got = [1, 2].map(|threads| run(isa, threads, f32, &inputs, segments, s));
         compare(isa, &got, &wanted, 3e-6);

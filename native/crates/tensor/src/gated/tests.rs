@@ -3,7 +3,7 @@
 use super::{Gated, gated_gradient};
 use crate::context::{Context, Precision};
 use crate::element::{Bf16, FloatsMut};
-use crate::isa::TESTED;
+use crate::isa::tested;
 use crate::linears::{Weight, WeightGradient};
 use crate::noise::noise;
 
@@ -146,7 +146,7 @@ fn the_gradients_equal_plain_loops_at_odd_shapes() {
     ] {
         let case = Case::new(rows, inputs, outputs);
         let plain = case.plain();
-        for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+        for isa in tested() {
             for precision in [Precision::F32, Precision::Bf16] {
                 let context = Context::new(isa, 2, precision);
                 for (narrow, add) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -160,7 +160,7 @@ fn the_gradients_equal_plain_loops_at_odd_shapes() {
 #[test]
 fn threads_and_an_unwanted_gradient_change_no_bit() {
     let case = Case::new(300, 200, 70);
-    for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+    for isa in tested() {
         for (precision, narrow) in [(Precision::F32, false), (Precision::Bf16, true)] {
             let run = |threads, wanted| {
                 let context = Context::new(isa, threads, precision);

@@ -3,7 +3,7 @@
 use super::{Matrix, Output, Plus, gemm};
 use crate::context::{Context, Precision};
 use crate::element::{Bf16, Floats};
-use crate::isa::TESTED;
+use crate::isa::tested;
 use crate::noise::noise;
 
 #[test]
@@ -22,7 +22,7 @@ fn every_form_at_odd_shapes_equals_the_plain_triple_loop() {
         (301, 20, 450),
     ];
     let mut contexts = Vec::new();
-    for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+    for isa in tested() {
         for precision in [Precision::F32, Precision::Bf16] {
             for threads in [1, 2] {
                 contexts.push(Context::new(isa, threads, precision));
@@ -162,7 +162,7 @@ impl Case {
 
 #[test]
 fn a_product_is_added_to_rows_of_another_matrix() {
-    for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+    for isa in tested() {
         for precision in [Precision::F32, Precision::Bf16] {
             let context = Context::new(isa, 2, precision);
             let (m, n, k) = (45, 70, 1100);

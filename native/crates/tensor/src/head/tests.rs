@@ -1,6 +1,6 @@
 use super::{CrossEntropy, Gradients, head};
 use crate::context::{Context, Precision};
-use crate::isa::{Isa, TESTED};
+use crate::isa::{Isa, tested};
 
 struct Case {
     rows: usize,
@@ -112,10 +112,7 @@ fn assert_near(what: &str, got: &[f32], wanted: &[f32], share: f32) {
 }
 
 fn each_set(mut test: impl FnMut(Isa)) {
-    TESTED
-        .into_iter()
-        .filter(|isa| isa.available())
-        .for_each(&mut test);
+    tested().for_each(&mut test);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{Normed, normed_gradient};
 use crate::context::{Context, Precision};
 use crate::element::{Bf16, Floats};
-use crate::isa::TESTED;
+use crate::isa::tested;
 use crate::linears::{Weight, WeightGradient};
 
 const EPS: f32 = 1e-3;
@@ -170,7 +170,7 @@ fn the_gradients_equal_plain_loops_at_odd_shapes() {
     for (rows, inputs, outputs) in shapes {
         let case = Case::new(rows, inputs, outputs);
         let plain = case.plain();
-        for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+        for isa in tested() {
             for precision in [Precision::F32, Precision::Bf16] {
                 let context = Context::new(isa, 2, precision);
                 for (narrow, add) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -184,7 +184,7 @@ fn the_gradients_equal_plain_loops_at_odd_shapes() {
 #[test]
 fn threads_and_unwanted_gradients_change_no_bit() {
     let case = Case::new(700, 100, &[50, 30]);
-    for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+    for isa in tested() {
         for (precision, narrow) in [(Precision::F32, false), (Precision::Bf16, true)] {
             let run = |threads, weights| {
                 let context = Context::new(isa, threads, precision);

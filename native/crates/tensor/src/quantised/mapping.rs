@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_file_is_seen_as_it_is_and_a_missing_one_is_an_error() {
-        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let own = std::env::current_exe().unwrap();
         let mapping = Mapping::open(&own).unwrap();
         assert_eq!(mapping.bytes(), std::fs::read(&own).unwrap());
         assert!(Mapping::open(Path::new("/no/such/file")).is_err());

@@ -247,7 +247,7 @@ pub fn probe(isa: crate::Isa) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::isa::TESTED;
+    use crate::isa::tested;
     use crate::quantised::Format;
     use crate::quantised::formats::{FORMATS, dequantise};
     use crate::quantised::quantise::quantise;
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn products_with_blocks_are_those_with_the_numbers_they_mean() {
-        for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+        for isa in tested() {
             for format in FORMATS {
                 for rows in [1, 2, 3, 4, 7, 11] {
                     for threads in [1, 3] {
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn rows_of_a_table_are_unpacked_as_the_reference_does() {
         let (n, k) = (5, 256);
-        for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+        for isa in tested() {
             let context = Context::new(isa, 2, Precision::F32);
             for format in FORMATS {
                 let mut bytes = vec![0; format.bytes(n * k).unwrap()];

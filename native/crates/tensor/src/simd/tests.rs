@@ -1,5 +1,5 @@
 use super::{Simd, exp_within, exp2_near, exp2_within, sigmoid_near};
-use crate::isa::TESTED;
+use crate::isa::tested;
 
 kernels! {
     fn near(x: &[f32], powers: &mut [f32], sigmoids: &mut [f32]) = near_body;
@@ -29,7 +29,7 @@ unsafe fn within_body<S: Simd>(x: &[f32], y: &mut [f32]) {
 #[test]
 fn an_exponential_within_its_range_is_exact_and_beyond_it_the_nearest() {
     let x: Vec<f32> = (-8690..8800).map(|i| i as f32 * 0.01).collect();
-    for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+    for isa in tested() {
         let mut y = vec![0.0; x.len()];
         unsafe { within(isa, &x, &mut y) };
         for (&x, &y) in x.iter().zip(&y) {
@@ -66,7 +66,7 @@ unsafe fn powers_body<S: Simd>(x: &[f32], y: &mut [f32]) {
 #[test]
 fn a_power_of_two_is_exact_within_its_range_and_next_to_nothing_below_it() {
     let x: Vec<f32> = (-12_500..12_700).map(|i| i as f32 * 0.01).collect();
-    for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+    for isa in tested() {
         let mut y = vec![0.0; x.len()];
         unsafe { powers(isa, &x, &mut y) };
         for (&x, &y) in x.iter().zip(&y) {
@@ -90,7 +90,7 @@ fn a_power_of_two_is_exact_within_its_range_and_next_to_nothing_below_it() {
 #[test]
 fn what_is_rounded_to_bf16_is_near_enough_on_every_instruction_set() {
     let x: Vec<f32> = (-4200..4200).map(|i| i as f32 * 0.03).collect();
-    for isa in TESTED.into_iter().filter(|isa| isa.available()) {
+    for isa in tested() {
         let (mut powers, mut sigmoids) = (vec![0.0; x.len()], vec![0.0; x.len()]);
         unsafe { near(isa, &x, &mut powers, &mut sigmoids) };
         for ((&x, &power), &sigmoid) in x.iter().zip(&powers).zip(&sigmoids) {
