@@ -112,10 +112,7 @@ impl Deduplicator {
 
     /// Bytes on the disk.
     pub fn spilled(&self) -> u64 {
-        let candidates = self
-            .found
-            .as_ref()
-            .and_then(|found| found.candidates.as_ref());
+        let candidates = self.candidates();
         self.keys.spilled()
             + self.ids.spilled()
             + candidates.map_or(0, |c| c.edges.spilled() + c.shingles.spilled())
@@ -217,6 +214,11 @@ impl Deduplicator {
             candidates,
         });
         Ok(())
+    }
+
+    /// Pairs to be verified, once they are found and where that was asked for.
+    fn candidates(&self) -> Option<&Candidates> {
+        self.found.as_ref()?.candidates.as_ref()
     }
 
     /// Takes the shingles of candidates: the same documents in the same order as they were added.

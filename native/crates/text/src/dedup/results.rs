@@ -26,10 +26,7 @@ impl Deduplicator {
 
     /// For each document the best verified similarity that joined it to another; 0 where none did.
     pub fn similarity(&self) -> Vec<f32> {
-        let candidates = self
-            .found
-            .as_ref()
-            .and_then(|found| found.candidates.as_ref());
+        let candidates = self.candidates();
         candidates.map_or(Vec::new(), |candidates| {
             let bits = candidates.similarity.iter();
             bits.map(|bits| f32::from_bits(bits.load(Ordering::Relaxed)))
@@ -39,11 +36,7 @@ impl Deduplicator {
 
     /// The true Jaccard similarity of documents that were verified.
     pub fn jaccard(&self, pairs: &[(u32, u32)]) -> io::Result<Vec<f32>> {
-        let Some(candidates) = self
-            .found
-            .as_ref()
-            .and_then(|found| found.candidates.as_ref())
-        else {
+        let Some(candidates) = self.candidates() else {
             return Err(io::Error::other("nothing was verified"));
         };
         let shingles = &candidates.shingles;
