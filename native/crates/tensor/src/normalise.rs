@@ -181,12 +181,17 @@ fn rms_gradient_of<E: Element>(
         }
     });
     if let Some(dweight) = dweight {
-        if !adds[1] {
-            dweight.fill(0.0);
-        }
-        for part in sums.chunks(columns) {
-            dweight.iter_mut().zip(part).for_each(|(to, x)| *to += x);
-        }
+        sum_parts(sums, dweight, adds[1]);
+    }
+}
+
+/// to = the sum of parts of its length, one after the other; or to += with `add`.
+pub fn sum_parts(parts: &[f32], to: &mut [f32], add: bool) {
+    if !add {
+        to.fill(0.0);
+    }
+    for part in parts.chunks(to.len()) {
+        to.iter_mut().zip(part).for_each(|(to, x)| *to += x);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::gemm::{
 use crate::linears::{
     Weight, WeightGradient, input_gradient, weight_gradient, weight_gradient_packed,
 };
-use crate::normalise::{rms_norm_again, rms_norm_gradient};
+use crate::normalise::{rms_norm_again, rms_norm_gradient, sum_parts};
 use crate::simd::{self, Pairs, Simd};
 use crate::{kernels, pair_kernels, vectors};
 
@@ -73,12 +73,7 @@ pub fn normed_gradient(
         strips.run(task, worker);
     });
     if let Some(dnorm) = dnorm {
-        if !adds[1] {
-            dnorm.fill(0.0);
-        }
-        for part in sums.chunks(inputs) {
-            dnorm.iter_mut().zip(part).for_each(|(to, x)| *to += x);
-        }
+        sum_parts(sums, dnorm, adds[1]);
     }
     if let Some(normal) = unsafe { normal.packed() } {
         weight_gradient_packed(context, dy, normal, dweights);

@@ -68,18 +68,14 @@ impl<'a> Plan<'a> {
         rows: usize,
         to: &mut [f32],
     ) {
-        let (isa, columns, d) = (self.isa, self.columns, self.s.head_dim);
-        for first in (0..rows).step_by(columns) {
-            let panel = &mut to[first * d..(first + columns) * d];
-            let source = Source {
-                row_stride: 1,
-                column_stride: stride,
-                rows: d,
-                columns: columns.min(rows - first),
-                round: false,
-            };
-            pack_panel(isa, from.as_ptr().add(first * stride), source, panel);
-        }
+        let source = Source {
+            row_stride: 1,
+            column_stride: stride,
+            rows: self.s.head_dim,
+            columns: rows,
+            round: false,
+        };
+        self.pack(from, source, to);
     }
 
     /// Panels of `rows` rows of width d: `[panel of d][row][columns of the panel]`.
@@ -90,17 +86,21 @@ impl<'a> Plan<'a> {
         rows: usize,
         to: &mut [f32],
     ) {
-        let (isa, columns, d) = (self.isa, self.columns, self.s.head_dim);
-        for first in (0..d).step_by(columns) {
-            let panel = &mut to[first * rows..(first + columns) * rows];
-            let source = Source {
-                row_stride: stride,
-                column_stride: 1,
-                rows,
-                columns: columns.min(d - first),
-                round: false,
-            };
-            pack_panel(isa, from.as_ptr().add(first), source, panel);
+        let source = Source {
+            row_stride: stride,
+            column_stride: 1,
+            rows,
+            columns: self.s.head_dim,
+            round: false,
+        };
+        self.pack(from, source, to);
+    }
+
+    unsafe fn pack<E: Element>(&self, from: &[E], source: Source, to: &mut [f32]) {
+        let panel = self.columns * source.rows;
+        for (i, (at, source)) in source.panels(self.columns).enumerate() {
+            let to = &mut to[i * panel..(i + 1) * panel];
+            pack_panel(self.isa, from.as_ptr().add(at), source, to);
         }
     }
 

@@ -28,17 +28,14 @@ impl Turned {
     }
 
     pub unsafe fn pack<E: Element>(&self, isa: Isa, from: &[E], stride: usize, to: &mut [f32]) {
-        for (i, panel) in to.chunks_mut(self.panel).enumerate() {
-            let first = i * self.columns;
-            let source = Source {
-                row_stride: 1,
-                column_stride: stride,
-                rows: self.d,
-                columns: self.columns.min(self.rows - first),
-                round: true,
-            };
-            pack_pairs(isa, from.as_ptr().add(first * stride), source, panel);
-        }
+        let source = Source {
+            row_stride: 1,
+            column_stride: stride,
+            rows: self.d,
+            columns: self.rows,
+            round: true,
+        };
+        pack(isa, from, source, self.columns, to.chunks_mut(self.panel));
     }
 
     /// The panels from this row on, which begins one.
@@ -70,21 +67,30 @@ impl Straight {
     }
 
     pub unsafe fn pack<E: Element>(&self, isa: Isa, from: &[E], stride: usize, to: &mut [f32]) {
-        for (i, panel) in to.chunks_mut(self.panel).enumerate() {
-            let first = i * self.columns;
-            let source = Source {
-                row_stride: stride,
-                column_stride: 1,
-                rows: self.rows,
-                columns: self.columns.min(self.d - first),
-                round: true,
-            };
-            pack_pairs(isa, from.as_ptr().add(first), source, panel);
-        }
+        let source = Source {
+            row_stride: stride,
+            column_stride: 1,
+            rows: self.rows,
+            columns: self.d,
+            round: true,
+        };
+        pack(isa, from, source, self.columns, to.chunks_mut(self.panel));
     }
 
     /// Every panel from this row on, which is even.
     pub fn from(&self, packed: &[f32], row: usize) -> *const f32 {
         packed[row / 2 * self.columns..].as_ptr()
+    }
+}
+
+unsafe fn pack<'a, E: Element>(
+    isa: Isa,
+    from: &[E],
+    source: Source,
+    columns: usize,
+    to: impl Iterator<Item = &'a mut [f32]>,
+) {
+    for ((at, source), panel) in source.panels(columns).zip(to) {
+        pack_pairs(isa, from.as_ptr().add(at), source, panel);
     }
 }

@@ -15,6 +15,16 @@ pub struct Source {
     pub round: bool,
 }
 
+impl Source {
+    /// Its columns, so many at a time: where each part begins in memory, and it.
+    pub fn panels(self, width: usize) -> impl Iterator<Item = (usize, Self)> {
+        (0..self.columns).step_by(width).map(move |first| {
+            let columns = width.min(self.columns - first);
+            (first * self.column_stride, Self { columns, ..self })
+        })
+    }
+}
+
 /// Gate and up in rows: up lies `up` elements after its gate.
 #[derive(Clone, Copy)]
 pub struct Gates {
