@@ -177,39 +177,116 @@ unsafe fn registers<S: Simd, Out: Element, const ROWS: usize, const FORM: u8>(
     c: Place<Out>,
 ) {
     let mut sums = [[S::splat(0.0); 2]; ROWS];
-    if FORM == PANELS {
-        let width = 2 * S::LANES;
-        for panel in 0..depth.div_ceil(width) {
-            let (a, b) = (a.add(panel * apart), b.add(panel * width * width));
-            for p in 0..width.min(depth - panel * width) {
-                add_products::<S, ROWS, DIRECT>(&mut sums, p, a, stride, b);
+    match FORM {
+        TURNED => add_turned::<S, ROWS>(&mut sums, depth, a, stride, b),
+        DIRECT => add_direct::<S, ROWS>(&mut sums, depth, Rows::new(a, stride), b),
+        _ => {
+            let width = 2 * S::LANES;
+            let rows = Rows::new(a, stride);
+            for panel in 0..depth.div_ceil(width) {
+                let (rows, b) = (rows.after(panel * apart), b.add(panel * width * width));
+                add_direct::<S, ROWS>(&mut sums, width.min(depth - panel * width), rows, b);
             }
-        }
-    } else {
-        for p in 0..depth {
-            add_products::<S, ROWS, FORM>(&mut sums, p, a, stride, b);
         }
     }
     c.store::<S, ROWS>(sums);
 }
 
-/// sums += A's element p of each row times row p of the panel of B.
+/// Steps along K that are written out: what counts them takes the place of a multiplication otherwise, above all where
+/// another thread has half of the core.
+const STEPS: usize = 4;
+
+/// sums += A B for rows of A and a panel of B.
 #[inline(always)]
-unsafe fn add_products<S: Simd, const ROWS: usize, const FORM: u8>(
+unsafe fn add_direct<S: Simd, const ROWS: usize>(
     sums: &mut [[S::V; 2]; ROWS],
-    p: usize,
-    a: *const f32,
+    depth: usize,
+    mut a: Rows,
+    mut b: *const f32,
+) {
+    for _ in 0..depth / STEPS {
+        for p in 0..STEPS {
+            add_products::<S, ROWS>(sums, |row| a.element(row, p), b.add(p * 2 * S::LANES));
+        }
+        (a, b) = (a.after(STEPS), b.add(STEPS * 2 * S::LANES));
+    }
+    for p in 0..depth % STEPS {
+        add_products::<S, ROWS>(sums, |row| a.element(row, p), b.add(p * 2 * S::LANES));
+    }
+}
+
+/// The same where element (row, p) lies at a[p * stride + row].
+#[inline(always)]
+unsafe fn add_turned<S: Simd, const ROWS: usize>(
+    sums: &mut [[S::V; 2]; ROWS],
+    depth: usize,
+    mut a: *const f32,
     stride: usize,
+    mut b: *const f32,
+) {
+    for _ in 0..depth / STEPS {
+        for _ in 0..STEPS {
+            add_products::<S, ROWS>(sums, |row| *a.add(row), b);
+            (a, b) = (a.add(stride), b.add(2 * S::LANES));
+        }
+    }
+    for _ in 0..depth % STEPS {
+        add_products::<S, ROWS>(sums, |row| *a.add(row), b);
+        (a, b) = (a.add(stride), b.add(2 * S::LANES));
+    }
+}
+
+/// Rows of A, reached from one pointer for each three of them: 0, 1 or 2 strides more are part of a load. From a single
+/// pointer the compiler would add stride after stride, an instruction for each row and step.
+#[derive(Clone, Copy)]
+struct Rows {
+    every_third: [*const f32; 5],
+    stride: usize,
+}
+
+impl Rows {
+    #[inline(always)]
+    unsafe fn new(a: *const f32, stride: usize) -> Self {
+        Self {
+            every_third: std::array::from_fn(|i| opaque(a.wrapping_add(3 * i * stride))),
+            stride,
+        }
+    }
+
+    /// From so many elements after the first on.
+    #[inline(always)]
+    unsafe fn after(self, elements: usize) -> Self {
+        Self {
+            every_third: self.every_third.map(|a| a.wrapping_add(elements)),
+            ..self
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn element(&self, row: usize, p: usize) -> f32 {
+        *self.every_third[row / 3].add(row % 3 * self.stride + p)
+    }
+}
+
+/// The same pointer, of which the compiler does not know where it comes from.
+#[inline(always)]
+fn opaque(mut pointer: *const f32) -> *const f32 {
+    unsafe {
+        std::arch::asm!("/* {0} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags));
+    }
+    pointer
+}
+
+/// sums += an element of each row times a row of the panel of B.
+#[inline(always)]
+unsafe fn add_products<S: Simd, const ROWS: usize>(
+    sums: &mut [[S::V; 2]; ROWS],
+    a: impl Fn(usize) -> f32,
     b: *const f32,
 ) {
-    let b0 = S::load(b.add(p * 2 * S::LANES));
-    let b1 = S::load(b.add(p * 2 * S::LANES + S::LANES));
+    let (b0, b1) = (S::load(b), S::load(b.add(S::LANES)));
     for i in 0..ROWS {
-        let x = S::splat(*a.add(if FORM == DIRECT {
-            i * stride + p
-        } else {
-            p * stride + i
-        }));
+        let x = S::splat(a(i));
         sums[i][0] = S::fma(x, b0, sums[i][0]);
         sums[i][1] = S::fma(x, b1, sums[i][1]);
     }
