@@ -37,6 +37,10 @@ unsafe fn block_body<S: Simd, Out: Element>(
     }
 }
 
+/// f32 of the panels of B that a tile of rows takes one after the other: they stay in the second cache, of which a core
+/// of two threads may have only half, and the rows in the first.
+const GROUP: usize = 32 << 10;
+
 #[inline(always)]
 unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize, const SHORT: usize>(
     t: Tile<f32, Out>,
@@ -54,38 +58,44 @@ unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize, const SHORT: usiz
     } else {
         0
     };
-    for panel in 0..panels {
-        let b = t.b.add(panel * t.b_panel_stride);
-        let columns = width.min(t.columns - panel * width);
+    let together = (GROUP / (t.depth.max(1) * width)).max(1);
+    for first in (0..panels).step_by(together) {
+        let last = (first + together).min(panels);
         let mut row = 0;
         while row < t.rows {
-            let tile = row / ROWS;
             let rows = if row < short * SHORT {
                 SHORT
             } else {
                 ROWS.min(t.rows - row)
             };
-            for ahead in far.unwrap_or(&[]) {
-                ahead.fetch::<S>(panel * groups + tile, panels * groups);
-            }
-            let c = t.place(row, panel * width, columns);
-            if far.is_some() {
-                c.fetch_far::<S, ROWS>();
-            }
             let (a, stride) = match layout {
                 Layout::Rows | Layout::Panels(_) => (t.a.add(row * t.a_stride), t.a_stride),
                 Layout::Columns => (t.a.add(row), t.a_stride),
                 Layout::Groups => (t.a.add(row * t.depth), ROWS),
             };
-            match layout {
-                Layout::Rows => {
-                    some_rows::<S, Out, ROWS, SHORT, DIRECT>(rows, t.depth, a, stride, 0, b, c);
+            for panel in first..last {
+                for ahead in far.unwrap_or(&[]) {
+                    let done = first * groups + (row / ROWS) * (last - first) + panel - first;
+                    ahead.fetch::<S>(done, panels * groups);
                 }
-                Layout::Panels(apart) => {
-                    some_rows::<S, Out, ROWS, SHORT, PANELS>(rows, t.depth, a, stride, apart, b, c);
+                let b = t.b.add(panel * t.b_panel_stride);
+                let columns = width.min(t.columns - panel * width);
+                let c = t.place(row, panel * width, columns);
+                if far.is_some() {
+                    c.fetch_far::<S, ROWS>();
                 }
-                Layout::Columns | Layout::Groups => {
-                    some_rows::<S, Out, ROWS, SHORT, TURNED>(rows, t.depth, a, stride, 0, b, c);
+                match layout {
+                    Layout::Rows => {
+                        some_rows::<S, Out, ROWS, SHORT, DIRECT>(rows, t.depth, a, stride, 0, b, c);
+                    }
+                    Layout::Panels(apart) => {
+                        some_rows::<S, Out, ROWS, SHORT, PANELS>(
+                            rows, t.depth, a, stride, apart, b, c,
+                        );
+                    }
+                    Layout::Columns | Layout::Groups => {
+                        some_rows::<S, Out, ROWS, SHORT, TURNED>(rows, t.depth, a, stride, 0, b, c);
+                    }
                 }
             }
             row += rows;
