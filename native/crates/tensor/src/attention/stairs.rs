@@ -91,6 +91,7 @@ impl Stairs {
                 b_panel_stride: columns * all.depth,
                 c,
                 c_stride: all.c_stride,
+                c_panel_stride: columns,
                 plus: c,
                 rows: self.step.min(end - key),
                 columns: all.columns,

@@ -150,10 +150,9 @@ unsafe fn panels<S: Simd, T: Tiles, Out: Element, const TALL: bool>(
     let count = t.columns.div_ceil(SIDE);
     for panel in 0..count {
         let b = t.b.add(panel * t.b_panel_stride);
-        let columns = SIDE.min(t.columns - panel * SIDE);
         for row in (from..to).step_by(SIDE) {
             let rows = SIDE.min(to - row);
-            let c = t.place(row, panel * SIDE, columns);
+            let c = t.place(row, panel, SIDE);
             // This block's share of the lines of the next panel, of which there are `depth`.
             let share = |row: usize| (row - from) * t.depth / (to - from);
             let next = if panel + 1 < count {

@@ -79,8 +79,7 @@ unsafe fn block_rows<S: Simd, Out: Element, const ROWS: usize, const SHORT: usiz
                     ahead.fetch::<S>(done, panels * groups);
                 }
                 let b = t.b.add(panel * t.b_panel_stride);
-                let columns = width.min(t.columns - panel * width);
-                let c = t.place(row, panel * width, columns);
+                let c = t.place(row, panel, width);
                 if far.is_some() {
                     c.fetch_far::<S, ROWS>();
                 }

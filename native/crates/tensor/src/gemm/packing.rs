@@ -97,6 +97,7 @@ impl<'a> Packed<'a> {
             b_panel_stride: columns * words,
             c,
             c_stride,
+            c_panel_stride: columns,
             plus,
             rows,
             columns: self.n.min(panels.end * columns) - panels.start * columns,

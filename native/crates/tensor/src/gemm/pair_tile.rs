@@ -69,8 +69,7 @@ unsafe fn pair_block_body<S: Pairs, Out: Element>(t: Tile<Bf16, Out>, far: Optio
             let (tile, panel) = if across { (i, j) } else { (j, i) };
             let row = tile * t.rows / tiles;
             let rows = (tile + 1) * t.rows / tiles - row;
-            let column = panel * width;
-            let c = t.place(row, column, width.min(t.columns - column));
+            let c = t.place(row, panel, width);
             for ahead in far.unwrap_or(&[]) {
                 ahead.fetch::<S>(i * inner + j, outer * inner);
             }

@@ -18,6 +18,8 @@ pub struct Tile<In, Out> {
     pub b_panel_stride: usize,
     pub c: *mut Out,
     pub c_stride: usize,
+    /// From the columns of a panel of C to those of the next: as many as they are, in a matrix of rows.
+    pub c_panel_stride: usize,
     /// What is added to the product, laid out as C; null for nothing.
     pub plus: *const Out,
     pub rows: usize,
@@ -33,6 +35,7 @@ impl<In, Out> Tile<In, Out> {
             b_panel_stride,
             c,
             c_stride,
+            c_panel_stride,
             plus,
             rows,
             columns,
@@ -46,6 +49,7 @@ impl<In, Out> Tile<In, Out> {
             b_panel_stride,
             c,
             c_stride,
+            c_panel_stride,
             plus,
             rows,
             columns,
@@ -63,10 +67,11 @@ impl<In, Out> Tile<In, Out> {
         }
     }
 
-    /// Where `columns` of C from this row and column on go.
+    /// Where C from this row on goes, of a panel of `width` columns.
     #[inline(always)]
-    pub unsafe fn place(&self, row: usize, column: usize, columns: usize) -> Place<Out> {
-        let at = row * self.c_stride + column;
+    pub unsafe fn place(&self, row: usize, panel: usize, width: usize) -> Place<Out> {
+        let columns = width.min(self.columns - panel * width);
+        let at = row * self.c_stride + panel * self.c_panel_stride;
         Place {
             to: self.c.add(at),
             plus: plus_at(self.plus, at),

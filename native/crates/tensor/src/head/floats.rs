@@ -10,10 +10,13 @@ use super::walk::{Walk, fits};
 use super::{CrossEntropy, Gradients};
 use crate::attention::rows::{dot, store_turned};
 use crate::context::{Context, Precision, Purpose, Shared};
-use crate::gemm::{Inputs, Layout, Packed, WideRows, pack_rows, panel_columns, wide_product};
+use crate::gemm::{
+    Inputs, Layout, Packed, WideOutput, WideRows, pack_rows, panel_columns, wide_product,
+};
 use crate::kernels;
 use crate::simd::{self, MOST_LANES, Simd};
 use std::f32::consts::LOG2_E;
+use std::ops::Range;
 
 /// Exponentials of a chunk of rows: 16 MB, read once. Fewer chunks make fewer visits of the weight's gradient.
 const CHUNK_ELEMENTS: usize = 4 << 20;
@@ -21,6 +24,9 @@ const CHUNK_ELEMENTS: usize = 4 << 20;
 const GROUP_WEIGHTS: usize = 32 << 10;
 /// Rows between two visits of the weight's gradient.
 const DEPTH: usize = 256;
+/// Rows of a panel of exponentials, one more than are used: panels a power of 2 apart would fall into the same few sets
+/// of the first cache.
+const PANEL_ROWS: usize = DEPTH + 1;
 /// Elements of a block of rows of x, 64 KB.
 const BLOCK_ELEMENTS: usize = 16 << 10;
 /// Panels of the weight's gradient that a task makes.
@@ -47,7 +53,7 @@ pub fn head(context: &Context, of: CrossEntropy, nll: &mut [f32], gradients: Gra
         add_weight,
     } = gradients;
     let exponentials =
-        unsafe { context.shared_scratch(Purpose::Rows, chunk * vocab.next_multiple_of(columns)) };
+        unsafe { context.shared_scratch(Purpose::Rows, chunk / DEPTH * PANEL_ROWS * vocab.next_multiple_of(columns)) };
     let mut factors = vec![0.0; chunk];
     let head = Head {
         walk: Walk::new(context, of, nll, scales, dx, add_x),
@@ -84,13 +90,13 @@ struct Head<'a> {
 impl Head<'_> {
     /// From a panel of exponentials to the next.
     fn apart(&self) -> usize {
-        DEPTH * panel_columns(self.walk.context.isa)
+        PANEL_ROWS * panel_columns(self.walk.context.isa)
     }
 
     /// Exponentials of DEPTH rows.
     fn stretch(&self) -> usize {
         let columns = panel_columns(self.walk.context.isa);
-        DEPTH * self.walk.of.vocab().next_multiple_of(columns)
+        PANEL_ROWS * self.walk.of.vocab().next_multiple_of(columns)
     }
 
     /// Rows `top` to `top + n` of the chunk that begins with row `from`.
@@ -148,11 +154,12 @@ impl Head<'_> {
         let mut next = 0;
         for begin in (0..vocab).step_by(group) {
             let end = (begin + group).min(vocab);
-            for at in (begin..end).step_by(columns) {
-                let panel = at / columns;
+            let group = begin / columns..end.div_ceil(columns);
+            self.logits(x, n, group.clone(), to.add(group.start * self.apart()));
+            for panel in group {
+                let at = panel * columns;
                 let width = columns.min(end - at);
                 let line = to.add(panel * self.apart());
-                self.logits(x, n, panel, line);
                 let own = rows.order[next..]
                     .iter()
                     .take_while(|&&row| (targets[row] as usize) < at + width);
@@ -179,8 +186,11 @@ impl Head<'_> {
                     backward,
                     begin..end,
                     0..hidden.div_ceil(columns),
-                    dx.as_mut_ptr(),
-                    hidden,
+                    WideOutput {
+                        data: dx.as_mut_ptr(),
+                        stride: hidden,
+                        panel_stride: columns,
+                    },
                     begin > 0,
                 );
             }
@@ -188,8 +198,8 @@ impl Head<'_> {
         rows.sum_up(isa, sums);
     }
 
-    /// A panel of the logits of n rows of x.
-    unsafe fn logits(&self, x: &[f32], n: usize, panel: usize, to: *mut f32) {
+    /// Panels of the logits of n rows of x, as far apart as those of the exponentials.
+    unsafe fn logits(&self, x: &[f32], n: usize, panels: Range<usize>, to: *mut f32) {
         let Walk { context, of, .. } = self.walk;
         let hidden = of.hidden;
         let left = WideRows {
@@ -203,9 +213,12 @@ impl Head<'_> {
             left,
             self.walk.forward,
             0..hidden,
-            panel..panel + 1,
-            to,
-            panel_columns(context.isa),
+            panels,
+            WideOutput {
+                data: to,
+                stride: panel_columns(context.isa),
+                panel_stride: self.apart(),
+            },
             false,
         );
     }
@@ -216,7 +229,7 @@ impl Head<'_> {
         let columns = panel_columns(context.isa);
         let mut most = vec![f32::NEG_INFINITY; n];
         for panel in 0..of.vocab().div_ceil(columns) {
-            self.logits(x, n, panel, to);
+            self.logits(x, n, panel..panel + 1, to);
             let width = columns.min(of.vocab() - panel * columns);
             let logits = std::slice::from_raw_parts(to, n * columns);
             raise(&mut most, logits, columns, width);
@@ -248,7 +261,7 @@ impl Head<'_> {
         let packed = packed.part(0, stretches * length);
         let slopes = self.exponentials.part(0, stretches * self.stretch());
         let right =
-            |stretch: usize| Packed::panels(&slopes[stretch * self.stretch()..], DEPTH, vocab);
+            |stretch: usize| Packed::panels(&slopes[stretch * self.stretch()..], PANEL_ROWS, vocab);
         let depth = |stretch: usize| 0..DEPTH.min(n - stretch * DEPTH);
         let panels = vocab.div_ceil(columns);
         let out = Shared::new(dweight);
@@ -269,8 +282,11 @@ impl Head<'_> {
                         right(stretch),
                         depth(stretch),
                         panel..panel + 1,
-                        sums.as_mut_ptr(),
-                        columns,
+                        WideOutput {
+                            data: sums.as_mut_ptr(),
+                            stride: columns,
+                            panel_stride: columns,
+                        },
                         stretch > 0,
                     );
                 }

@@ -46,6 +46,7 @@ impl ByKeys {
                 b_panel_stride: self.pair_panel,
                 c,
                 c_stride: self.sum_stride,
+                c_panel_stride: self.columns,
                 plus: c,
                 rows: self.d,
                 columns: keys.len(),
