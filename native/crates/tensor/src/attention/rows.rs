@@ -30,6 +30,9 @@ kernels! {
     pub fn store_turned<Q>(x: *const f32, stride: usize, rows: usize, d: usize, y: *mut Q, width: usize, add: bool) = store_turned_body;
 }
 
+/// Rows of keys or values before they are needed that one query asks for them: they lie in memory, apart.
+const AHEAD: usize = 16;
+
 pair_kernels! {
     /// Turns scores into probabilities p, and slopes dp into scale * p * (dp - y . dy): both as pairs of two rows, by
     /// panels of 2 * LANES keys; the slopes also as rows of bf16 in the first half of their memory.
@@ -397,8 +400,41 @@ unsafe fn dot_rows_body<S: Simd, Q: Element, K: Element>(
     stride: usize,
     out: &mut [f32],
 ) {
-    for (i, out) in out.iter_mut().enumerate() {
-        *out = dot_body::<S, Q, K>(x, &rows[i * stride..i * stride + x.len()]);
+    // Four at a time, for one to go on while another waits for its last sum.
+    let mut first = 0;
+    while first + 4 <= out.len() {
+        fetch_rows_body::<S, K>(
+            rows.as_ptr().wrapping_add((first + AHEAD) * stride),
+            stride,
+            4,
+            x.len(),
+        );
+        some_dots::<S, Q, K, 4>(x, &rows[first * stride..], stride, &mut out[first..]);
+        first += 4;
+    }
+    for i in first..out.len() {
+        some_dots::<S, Q, K, 1>(x, &rows[i * stride..], stride, &mut out[i..]);
+    }
+}
+
+#[inline(always)]
+unsafe fn some_dots<S: Simd, Q: Element, K: Element, const ROWS: usize>(
+    x: &[Q],
+    rows: &[K],
+    stride: usize,
+    out: &mut [f32],
+) {
+    let n = x.len();
+    let rows: [*const K; ROWS] = std::array::from_fn(|i| rows[i * stride..i * stride + n].as_ptr());
+    let mut sums = [S::splat(0.0); ROWS];
+    vectors!(S, n, |at, left| {
+        let x = simd::get::<S>(x.as_ptr().add(at), left);
+        for i in 0..ROWS {
+            sums[i] = S::fma(x, simd::get::<S>(rows[i].add(at), left), sums[i]);
+        }
+    });
+    for i in 0..ROWS {
+        out[i] = S::sum(sums[i]);
     }
 }
 
@@ -411,14 +447,52 @@ unsafe fn weighted_rows_body<S: Simd, K: Element, Q: Element>(
     y: &mut [Q],
 ) {
     let n = y.len();
-    vectors!(S, n, |at, left| {
-        let mut sum = S::splat(0.0);
-        for (i, &weight) in weights.iter().enumerate() {
-            let row = simd::get::<S>(rows[i * stride..i * stride + n].as_ptr().add(at), left);
-            sum = S::fma(S::splat(weight), row, sum);
+    assert!(weights.is_empty() || (weights.len() - 1) * stride + n <= rows.len());
+    // As many columns at a time as a head often has: each sum waits for its last one.
+    let mut at = 0;
+    while at + 8 * S::LANES <= n {
+        some_columns::<S, K, Q, 8>(weights, factor, rows, stride, &mut y[at..], at);
+        at += 8 * S::LANES;
+    }
+    while at + 4 * S::LANES <= n {
+        some_columns::<S, K, Q, 4>(weights, factor, rows, stride, &mut y[at..], at);
+        at += 4 * S::LANES;
+    }
+    while at < n {
+        some_columns::<S, K, Q, 1>(weights, factor, rows, stride, &mut y[at..], at);
+        at += S::LANES;
+    }
+}
+
+/// VECTORS of columns of y, which are those of the rows from `at` on; a single one may be the rest of y.
+#[inline(always)]
+unsafe fn some_columns<S: Simd, K: Element, Q: Element, const VECTORS: usize>(
+    weights: &[f32],
+    factor: f32,
+    rows: &[K],
+    stride: usize,
+    y: &mut [Q],
+    at: usize,
+) {
+    let n = S::LANES.min(y.len());
+    let mut sums = [S::splat(0.0); VECTORS];
+    for (i, &weight) in weights.iter().enumerate() {
+        let row = rows.as_ptr().add(i * stride + at);
+        fetch_rows_body::<S, K>(
+            row.wrapping_add(AHEAD * stride),
+            stride,
+            1,
+            VECTORS * S::LANES,
+        );
+        for j in 0..VECTORS {
+            let row = simd::get::<S>(row.add(j * S::LANES), n);
+            sums[j] = S::fma(S::splat(weight), row, sums[j]);
         }
-        simd::put::<S>(y.as_mut_ptr().add(at), left, S::mul(sum, S::splat(factor)));
-    });
+    }
+    for j in 0..VECTORS {
+        let sum = S::mul(sums[j], S::splat(factor));
+        simd::put::<S>(y.as_mut_ptr().add(j * S::LANES), n, sum);
+    }
 }
 
 #[inline(always)]

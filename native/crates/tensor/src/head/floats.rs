@@ -52,8 +52,12 @@ pub fn head(context: &Context, of: CrossEntropy, nll: &mut [f32], gradients: Gra
         add_x,
         add_weight,
     } = gradients;
-    let exponentials =
-        unsafe { context.shared_scratch(Purpose::Rows, chunk / DEPTH * PANEL_ROWS * vocab.next_multiple_of(columns)) };
+    let exponentials = unsafe {
+        context.shared_scratch(
+            Purpose::Rows,
+            chunk / DEPTH * PANEL_ROWS * vocab.next_multiple_of(columns),
+        )
+    };
     let mut factors = vec![0.0; chunk];
     let head = Head {
         walk: Walk::new(context, of, nll, scales, dx, add_x),

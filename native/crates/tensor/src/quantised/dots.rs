@@ -10,7 +10,8 @@ pub const AT_ONCE: usize = 4;
 /// Outputs whose sums are kept until they are stored.
 pub const STRIP: usize = 64;
 
-/// Where the scratch holds x: as f32, its sums (of both halves of each 32 and of the 32), its scales, and as int8.
+/// Where the scratch holds x: as f32; of each 32 what its weights' scale and minimum are multiplied by, its own scale and
+/// its sum; the sums of its halves; and x as int8.
 #[derive(Clone, Copy)]
 pub struct Layout {
     pub rows: usize,
@@ -18,14 +19,14 @@ pub struct Layout {
 }
 
 impl Layout {
-    fn sums(&self) -> usize {
+    fn factors(&self) -> usize {
         self.rows * self.k
     }
-    fn scales(&self) -> usize {
-        self.sums() + self.rows * self.k / GROUP * SUMS
+    fn halves(&self) -> usize {
+        self.factors() + self.rows * self.k / GROUP * 2
     }
     fn bytes(&self) -> usize {
-        self.scales() + self.rows * self.k / GROUP
+        self.halves() + self.rows * self.k / GROUP * 2
     }
     pub fn words(&self) -> usize {
         self.bytes() + self.rows * self.k / 4
@@ -47,52 +48,45 @@ lanes_kernels! {
     ) = dots_body;
 }
 
-/// Sums kept of each group.
-const SUMS: usize = 3;
-
-#[inline(always)]
-unsafe fn put_sums(sums: *mut f32, g: usize, [first, second]: [f32; 2]) {
-    *sums.add(SUMS * g) = first;
-    *sums.add(SUMS * g + 1) = second;
-    *sums.add(SUMS * g + 2) = first + second;
-}
-
 /// Sums by 16 of x; or x as int8 with a scale for each 32, and the sums of what that means.
 #[inline(always)]
 unsafe fn round_body<L: Lanes>(scratch: &mut [f32], layout: Layout, int8: bool) {
     let base = scratch.as_mut_ptr();
-    let (sums, scales) = (base.add(layout.sums()), base.add(layout.scales()));
-    let bytes = base.add(layout.bytes()) as *mut i8;
+    let (factors, halves) = (base.add(layout.factors()), base.add(layout.halves()));
+    let bytes = base.add(layout.bytes()) as *mut [i8; GROUP];
     for g in 0..layout.rows * layout.k / GROUP {
         let x = &*(base.add(g * GROUP) as *const [f32; GROUP]);
-        if !int8 {
-            let halves = [x[..16].iter().sum::<f32>(), x[16..].iter().sum()];
-            put_sums(sums, g, halves);
-            continue;
+        let mut scale = 1.0;
+        let mut sums = [x[..16].iter().sum::<f32>(), x[16..].iter().sum()];
+        if int8 {
+            let q;
+            (q, scale) = small(x);
+            *bytes.add(g) = q.map(|q| q as i8);
+            let half = |from: usize| q[from..from + 16].iter().sum::<i32>() as f32;
+            sums = [scale * half(0), scale * half(16)];
         }
-        let mut largest = [0.0f32; 8];
-        for i in 0..GROUP {
-            let v = x[i].abs();
-            let most = &mut largest[i % 8];
-            *most = if v > *most { v } else { *most };
-        }
-        let most = largest
-            .iter()
-            .fold(0.0f32, |m, &v| if v > m { v } else { m });
-        let scale = most / 127.0;
-        let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
-        let q: [i32; GROUP] = std::array::from_fn(|i| {
-            // Rounds to a whole number, ties to even, in what every machine has.
-            let shifted = x[i] * inverse + 12_582_912.0;
-            (shifted - 12_582_912.0) as i32
-        });
-        for i in 0..GROUP {
-            *bytes.add(g * GROUP + i) = q[i] as i8;
-        }
-        *scales.add(g) = scale;
-        let halves = [q[..16].iter().sum::<i32>(), q[16..].iter().sum()];
-        put_sums(sums, g, halves.map(|sum| scale * sum as f32));
+        *(factors.add(2 * g) as *mut [f32; 2]) = [scale, sums[0] + sums[1]];
+        *(halves.add(2 * g) as *mut [f32; 2]) = sums;
     }
+}
+
+/// Numbers from -127 to 127 and the scale that they are to be multiplied by.
+#[inline(always)]
+fn small(x: &[f32; GROUP]) -> ([i32; GROUP], f32) {
+    let mut largest = [0.0f32; 8];
+    for i in 0..GROUP {
+        let v = x[i].abs();
+        let most = &mut largest[i % 8];
+        *most = if v > *most { v } else { *most };
+    }
+    let most = largest
+        .iter()
+        .fold(0.0f32, |m, &v| if v > m { v } else { m });
+    let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
+    // 1.5 * 2^23: what is added to it is rounded to a whole number, ties to even, in its last bits.
+    const SHIFT: f32 = 12_582_912.0;
+    let q = x.map(|x| (x * inverse + SHIFT).to_bits() as i32 - SHIFT.to_bits() as i32);
+    (q, most / 127.0)
 }
 
 #[inline(always)]
@@ -125,10 +119,12 @@ unsafe fn some_dots<L: Lanes, const ROWS: usize>(
     let base = scratch.as_ptr();
     let rows = Rows::<ROWS> {
         x: std::array::from_fn(|r| base.add((first + r) * layout.k)),
-        sums: std::array::from_fn(|r| {
-            base.add(layout.sums() + (first + r) * layout.k / GROUP * SUMS)
+        factors: std::array::from_fn(|r| {
+            base.add(layout.factors() + (first + r) * layout.k / GROUP * 2)
         }),
-        scales: std::array::from_fn(|r| base.add(layout.scales() + (first + r) * layout.k / GROUP)),
+        halves: std::array::from_fn(|r| {
+            base.add(layout.halves() + (first + r) * layout.k / GROUP * 2)
+        }),
         bytes: std::array::from_fn(|r| {
             (base.add(layout.bytes()) as *const i8).add((first + r) * layout.k)
         }),
@@ -142,8 +138,8 @@ unsafe fn some_dots<L: Lanes, const ROWS: usize>(
 
 struct Rows<const ROWS: usize> {
     x: [*const f32; ROWS],
-    sums: [*const f32; ROWS],
-    scales: [*const f32; ROWS],
+    factors: [*const f32; ROWS],
+    halves: [*const f32; ROWS],
     bytes: [*const i8; ROWS],
 }
 
@@ -158,12 +154,13 @@ unsafe fn all_dots<L: Lanes, const ROWS: usize, const INT8: bool>(
             let mut dots = Dots::<L, ROWS, INT8> {
                 rows,
                 g: 0,
-                sums: [L::splat(0.0); ROWS],
+                sums: [[L::splat(0.0); 2]; ROWS],
                 minima: [0.0; ROWS],
             };
             walk::<L, _>(FORMAT, weight.row(column), weight.inputs, &mut dots);
             for r in 0..ROWS {
-                sums[r * STRIP + column] = L::sum(dots.sums[r]) + dots.minima[r];
+                sums[r * STRIP + column] =
+                    L::sum(L::add(dots.sums[r][0], dots.sums[r][1])) + dots.minima[r];
             }
         }
     })
@@ -173,22 +170,44 @@ unsafe fn all_dots<L: Lanes, const ROWS: usize, const INT8: bool>(
 struct Dots<'a, L: Lanes, const ROWS: usize, const INT8: bool> {
     rows: &'a Rows<ROWS>,
     g: usize,
-    sums: [L::V; ROWS],
+    /// Two of each, in turns: a sum waits for its last one.
+    sums: [[L::V; 2]; ROWS],
     minima: [f32; ROWS],
 }
 
 impl<L: Lanes, const ROWS: usize, const INT8: bool> Sink<L> for Dots<'_, L, ROWS, INT8> {
     #[inline(always)]
-    unsafe fn group<const SIGNED: bool, const HALVES: bool>(
-        &mut self,
-        q: L::Q,
-        s: [f32; 2],
-        m: [f32; 2],
-    ) {
+    unsafe fn group<const SIGNED: bool, const PART: usize>(&mut self, q: L::Q, scale: L::P) {
         if INT8 {
-            self.int_group::<SIGNED, HALVES>(q, s, m);
+            for r in 0..ROWS {
+                let dot = self.int_dot::<SIGNED>(q, r);
+                let scale = L::times(scale, self.rows.factors[r].add(2 * self.g));
+                let sum = &mut self.sums[r][PART];
+                *sum = L::fma(dot, L::splat(L::first(scale)), *sum);
+                if !SIGNED {
+                    self.minima[r] += L::second(scale);
+                }
+            }
         } else {
-            self.float_group::<SIGNED>(q, s, m);
+            self.float_group::<SIGNED>(q, [scale; 2]);
+        }
+        self.g += 1;
+    }
+
+    #[inline(always)]
+    unsafe fn halves(&mut self, q: L::Q, scales: [L::P; 2]) {
+        if INT8 {
+            for r in 0..ROWS {
+                let dot = self.int_dot::<false>(q, r);
+                let own = *self.rows.factors[r].add(2 * self.g);
+                let [first, second] = scales.map(|scale| L::first(scale) * own);
+                self.sums[r][0] = L::fma(dot, L::two(first, second), self.sums[r][0]);
+                let sums = self.rows.halves[r].add(2 * self.g);
+                self.minima[r] +=
+                    L::second(scales[0]) * *sums + L::second(scales[1]) * *sums.add(1);
+            }
+        } else {
+            self.float_group::<false>(q, scales);
         }
         self.g += 1;
     }
@@ -200,7 +219,8 @@ impl<L: Lanes, const ROWS: usize, const INT8: bool> Sink<L> for Dots<'_, L, ROWS
             for r in 0..ROWS {
                 let x = self.rows.x[r].add(self.g * GROUP);
                 for i in 0..4 {
-                    self.sums[r] = L::fma(values[i], L::load(x.add(8 * i)), self.sums[r]);
+                    let sum = &mut self.sums[r][i % 2];
+                    *sum = L::fma(values[i], L::load(x.add(8 * i)), *sum);
                 }
             }
         }
@@ -210,39 +230,17 @@ impl<L: Lanes, const ROWS: usize, const INT8: bool> Sink<L> for Dots<'_, L, ROWS
 
 impl<L: Lanes, const ROWS: usize, const INT8: bool> Dots<'_, L, ROWS, INT8> {
     #[inline(always)]
-    unsafe fn int_group<const SIGNED: bool, const HALVES: bool>(
-        &mut self,
-        q: L::Q,
-        s: [f32; 2],
-        m: [f32; 2],
-    ) {
-        for r in 0..ROWS {
-            let a = self.rows.bytes[r].add(self.g * GROUP);
-            let dot = if SIGNED {
-                L::dot_signed(q, a)
-            } else {
-                L::dot(q, a)
-            };
-            let scale = *self.rows.scales[r].add(self.g);
-            let scales = if HALVES {
-                L::two(s[0] * scale, s[1] * scale)
-            } else {
-                L::splat(s[0] * scale)
-            };
-            self.sums[r] = L::fma(dot, scales, self.sums[r]);
-            if !SIGNED {
-                let sums = self.rows.sums[r].add(SUMS * self.g);
-                self.minima[r] += if HALVES {
-                    m[0] * *sums + m[1] * *sums.add(1)
-                } else {
-                    m[0] * *sums.add(2)
-                };
-            }
+    unsafe fn int_dot<const SIGNED: bool>(&self, q: L::Q, r: usize) -> L::V {
+        let a = self.rows.bytes[r].add(self.g * GROUP);
+        if SIGNED {
+            L::dot_signed(q, a)
+        } else {
+            L::dot(q, a)
         }
     }
 
     #[inline(always)]
-    unsafe fn float_group<const SIGNED: bool>(&mut self, q: L::Q, s: [f32; 2], m: [f32; 2]) {
+    unsafe fn float_group<const SIGNED: bool>(&mut self, q: L::Q, scales: [L::P; 2]) {
         for r in 0..ROWS {
             let x = self.rows.x[r].add(self.g * GROUP);
             for half in 0..2 {
@@ -250,9 +248,12 @@ impl<L: Lanes, const ROWS: usize, const INT8: bool> Dots<'_, L, ROWS, INT8> {
                 let second = L::floats::<SIGNED>(q, 2 * half + 1);
                 let dot = L::fma(first, L::load(x.add(16 * half)), L::splat(0.0));
                 let dot = L::fma(second, L::load(x.add(16 * half + 8)), dot);
-                self.sums[r] = L::fma(dot, L::splat(s[half]), self.sums[r]);
+                let scale = scales[half];
+                let sums = &mut self.sums[r][half];
+                *sums = L::fma(dot, L::splat(L::first(scale)), *sums);
                 if !SIGNED {
-                    self.minima[r] += m[half] * *self.rows.sums[r].add(SUMS * self.g + half);
+                    let sum = *self.rows.halves[r].add(2 * self.g + half);
+                    self.minima[r] += L::second(scale) * sum;
                 }
             }
         }

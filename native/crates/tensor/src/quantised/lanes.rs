@@ -11,8 +11,20 @@ pub trait Lanes: Copy + 'static {
     type Q: Copy;
     /// 8 f32.
     type V: Copy;
+    /// 2 f32: what a group multiplies by, and what it adds for each element.
+    type P: Copy;
 
+    /// Asks for the cache line of an address, which need not be valid.
+    #[inline(always)]
+    unsafe fn fetch(_line: *const u8) {}
     unsafe fn half(p: *const u8) -> f32;
+    /// Two f16 side by side.
+    unsafe fn two_halves(p: *const u8) -> Self::P;
+    unsafe fn pair(first: f32, second: f32) -> Self::P;
+    /// Each times one of the two f32 at x.
+    unsafe fn times(pair: Self::P, x: *const f32) -> Self::P;
+    unsafe fn first(pair: Self::P) -> f32;
+    unsafe fn second(pair: Self::P) -> f32;
     unsafe fn bytes(p: *const u8) -> Self::Q;
     /// The lower halves of 16 bytes, then the upper ones.
     unsafe fn nibbles(p: *const u8) -> Self::Q;
@@ -36,6 +48,7 @@ pub trait Lanes: Copy + 'static {
     unsafe fn splat(x: f32) -> Self::V;
     /// Four of the first and four of the second.
     unsafe fn two(first: f32, second: f32) -> Self::V;
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     /// a * b + c
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     unsafe fn sum(v: Self::V) -> f32;
@@ -47,10 +60,31 @@ pub struct Plain;
 impl Lanes for Plain {
     type Q = [u8; 32];
     type V = [f32; 8];
+    type P = [f32; 2];
 
     #[inline(always)]
     unsafe fn half(p: *const u8) -> f32 {
         f16_to_f32((p as *const u16).read_unaligned().to_le())
+    }
+    #[inline(always)]
+    unsafe fn two_halves(p: *const u8) -> [f32; 2] {
+        [Self::half(p), Self::half(p.add(2))]
+    }
+    #[inline(always)]
+    unsafe fn pair(first: f32, second: f32) -> [f32; 2] {
+        [first, second]
+    }
+    #[inline(always)]
+    unsafe fn times(pair: [f32; 2], x: *const f32) -> [f32; 2] {
+        [pair[0] * *x, pair[1] * *x.add(1)]
+    }
+    #[inline(always)]
+    unsafe fn first(pair: [f32; 2]) -> f32 {
+        pair[0]
+    }
+    #[inline(always)]
+    unsafe fn second(pair: [f32; 2]) -> f32 {
+        pair[1]
     }
     #[inline(always)]
     unsafe fn bytes(p: *const u8) -> [u8; 32] {
@@ -132,6 +166,10 @@ impl Lanes for Plain {
         std::array::from_fn(|l| if l < 4 { first } else { second })
     }
     #[inline(always)]
+    unsafe fn add(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|l| a[l] + b[l])
+    }
+    #[inline(always)]
     unsafe fn fma(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
         std::array::from_fn(|l| a[l] * b[l] + c[l])
     }
@@ -156,11 +194,36 @@ mod x86 {
     impl<const VNNI: bool> Lanes for X86<VNNI> {
         type Q = __m256i;
         type V = __m256;
+        type P = __m128;
 
+        #[inline(always)]
+        unsafe fn fetch(line: *const u8) {
+            _mm_prefetch::<_MM_HINT_T0>(line as *const i8);
+        }
         #[inline(always)]
         unsafe fn half(p: *const u8) -> f32 {
             let bits = (p as *const u16).read_unaligned();
             _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(i32::from(bits))))
+        }
+        #[inline(always)]
+        unsafe fn two_halves(p: *const u8) -> __m128 {
+            _mm_cvtph_ps(_mm_cvtsi32_si128((p as *const i32).read_unaligned()))
+        }
+        #[inline(always)]
+        unsafe fn pair(first: f32, second: f32) -> __m128 {
+            _mm_setr_ps(first, second, 0.0, 0.0)
+        }
+        #[inline(always)]
+        unsafe fn times(pair: __m128, x: *const f32) -> __m128 {
+            _mm_mul_ps(pair, _mm_castsi128_ps(_mm_loadu_si64(x as *const u8)))
+        }
+        #[inline(always)]
+        unsafe fn first(pair: __m128) -> f32 {
+            _mm_cvtss_f32(pair)
+        }
+        #[inline(always)]
+        unsafe fn second(pair: __m128) -> f32 {
+            _mm_cvtss_f32(_mm_movehdup_ps(pair))
         }
         #[inline(always)]
         unsafe fn bytes(p: *const u8) -> __m256i {
@@ -263,6 +326,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn two(first: f32, second: f32) -> __m256 {
             _mm256_set_m128(_mm_set1_ps(second), _mm_set1_ps(first))
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m256, b: __m256) -> __m256 {
+            _mm256_add_ps(a, b)
         }
         #[inline(always)]
         unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {

@@ -82,20 +82,13 @@ struct Write {
 
 impl<L: Lanes> Sink<L> for Write {
     #[inline(always)]
-    unsafe fn group<const SIGNED: bool, const HALVES: bool>(
-        &mut self,
-        q: L::Q,
-        s: [f32; 2],
-        m: [f32; 2],
-    ) {
-        for i in 0..4 {
-            let v = L::fma(
-                L::floats::<SIGNED>(q, i),
-                L::splat(s[i / 2]),
-                L::splat(m[i / 2]),
-            );
-            L::store(self.to.add(8 * i), v);
-        }
+    unsafe fn group<const SIGNED: bool, const PART: usize>(&mut self, q: L::Q, scale: L::P) {
+        write::<L, SIGNED>(self.to, q, [scale; 2]);
+        self.to = self.to.add(GROUP);
+    }
+    #[inline(always)]
+    unsafe fn halves(&mut self, q: L::Q, scales: [L::P; 2]) {
+        write::<L, false>(self.to, q, scales);
         self.to = self.to.add(GROUP);
     }
     #[inline(always)]
@@ -104,6 +97,15 @@ impl<L: Lanes> Sink<L> for Write {
             L::store(self.to.add(8 * i), values[i]);
         }
         self.to = self.to.add(GROUP);
+    }
+}
+
+#[inline(always)]
+unsafe fn write<L: Lanes, const SIGNED: bool>(to: *mut f32, q: L::Q, scales: [L::P; 2]) {
+    for i in 0..4 {
+        let scale = scales[i / 2];
+        let (s, m) = (L::splat(L::first(scale)), L::splat(L::second(scale)));
+        L::store(to.add(8 * i), L::fma(L::floats::<SIGNED>(q, i), s, m));
     }
 }
 
@@ -127,16 +129,13 @@ impl WriteBf16<'_> {
 
 impl<L: Lanes> Sink<L> for WriteBf16<'_> {
     #[inline(always)]
-    unsafe fn group<const SIGNED: bool, const HALVES: bool>(
-        &mut self,
-        q: L::Q,
-        s: [f32; 2],
-        m: [f32; 2],
-    ) {
-        let mut write = Write {
-            to: self.group.as_mut_ptr(),
-        };
-        Sink::<L>::group::<SIGNED, HALVES>(&mut write, q, s, m);
+    unsafe fn group<const SIGNED: bool, const PART: usize>(&mut self, q: L::Q, scale: L::P) {
+        write::<L, SIGNED>(self.group.as_mut_ptr(), q, [scale; 2]);
+        self.put();
+    }
+    #[inline(always)]
+    unsafe fn halves(&mut self, q: L::Q, scales: [L::P; 2]) {
+        write::<L, false>(self.group.as_mut_ptr(), q, scales);
         self.put();
     }
     #[inline(always)]
