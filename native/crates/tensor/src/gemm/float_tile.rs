@@ -201,9 +201,11 @@ unsafe fn registers<S: Simd, Out: Element, const ROWS: usize, const FORM: u8>(
     c.store::<S, ROWS>(sums);
 }
 
-/// Steps along K that are written out: what counts them takes the place of a multiplication otherwise, above all where
-/// another thread has half of the core.
-const STEPS: usize = 4;
+/// Steps along K that are written out: of a few rows what counts them takes the place of a multiplication otherwise, above
+/// all where another thread has half of the core. Of more, the compiler would leave all sums in memory.
+const fn steps(rows: usize) -> usize {
+    if rows > 6 { 1 } else { 4 }
+}
 
 /// sums += A B for rows of A and a panel of B.
 #[inline(always)]
@@ -213,13 +215,14 @@ unsafe fn add_direct<S: Simd, const ROWS: usize>(
     mut a: Rows,
     mut b: *const f32,
 ) {
-    for _ in 0..depth / STEPS {
-        for p in 0..STEPS {
+    let steps = const { steps(ROWS) };
+    for _ in 0..depth / steps {
+        for p in 0..steps {
             add_products::<S, ROWS>(sums, |row| a.element(row, p), b.add(p * 2 * S::LANES));
         }
-        (a, b) = (a.after(STEPS), b.add(STEPS * 2 * S::LANES));
+        (a, b) = (a.after(steps), b.add(steps * 2 * S::LANES));
     }
-    for p in 0..depth % STEPS {
+    for p in 0..depth % steps {
         add_products::<S, ROWS>(sums, |row| a.element(row, p), b.add(p * 2 * S::LANES));
     }
 }
@@ -233,23 +236,26 @@ unsafe fn add_turned<S: Simd, const ROWS: usize>(
     stride: usize,
     mut b: *const f32,
 ) {
-    for _ in 0..depth / STEPS {
-        for _ in 0..STEPS {
+    let steps = const { steps(ROWS) };
+    for _ in 0..depth / steps {
+        for _ in 0..steps {
             add_products::<S, ROWS>(sums, |row| *a.add(row), b);
             (a, b) = (a.add(stride), b.add(2 * S::LANES));
         }
     }
-    for _ in 0..depth % STEPS {
+    for _ in 0..depth % steps {
         add_products::<S, ROWS>(sums, |row| *a.add(row), b);
         (a, b) = (a.add(stride), b.add(2 * S::LANES));
     }
 }
 
-/// Rows of A, reached from one pointer for each three of them: 0, 1 or 2 strides more are part of a load. From a single
-/// pointer the compiler would add stride after stride, an instruction for each row and step.
+/// Rows of A, reached from a pointer to the first and one to the fourth: of the six of AVX2 each is 0, 1 or 2 strides
+/// away, which a load adds by itself. From a single pointer the compiler would add stride after stride, an instruction for
+/// each row and step.
 #[derive(Clone, Copy)]
 struct Rows {
-    every_third: [*const f32; 5],
+    first: *const f32,
+    fourth: *const f32,
     stride: usize,
 }
 
@@ -257,7 +263,8 @@ impl Rows {
     #[inline(always)]
     unsafe fn new(a: *const f32, stride: usize) -> Self {
         Self {
-            every_third: std::array::from_fn(|i| opaque(a.wrapping_add(3 * i * stride))),
+            first: a,
+            fourth: a.wrapping_add(opaque(3 * stride)),
             stride,
         }
     }
@@ -266,24 +273,29 @@ impl Rows {
     #[inline(always)]
     unsafe fn after(self, elements: usize) -> Self {
         Self {
-            every_third: self.every_third.map(|a| a.wrapping_add(elements)),
+            first: self.first.wrapping_add(elements),
+            fourth: self.fourth.wrapping_add(elements),
             ..self
         }
     }
 
     #[inline(always)]
     unsafe fn element(&self, row: usize, p: usize) -> f32 {
-        *self.every_third[row / 3].add(row % 3 * self.stride + p)
+        *if row < 3 {
+            self.first.add(row * self.stride + p)
+        } else {
+            self.fourth.add((row - 3) * self.stride + p)
+        }
     }
 }
 
-/// The same pointer, of which the compiler does not know where it comes from.
+/// The same number, of which the compiler does not know how it was made.
 #[inline(always)]
-fn opaque(mut pointer: *const f32) -> *const f32 {
+fn opaque(mut number: usize) -> usize {
     unsafe {
-        std::arch::asm!("/* {0} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags));
+        std::arch::asm!("/* {0} */", inout(reg) number, options(pure, nomem, nostack, preserves_flags));
     }
-    pointer
+    number
 }
 
 /// sums += an element of each row times a row of the panel of B.
