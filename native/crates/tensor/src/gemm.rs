@@ -2,8 +2,8 @@
 //!
 //! B is packed once into panels of two vectors of columns, shared by all threads. A is read where it lies when its
 //! rows are contiguous and of the type that is multiplied, else packed by the task that needs it. A task is a block of
-//! C; it walks K in blocks that keep a panel of B in the first caches and its rows of A in the second, and keeps
-//! TILE_ROWS x 2 vectors of C in registers (Goto and van de Geijn 2008). `packing::Inputs` says what is multiplied:
+//! C; it walks K in blocks and, for each tile of its rows, the panels of B that the second cache holds, and keeps
+//! TILE_ROWS x 2 vectors of C in registers (after Goto and van de Geijn 2008). `packing::Inputs` says what is multiplied:
 //! f32 (`float_tile.rs`), or bf16 where the machine has products of them (`pair_tile.rs`, `amx.rs`); sums are f32.
 
 mod amx;

@@ -1,9 +1,9 @@
 //! The head with its gradients where f32 is multiplied, in the order of `fused.rs`: a task takes a block of rows through
 //! the vocabulary, a group of columns at a time, and its logits become exponentials, less that of the target, in the
-//! first cache.
+//! second cache.
 //!
 //! They are kept where the product put them, in panels: as such they are the left side of the gradient of x while they
-//! are in the second cache, and later, read once, the packed right side of the turned gradient of the weight.
+//! are in that cache, and later, read once, the packed right side of the turned gradient of the weight.
 
 use super::rows::{Rows, counted, raise, scaled_row};
 use super::walk::{Walk, fits};
