@@ -1,13 +1,14 @@
 import { SmolforgeError } from '../errors.ts'
-import { type Tensor, writeRows, zeros } from '../tensor/index.ts'
+import { activationType, type Tensor, writeRows, zeros } from '../tensor/index.ts'
 import { headDim, type LlamaConfig } from './config.ts'
 
 /** Positions that a cache begins with; it doubles when they are full. */
 const FIRST_POSITIONS = 256
 
 /**
- * Keys and values of the positions seen so far, for each layer [B, room, kvHeads * headDim]. It takes at most `capacity`
- * positions, and memory for about as many as it has. Make it outside of `inference`, and `free` it when the text is
+ * Keys and values of the positions seen so far, for each layer [B, room, kvHeads * headDim], stored as the model makes
+ * them: bf16 where that is the engine's precision. It takes at most `capacity` positions, and memory for about as many as
+ * it has. Make it outside of `inference`, and `free` it when the text is
  * done.
  */
 export class KeyValueCache {
@@ -43,7 +44,7 @@ export class KeyValueCache {
     if (needed <= this.#room) return
     this.#room = Math.min(this.capacity, Math.max(FIRST_POSITIONS, 2 * this.#room, needed))
     const grown = (old?: Tensor) => {
-      const made = zeros([this.#batchSize, this.#room, this.#width])
+      const made = zeros([this.#batchSize, this.#room, this.#width], activationType())
       if (old && this.#length > 0) writeRows(made, old, 0)
       old?.free()
       return made

@@ -108,14 +108,14 @@ export function tensor(
   return made
 }
 
-/** f32 zeros. */
-export function zeros(shape: readonly number[]): Tensor {
-  return full(shape, 0)
+/** Zeros, of f32 when nothing else is said. */
+export function zeros(shape: readonly number[], dtype: 'f32' | 'bf16' = 'f32'): Tensor {
+  return full(shape, 0, dtype)
 }
 
-/** An f32 tensor of one value. */
-export function full(shape: readonly number[], value: number): Tensor {
-  const made = empty(shape)
+/** A tensor of one value, of f32 when nothing else is said. */
+export function full(shape: readonly number[], value: number, dtype: 'f32' | 'bf16' = 'f32'): Tensor {
+  const made = empty(shape, dtype)
   backend().fill(made.handle, made.size, value)
   return made
 }

@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { KeyValueCache, LanguageModel, LoraAdapter } from '../../src/model/index.ts'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { headDim, KeyValueCache, LanguageModel, LoraAdapter } from '../../src/model/index.ts'
 import { sampleToken, topIds } from '../../src/model/sampling.ts'
 import { scoreSequences } from '../../src/model/scoring.ts'
 import { sharedPrefixes } from '../../src/model/sharedPrefix.ts'
 import { Random } from '../../src/random/random.ts'
-import { configure, inference, tensor } from '../../src/tensor/index.ts'
+import { configure, engineMemory, inference, tensor } from '../../src/tensor/index.ts'
 import { logSoftmax, slowLogits } from './slowLlama.ts'
 import { tinyLlama, tinyTokenizer } from './tiny.ts'
 
@@ -242,27 +242,39 @@ describe('generation', () => {
     }
   })
 
-  it('does not depend on when its memory grows', () => {
-    const long = new LanguageModel(tinyLlama({ maxPositionEmbeddings: 600 }), model.tokenizer)
-    const cache = new KeyValueCache(long.llama.config, 1, 600)
-    const ids = sequence(300, 2)
-    const last = (hidden: Float32Array) => hidden.slice(-32)
-    const pass = (from: number, to: number) => {
-      cache.reserve(to - from)
-      return inference(() => {
-        const tokens = tensor(Int32Array.from(ids.subarray(from, to)), [1, to - from])
-        return last(long.llama.hidden(tokens, { caches: [cache] }).read() as Float32Array)
+  it.each([
+    ['f32', 4, 1e-4],
+    ['bf16', 2, 0.05],
+  ] as const)(
+    'does not depend on when its memory grows, in %s of %d bytes',
+    (precision, bytes, tolerance) => {
+      onTestFinished(() => void configure({ precision: 'f32' }))
+      configure({ precision })
+      const long = new LanguageModel(tinyLlama({ maxPositionEmbeddings: 600 }), model.tokenizer)
+      const cache = new KeyValueCache(long.llama.config, 1, 600)
+      const ids = sequence(300, 2)
+      const last = (hidden: Float32Array) => hidden.slice(-32)
+      const pass = (from: number, to: number) => {
+        cache.reserve(to - from)
+        return inference(() => {
+          const tokens = tensor(Int32Array.from(ids.subarray(from, to)), [1, to - from])
+          return last(long.llama.hidden(tokens, { caches: [cache] }).read() as Float32Array)
+        })
+      }
+      const before = engineMemory().persistentBytes
+      pass(0, 3)
+      const { numHiddenLayers, numKeyValueHeads } = long.llama.config
+      const values = 256 * 2 * numHiddenLayers * numKeyValueHeads * headDim(long.llama.config)
+      expect(engineMemory().persistentBytes - before).toBe(values * bytes)
+      pass(3, 250)
+      const grown = pass(250, 300)
+      const whole = inference(() => {
+        const tokens = tensor(Int32Array.from(ids), [1, 300])
+        return last(long.llama.hidden(tokens).read() as Float32Array)
       })
-    }
-    pass(0, 3)
-    pass(3, 250)
-    const grown = pass(250, 300)
-    const whole = inference(() => {
-      const tokens = tensor(Int32Array.from(ids), [1, 300])
-      return last(long.llama.hidden(tokens).read() as Float32Array)
-    })
-    for (const [i, x] of grown.entries()) expect(x).toBeCloseTo(whole[i]!, 4)
-    expect(() => cache.reserve(301)).toThrow('room for 600')
-    cache.free()
-  })
+      for (const [i, x] of grown.entries()) expect(Math.abs(x - whole[i]!)).toBeLessThan(tolerance)
+      expect(() => cache.reserve(301)).toThrow('room for 600')
+      cache.free()
+    },
+  )
 })

@@ -123,3 +123,13 @@ function expectClose(got: Float32Array, wanted: Float32Array) {
   const worst = got.reduce((most, value, i) => Math.max(most, Math.abs(value - wanted[i])), 0)
   expect(worst).toBeLessThan(TOLERANCE * largest)
 }
+
+describe('tensors of one value', () => {
+  it('are rounded to what they are stored as', () => {
+    t.inference(() => {
+      expect([...t.full([3], 1.005, 'bf16').read()]).toEqual([1.0078125, 1.0078125, 1.0078125])
+      expect([...t.zeros([2], 'bf16').read()]).toEqual([0, 0])
+      expect([...t.full([2], 1.005).read()]).toEqual([Math.fround(1.005), Math.fround(1.005)])
+    })
+  })
+})

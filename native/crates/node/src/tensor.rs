@@ -15,7 +15,7 @@ use napi::bindgen_prelude::{Float32Array, Int32Array};
 use napi::{Error, Result};
 use napi_derive::napi;
 use smolforge_tensor::arena::Block;
-use smolforge_tensor::element::{Floats, FloatsMut};
+use smolforge_tensor::element::{Bf16, Floats, FloatsMut};
 use smolforge_tensor::{Context, Isa, Precision, elementwise, isa};
 
 #[napi(object)]
@@ -263,9 +263,10 @@ pub fn tensor_write_ints(handle: i32, data: Int32Array) -> Result<()> {
 #[napi]
 pub fn tensor_fill(handle: i32, length: u32, value: f64) -> Result<()> {
     call("fill", |engine| {
-        engine
-            .output(handle, length as usize, &[])?
-            .fill(value as f32);
+        match engine.floats_output(handle, length as usize, &[])? {
+            FloatsMut::F32(to) => to.fill(value as f32),
+            FloatsMut::Bf16(to) => to.fill(Bf16::new(value as f32)),
+        }
         Ok(())
     })
 }
