@@ -61,8 +61,8 @@ unsafe fn round_body<L: Lanes>(scratch: &mut [f32], layout: Layout, int8: bool) 
         if int8 {
             let q;
             (q, scale) = small(x);
-            *bytes.add(g) = q.map(|q| q as i8);
-            let half = |from: usize| q[from..from + 16].iter().sum::<i32>() as f32;
+            *bytes.add(g) = q;
+            let half = |from: usize| (from..from + 16).map(|i| i32::from(q[i])).sum::<i32>() as f32;
             sums = [scale * half(0), scale * half(16)];
         }
         *(factors.add(2 * g) as *mut [f32; 2]) = [scale, sums[0] + sums[1]];
@@ -70,9 +70,9 @@ unsafe fn round_body<L: Lanes>(scratch: &mut [f32], layout: Layout, int8: bool) 
     }
 }
 
-/// Numbers from -127 to 127 and the scale that they are to be multiplied by.
+/// Numbers from -127 to 127, 0 for what is none, and the scale that they are to be multiplied by.
 #[inline(always)]
-fn small(x: &[f32; GROUP]) -> ([i32; GROUP], f32) {
+fn small(x: &[f32; GROUP]) -> ([i8; GROUP], f32) {
     let mut largest = [0.0f32; 8];
     for i in 0..GROUP {
         let v = x[i].abs();
@@ -85,7 +85,11 @@ fn small(x: &[f32; GROUP]) -> ([i32; GROUP], f32) {
     let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
     // 1.5 * 2^23: what is added to it is rounded to a whole number, ties to even, in its last bits.
     const SHIFT: f32 = 12_582_912.0;
-    let q = x.map(|x| (x * inverse + SHIFT).to_bits() as i32 - SHIFT.to_bits() as i32);
+    let q = x.map(|x| {
+        (x * inverse + SHIFT)
+            .to_bits()
+            .wrapping_sub(SHIFT.to_bits()) as i8
+    });
     (q, most / 127.0)
 }
 
