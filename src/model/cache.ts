@@ -8,8 +8,7 @@ const FIRST_POSITIONS = 256
 /**
  * Keys and values of the positions seen so far, for each layer [B, room, kvHeads * headDim], stored as the model makes
  * them: bf16 where that is the engine's precision. It takes at most `capacity` positions, and memory for about as many as
- * it has. Make it outside of `inference`, and `free` it when the text is
- * done.
+ * it has. Make it outside of `inference`, and `free` it when the text is done.
  */
 export class KeyValueCache {
   readonly capacity: number
