@@ -84,6 +84,13 @@ pub fn linears(
     plus: Plus,
 ) {
     let width = weights.iter().map(|weight| weight.outputs).sum();
+    if rows == 0 || width == 0 {
+        return;
+    }
+    if rows <= FEW_ROWS {
+        assert!(x.len() >= rows * weights[0].inputs && y.len() >= rows * width);
+        return few_rows(context, x, rows, weights, y, width, plus);
+    }
     let mut at = 0;
     for weight in weights.iter().filter(|weight| weight.outputs > 0) {
         let plus = match plus {
