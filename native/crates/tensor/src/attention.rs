@@ -3,22 +3,26 @@
 //!
 //! A task is one (row of the batch, key-value head): keys and values are packed once for all the query heads that
 //! share them, and the gradients of keys and values are summed in f32 in one fixed order. `floats.rs` multiplies f32,
-//! `pairs.rs` pairs of bf16 where the precision and the machine allow it; queries, keys and values are stored as
-//! either, alone or as columns of one matrix.
+//! `pairs.rs` pairs of bf16 where the precision and the machine allow it, `one_query.rs` a single query with keys where
+//! they lie; queries, keys and values are stored as either, alone or as columns of one matrix. `sequences.rs` is all of
+//! attention for inference, over sequences of any lengths.
 
 mod float_blocks;
 mod float_rows;
 mod floats;
+mod forward;
+mod one_query;
 mod packed;
 mod pairs;
 pub(crate) mod rows;
 mod seen;
+pub mod sequences;
 mod stairs;
 
-use crate::context::{Context, Purpose, Shared};
+use crate::context::{Context, Shared};
 use crate::element::{Bf16, Element, Floats, FloatsMut};
 use crate::gemm::Inputs;
-use rows::{dot_rows, exp_row, weighted_rows};
+use forward::{Forward, Task, cuts, part};
 use std::ops::Range;
 
 #[derive(Clone, Copy)]
@@ -155,49 +159,27 @@ fn forward_of<Q: Element, K: Element>(
     segments: Option<&[i32]>,
     s: Shape,
 ) {
-    if s.time == 1 && segments.is_none() {
-        one_query(context, q, k, v, y, log_sum_exp, s)
-    } else if Inputs::of(context) == Inputs::Floats {
-        floats::forward(context, q, k, v, y, log_sum_exp, segments, s)
-    } else {
-        pairs::forward(context, q, k, v, y, log_sum_exp, segments, s)
-    }
-}
-
-/// One query a row, as in generation: keys and values are read once where they lie.
-fn one_query<Q: Element, K: Element>(
-    context: &Context,
-    q: &[Q],
-    k: &[K],
-    v: &[K],
-    y: &mut [Q],
-    log_sum_exp: &mut [f32],
-    s: Shape,
-) {
-    let (isa, d, length) = (context.isa, s.head_dim, s.key_length);
+    let forward = Forward::new(context, s, segments);
+    let cuts = cuts(s.group(), s.batch * s.kv_heads, context.threads);
     let (y, log_sum_exp) = (Shared::new(y), Shared::new(log_sum_exp));
-    context.run_sized(s.batch * s.heads, 2 * length * d, &|task, worker| unsafe {
-        let (b, head) = (task / s.heads, task % s.heads);
-        let (query, out) = (s.query(b, 0, head), s.output(b, 0, head));
-        let (key, value) = (s.key(b, head / s.group()), s.value(b, head / s.group()));
-        let scores = context.scratch(worker, Purpose::Rows, length);
-        dot_rows(isa, &q[query..query + d], &k[key..], s.keys.width, scores);
-        let (sum, lse) = exp_row(isa, scores, 0, length, s.scale());
-        log_sum_exp.part(task, task + 1)[0] = lse;
-        let values = &v[value..];
-        weighted_rows(
-            isa,
-            scores,
-            1.0 / sum,
-            values,
-            s.values.width,
-            out_part(y, out, d),
+    let tasks = s.batch * s.kv_heads * cuts;
+    context.run_sized(tasks, forward.cost() / cuts, &|task, worker| unsafe {
+        let (b, kv_head, cut) = (
+            task / cuts / s.kv_heads,
+            task / cuts % s.kv_heads,
+            task % cuts,
         );
+        let task = Task {
+            q,
+            keys: &k[s.key(b, kv_head)..],
+            values: &v[s.value(b, kv_head)..],
+            y,
+            log_sum_exp,
+            b,
+            heads: part(s.sharing(kv_head), cut, cuts),
+        };
+        forward.run(context, worker, &task);
     });
-}
-
-unsafe fn out_part<'a, E>(y: Shared<'a, E>, at: usize, d: usize) -> &'a mut [E] {
-    y.part(at, at + d)
 }
 
 /// Where the gradients by q, k and v go, laid out as they are, and whether they are added to what is there.

@@ -38,12 +38,13 @@ pub enum Purpose {
     Unpacked,
     Activations,
     Logits,
+    Joined,
 }
 
 /// The buffers of one thread (the last one: of the call as a whole); they grow and stay.
 #[derive(Default)]
 struct Scratch {
-    buffers: [UnsafeCell<Option<Block>>; 11],
+    buffers: [UnsafeCell<Option<Block>>; 12],
 }
 
 // Each worker touches its own entry only, and a call of one Node thread is the only user of its context.

@@ -2,8 +2,10 @@
 
 use crate::context::{Context, Shared};
 use crate::element::Element;
+use crate::isa::Isa;
 use crate::simd::{self, Simd};
 use crate::{kernels, vectors};
+use std::sync::Arc;
 
 #[derive(Clone, Copy, PartialEq)]
 pub struct Shape {
@@ -63,6 +65,49 @@ pub fn rope_in_place<E: Element>(
             rope_row(context.isa, p as *const E, p, turned, angles, sign, false);
         },
     );
+}
+
+/// Turns single rows in place, each by a position of its own below `positions`.
+pub struct Turn {
+    isa: Isa,
+    table: Arc<Vec<f32>>,
+    head_dim: usize,
+    heads: usize,
+}
+
+impl Turn {
+    pub fn new(
+        context: &Context,
+        positions: usize,
+        heads: usize,
+        head_dim: usize,
+        theta: f64,
+    ) -> Self {
+        assert!(head_dim.is_multiple_of(2));
+        let shape = Shape {
+            batch: 1,
+            // For the table to serve the positions that follow too.
+            time: positions.next_power_of_two(),
+            heads,
+            head_dim,
+            theta,
+            start: 0,
+        };
+        Self {
+            isa: context.isa,
+            table: context.angles(&shape),
+            head_dim,
+            heads,
+        }
+    }
+
+    /// The first heads of a row.
+    pub fn row<E: Element>(&self, row: &mut [E], position: usize) {
+        let turned = &mut row[..self.heads * self.head_dim];
+        let angles = &self.table[position * self.head_dim..][..self.head_dim];
+        let (n, p) = (turned.len(), turned.as_mut_ptr());
+        unsafe { rope_row(self.isa, p as *const E, p, n, angles, 1.0, false) }
+    }
 }
 
 fn turn_rows(

@@ -20,7 +20,7 @@ pub struct Plan<'a> {
     pub stride: usize,
     /// Query rows of a block.
     pub rows: usize,
-    s: Shape,
+    pub s: Shape,
 }
 
 /// Queries of a head, and the panels of keys that any of them sees.

@@ -2,73 +2,69 @@
 
 use super::float_blocks::Plan;
 use super::float_rows::{Lines, dot_block, exp_block, slope_block};
+use super::forward::Task;
 use super::rows::{exp_row, fetch_rows, slope_row, store_row, store_rows};
 use super::{Saved, Shape, clear_unseen};
 use crate::context::{Context, Purpose, Shared};
 use crate::element::Element;
 use crate::gemm::{Turned, copy_rows};
 
-pub fn forward<Q: Element, K: Element>(
+/// The outputs of a task's queries.
+///
+/// # Safety
+/// As `Context::scratch`, and no other task writes the same outputs.
+pub unsafe fn forward<Q: Element, K: Element>(
     context: &Context,
-    q: &[Q],
-    k: &[K],
-    v: &[K],
-    y: &mut [Q],
-    log_sum_exp: &mut [f32],
-    segments: Option<&[i32]>,
-    s: Shape,
+    worker: usize,
+    plan: &Plan,
+    task: &Task<Q, K>,
 ) {
-    let isa = context.isa;
+    let (isa, s) = (context.isa, plan.s);
+    let Task { q, y, b, .. } = *task;
     let (d, length) = (s.head_dim, s.key_length);
-    let plan = Plan::new(isa, s, segments);
-    let (y, log_sum_exp) = (Shared::new(y), Shared::new(log_sum_exp));
     let (turned, most) = (plan.turned(length), plan.rows);
-    context.run_sized(s.batch * s.kv_heads, s.cost(), &|task, worker| unsafe {
-        let (b, kv_head) = (task / s.kv_heads, task % s.kv_heads);
-        let words = turned + plan.straight(length);
-        let packed = context.scratch(worker, Purpose::PackedA, words);
-        let (keys, values) = packed.split_at_mut(turned);
-        plan.pack_turned(&k[s.key(b, kv_head)..], s.keys.width, length, keys);
-        let value_rows = &v[s.value(b, kv_head)..];
-        plan.pack_straight(value_rows, s.values.width, length, values);
-        let scores = context.scratch(worker, Purpose::Rows, most * plan.stride);
-        let sums = context.scratch(worker, Purpose::Sums, most);
-        let queries = context.scratch(worker, Purpose::Inputs, most * d);
-        let mixed = context.scratch(worker, Purpose::Matrix, most * d);
-        let mut spans = Vec::with_capacity(most);
-        for head in s.sharing(kv_head) {
-            for from in (0..s.time).step_by(most) {
-                let block = plan.block(b, from);
-                let rows = block.rows.len();
-                let query = q.as_ptr().add(s.query(b, from, head));
-                copy_rows(isa, query, s.queries.width, rows, d, queries, d, false);
-                // What is written and read next arrives while this is multiplied.
-                let out = y.pointer().add(s.output(b, from, head));
-                let (next, _) = s.following(b, head, block.rows.end);
-                let next = q.as_ptr().wrapping_add(next);
-                fetch_rows(isa, out, s.heads * d, rows, d);
-                fetch_rows(isa, next, s.queries.width, most, d);
-                // scores = q kᵀ
-                plan.by_queries(&block, queries, keys, scores);
-                let first = s.lse(b, from, head);
-                let log_sums = log_sum_exp.part(first, first + rows);
-                let lines = plan.scores(&block, scores.as_mut_ptr(), &mut spans);
-                if plan.whole(&block) {
-                    exp_block(isa, lines, sums, log_sums);
-                } else {
-                    for (i, span) in lines.spans.iter().enumerate() {
-                        let line = &mut scores[i * plan.stride..][..block.keys()];
-                        plan.seen.hide(b, from + i, line, block.keys.low);
-                        let (sum, lse) = exp_row(isa, line, span.low, span.high, s.scale());
-                        (sums[i], log_sums[i]) = (1.0 / sum, lse);
-                    }
+    let words = turned + plan.straight(length);
+    let packed = context.scratch(worker, Purpose::PackedA, words);
+    let (keys, values) = packed.split_at_mut(turned);
+    plan.pack_turned(task.keys, s.keys.width, length, keys);
+    plan.pack_straight(task.values, s.values.width, length, values);
+    let scores = context.scratch(worker, Purpose::Rows, most * plan.stride);
+    let sums = context.scratch(worker, Purpose::Sums, most);
+    let queries = context.scratch(worker, Purpose::Inputs, most * d);
+    let mixed = context.scratch(worker, Purpose::Matrix, most * d);
+    let mut spans = Vec::with_capacity(most);
+    for head in task.heads.clone() {
+        for from in (0..s.time).step_by(most) {
+            let block = plan.block(b, from);
+            let rows = block.rows.len();
+            let query = q.as_ptr().add(s.query(b, from, head));
+            copy_rows(isa, query, s.queries.width, rows, d, queries, d, false);
+            // What is written and read next arrives while this is multiplied.
+            let out = y.pointer().add(s.output(b, from, head));
+            let (next, _) = s.following(b, head, block.rows.end);
+            let next = q.as_ptr().wrapping_add(next);
+            fetch_rows(isa, out, s.heads * d, rows, d);
+            fetch_rows(isa, next, s.queries.width, most, d);
+            // scores = q kᵀ
+            plan.by_queries(&block, queries, keys, scores);
+            let first = s.lse(b, from, head);
+            let log_sums = task.log_sum_exp.part(first, first + rows);
+            let lines = plan.scores(&block, scores.as_mut_ptr(), &mut spans);
+            if plan.whole(&block) {
+                exp_block(isa, lines, sums, log_sums);
+            } else {
+                for (i, span) in lines.spans.iter().enumerate() {
+                    let line = &mut scores[i * plan.stride..][..block.keys()];
+                    plan.seen.hide(b, from + i, line, block.keys.low);
+                    let (sum, lse) = exp_row(isa, line, span.low, span.high, s.scale());
+                    (sums[i], log_sums[i]) = (1.0 / sum, lse);
                 }
-                // y = p v
-                plan.by_scores(&block, scores, values, mixed.as_mut_ptr(), d, false);
-                store_rows(isa, mixed.as_ptr(), &sums[..rows], d, out, s.heads * d);
             }
+            // y = p v
+            plan.by_scores(&block, scores, values, mixed.as_mut_ptr(), d, false);
+            store_rows(isa, mixed.as_ptr(), &sums[..rows], d, out, s.heads * d);
         }
-    });
+    }
 }
 
 pub fn backward<E: Element>(

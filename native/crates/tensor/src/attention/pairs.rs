@@ -6,11 +6,12 @@ mod by_keys;
 
 pub use backward::backward;
 
+use super::forward::Task;
 use super::packed::{Straight, Turned};
 use super::rows::{ExpRows, exp_rows, fetch_rows, narrow_exp_row, store_rows};
 use super::seen::{Seen, Span};
 use super::{Shape, score_stride};
-use crate::context::{Context, Purpose, Shared};
+use crate::context::{Context, Purpose};
 use crate::element::{Bf16, Element};
 use crate::gemm::{Tile, copy_bf16, pair_product, panel_columns};
 use crate::isa::Isa;
@@ -19,109 +20,136 @@ use crate::isa::Isa;
 /// its last row sees, and since they are best read again before they leave the first cache.
 const STEP: usize = 16;
 
-pub fn forward<Q: Element, K: Element>(
+/// What the tasks of a shape share.
+pub struct Plan<'a> {
+    pub s: Shape,
+    seen: Seen<'a>,
+    /// Whether a query sees all keys before it.
+    plain: bool,
+    columns: usize,
+    turned: Turned,
+    straight: Straight,
+    stride: usize,
+}
+
+impl<'a> Plan<'a> {
+    pub fn new(isa: Isa, s: Shape, segments: Option<&'a [i32]>) -> Self {
+        let columns = panel_columns(isa);
+        Self {
+            s,
+            seen: Seen::new(&s, segments),
+            plain: s.causal && segments.is_none(),
+            columns,
+            turned: Turned::new(columns, s.key_length, s.head_dim),
+            straight: Straight::new(columns, s.key_length, s.head_dim),
+            stride: score_stride(s.key_length),
+        }
+    }
+}
+
+/// The outputs of a task's queries.
+///
+/// # Safety
+/// As `Context::scratch`, and no other task writes the same outputs.
+pub unsafe fn forward<Q: Element, K: Element>(
     context: &Context,
-    q: &[Q],
-    k: &[K],
-    v: &[K],
-    y: &mut [Q],
-    log_sum_exp: &mut [f32],
-    segments: Option<&[i32]>,
-    s: Shape,
+    worker: usize,
+    plan: &Plan,
+    task: &Task<Q, K>,
 ) {
     let isa = context.isa;
+    let Plan {
+        s,
+        seen,
+        columns,
+        turned,
+        straight,
+        stride,
+        ..
+    } = plan;
+    let (columns, stride) = (*columns, *stride);
+    let Task { q, y, b, .. } = *task;
     let (d, length) = (s.head_dim, s.key_length);
-    let seen = Seen::new(&s, segments);
-    let (y, log_sum_exp) = (Shared::new(y), Shared::new(log_sum_exp));
-    let columns = panel_columns(isa);
     let depth = d.next_multiple_of(2);
-    let turned = Turned::new(columns, length, d);
-    let straight = Straight::new(columns, length, d);
-    let stride = score_stride(length);
-    context.run_sized(s.batch * s.kv_heads, s.cost() / 2, &|task, worker| unsafe {
-        let (b, kv_head) = (task / s.kv_heads, task % s.kv_heads);
-        let packed = context.scratch(worker, Purpose::PackedA, turned.words + straight.words);
-        let (keys, values) = packed.split_at_mut(turned.words);
-        turned.pack(isa, &k[s.key(b, kv_head)..], s.keys.width, keys);
-        straight.pack(isa, &v[s.value(b, kv_head)..], s.values.width, values);
-        let scores = context.scratch(worker, Purpose::Rows, STEP * stride);
-        let factors = context.scratch(worker, Purpose::Sums, STEP);
-        let queries = halves(context.scratch(worker, Purpose::Inputs, STEP * depth / 2));
-        let mixed = context.scratch(worker, Purpose::Matrix, STEP * d);
-        for head in s.sharing(kv_head) {
-            for from in (0..s.time).step_by(STEP) {
-                let to = (from + STEP).min(s.time);
-                let rows = to - from;
-                let Span { low, high } = seen.block(b, from, to, columns / 2);
-                let low = low / columns * columns;
-                let query = q.as_ptr().add(s.query(b, from, head));
-                let (next, _) = s.following(b, head, to);
-                fetch_rows(isa, q.as_ptr().wrapping_add(next), s.queries.width, STEP, d);
-                let (query, query_stride) =
-                    narrow_rows(isa, query, s.queries.width, rows, d, queries);
-                // scores = q kᵀ
-                let tile = Tile {
-                    depth,
-                    a: query,
-                    a_stride: query_stride,
-                    b: turned.from(keys, low),
-                    b_panel_stride: turned.panel,
-                    c: scores.as_mut_ptr(),
-                    c_stride: stride,
-                    c_panel_stride: columns,
-                    plus: std::ptr::null(),
+    let packed = context.scratch(worker, Purpose::PackedA, turned.words + straight.words);
+    let (keys, values) = packed.split_at_mut(turned.words);
+    turned.pack(isa, task.keys, s.keys.width, keys);
+    straight.pack(isa, task.values, s.values.width, values);
+    let scores = context.scratch(worker, Purpose::Rows, STEP * stride);
+    let factors = context.scratch(worker, Purpose::Sums, STEP);
+    let queries = halves(context.scratch(worker, Purpose::Inputs, STEP * depth / 2));
+    let mixed = context.scratch(worker, Purpose::Matrix, STEP * d);
+    for head in task.heads.clone() {
+        for from in (0..s.time).step_by(STEP) {
+            let to = (from + STEP).min(s.time);
+            let rows = to - from;
+            let Span { low, high } = seen.block(b, from, to, columns / 2);
+            let low = low / columns * columns;
+            let query = q.as_ptr().add(s.query(b, from, head));
+            let (next, _) = s.following(b, head, to);
+            fetch_rows(isa, q.as_ptr().wrapping_add(next), s.queries.width, STEP, d);
+            let (query, query_stride) = narrow_rows(isa, query, s.queries.width, rows, d, queries);
+            // scores = q kᵀ
+            let tile = Tile {
+                depth,
+                a: query,
+                a_stride: query_stride,
+                b: turned.from(keys, low),
+                b_panel_stride: turned.panel,
+                c: scores.as_mut_ptr(),
+                c_stride: stride,
+                c_panel_stride: columns,
+                plus: std::ptr::null(),
+                rows,
+                columns: high - low,
+            };
+            pair_product(isa, tile);
+            // Of an odd number of keys the last pair has a zero.
+            let width = (high - low).next_multiple_of(2);
+            let first = s.lse(b, from, head);
+            let log_sums = task.log_sum_exp.part(first, first + rows);
+            if plan.plain {
+                let rows = ExpRows {
+                    scores: scores.as_mut_ptr(),
+                    stride,
                     rows,
-                    columns: high - low,
+                    seen: length - s.time + from + 1 - low,
+                    width,
+                    scale: s.scale(),
+                    factors: factors.as_mut_ptr(),
+                    log_sum_exp: log_sums.as_mut_ptr(),
                 };
-                pair_product(isa, tile);
-                // Of an odd number of keys the last pair has a zero.
-                let width = (high - low).next_multiple_of(2);
-                let first = s.lse(b, from, head);
-                let log_sums = log_sum_exp.part(first, first + rows);
-                if s.causal && segments.is_none() {
-                    let rows = ExpRows {
-                        scores: scores.as_mut_ptr(),
-                        stride,
-                        rows,
-                        seen: length - s.time + from + 1 - low,
-                        width,
-                        scale: s.scale(),
-                        factors: factors.as_mut_ptr(),
-                        log_sum_exp: log_sums.as_mut_ptr(),
-                    };
-                    exp_rows(isa, rows);
-                } else {
-                    for row in from..to {
-                        let line = &mut scores[(row - from) * stride..][..width];
-                        let span = seen.row(b, row);
-                        seen.hide(b, row, line, low);
-                        let (first, last) = (span.low - low, span.high - low);
-                        let (sum, lse) = narrow_exp_row(isa, line, first, last, s.scale());
-                        factors[row - from] = 1.0 / sum;
-                        log_sums[row - from] = lse;
-                    }
+                exp_rows(isa, rows);
+            } else {
+                for row in from..to {
+                    let line = &mut scores[(row - from) * stride..][..width];
+                    let span = seen.row(b, row);
+                    seen.hide(b, row, line, low);
+                    let (first, last) = (span.low - low, span.high - low);
+                    let (sum, lse) = narrow_exp_row(isa, line, first, last, s.scale());
+                    factors[row - from] = 1.0 / sum;
+                    log_sums[row - from] = lse;
                 }
-                // y = p v
-                let tile = Tile {
-                    depth: width,
-                    a: scores.as_ptr() as *const Bf16,
-                    a_stride: 2 * stride,
-                    b: straight.from(values, low),
-                    b_panel_stride: straight.panel,
-                    c: mixed.as_mut_ptr(),
-                    c_stride: d,
-                    c_panel_stride: columns,
-                    plus: std::ptr::null(),
-                    rows,
-                    columns: d,
-                };
-                pair_product(isa, tile);
-                let out = s.output(b, from, head);
-                let y = y.part(out, s.output(b, to - 1, head) + d).as_mut_ptr();
-                store_rows(isa, mixed.as_ptr(), &factors[..rows], d, y, s.heads * d);
             }
+            // y = p v
+            let tile = Tile {
+                depth: width,
+                a: scores.as_ptr() as *const Bf16,
+                a_stride: 2 * stride,
+                b: straight.from(values, low),
+                b_panel_stride: straight.panel,
+                c: mixed.as_mut_ptr(),
+                c_stride: d,
+                c_panel_stride: columns,
+                plus: std::ptr::null(),
+                rows,
+                columns: d,
+            };
+            pair_product(isa, tile);
+            let out = y.pointer().add(s.output(b, from, head));
+            store_rows(isa, mixed.as_ptr(), &factors[..rows], d, out, s.heads * d);
         }
-    });
+    }
 }
 
 fn halves(words: &mut [f32]) -> *mut Bf16 {

@@ -16,10 +16,6 @@ kernels! {
     /// Turns scores into probabilities p, and slopes dp into scale * p * (dp - dot); zeros outside low .. high.
     pub fn slope_row(scores: &mut [f32], slopes: &mut [f32], low: usize, high: usize, scale: f32, lse: f32, dot: f32) = slope_row_body;
     pub fn dot<A, B>(a: &[A], b: &[B]) -> f32 = dot_body;
-    /// out[i] = x . rows[i], rows `stride` apart.
-    pub fn dot_rows<Q, K>(x: &[Q], rows: &[K], stride: usize, out: &mut [f32]) = dot_rows_body;
-    /// y = factor * sum of weights[i] rows[i], rows `stride` apart.
-    pub fn weighted_rows<K, Q>(weights: &[f32], factor: f32, rows: &[K], stride: usize, y: &mut [Q]) = weighted_rows_body;
     /// y = factor x, or y += with `add`.
     pub fn store_row<Q>(x: &[f32], factor: f32, y: &mut [Q], add: bool) = store_row_body;
     /// Row i of y is factors[i] times row i of x, of d elements each, those of y `width` apart.
@@ -29,9 +25,6 @@ kernels! {
     /// y[row * width + i] = x[i * stride + row] for `rows` rows of `d`, or y += with `add`.
     pub fn store_turned<Q>(x: *const f32, stride: usize, rows: usize, d: usize, y: *mut Q, width: usize, add: bool) = store_turned_body;
 }
-
-/// Rows of keys or values before they are needed that one query asks for them: they lie in memory, apart.
-const AHEAD: usize = 16;
 
 pair_kernels! {
     /// Turns scores into probabilities p, and slopes dp into scale * p * (dp - y . dy): both as pairs of two rows, by
@@ -298,7 +291,7 @@ unsafe fn store_rows_body<S: Simd, Q: Element>(
 }
 
 #[inline(always)]
-unsafe fn fetch_rows_body<S: Simd, E: Element>(
+pub unsafe fn fetch_rows_body<S: Simd, E: Element>(
     from: *const E,
     stride: usize,
     rows: usize,
@@ -391,108 +384,6 @@ pub unsafe fn dot_body<S: Simd, A: Element, B: Element>(a: &[A], b: &[B]) -> f32
         );
     });
     S::sum(sums)
-}
-
-#[inline(always)]
-unsafe fn dot_rows_body<S: Simd, Q: Element, K: Element>(
-    x: &[Q],
-    rows: &[K],
-    stride: usize,
-    out: &mut [f32],
-) {
-    // Four at a time, for one to go on while another waits for its last sum.
-    let mut first = 0;
-    while first + 4 <= out.len() {
-        fetch_rows_body::<S, K>(
-            rows.as_ptr().wrapping_add((first + AHEAD) * stride),
-            stride,
-            4,
-            x.len(),
-        );
-        some_dots::<S, Q, K, 4>(x, &rows[first * stride..], stride, &mut out[first..]);
-        first += 4;
-    }
-    for i in first..out.len() {
-        some_dots::<S, Q, K, 1>(x, &rows[i * stride..], stride, &mut out[i..]);
-    }
-}
-
-#[inline(always)]
-unsafe fn some_dots<S: Simd, Q: Element, K: Element, const ROWS: usize>(
-    x: &[Q],
-    rows: &[K],
-    stride: usize,
-    out: &mut [f32],
-) {
-    let n = x.len();
-    let rows: [*const K; ROWS] = std::array::from_fn(|i| rows[i * stride..i * stride + n].as_ptr());
-    let mut sums = [S::splat(0.0); ROWS];
-    vectors!(S, n, |at, left| {
-        let x = simd::get::<S>(x.as_ptr().add(at), left);
-        for i in 0..ROWS {
-            sums[i] = S::fma(x, simd::get::<S>(rows[i].add(at), left), sums[i]);
-        }
-    });
-    for i in 0..ROWS {
-        out[i] = S::sum(sums[i]);
-    }
-}
-
-#[inline(always)]
-unsafe fn weighted_rows_body<S: Simd, K: Element, Q: Element>(
-    weights: &[f32],
-    factor: f32,
-    rows: &[K],
-    stride: usize,
-    y: &mut [Q],
-) {
-    let n = y.len();
-    assert!(weights.is_empty() || (weights.len() - 1) * stride + n <= rows.len());
-    // As many columns at a time as a head often has: each sum waits for its last one.
-    let mut at = 0;
-    while at + 8 * S::LANES <= n {
-        some_columns::<S, K, Q, 8>(weights, factor, rows, stride, &mut y[at..], at);
-        at += 8 * S::LANES;
-    }
-    while at + 4 * S::LANES <= n {
-        some_columns::<S, K, Q, 4>(weights, factor, rows, stride, &mut y[at..], at);
-        at += 4 * S::LANES;
-    }
-    while at < n {
-        some_columns::<S, K, Q, 1>(weights, factor, rows, stride, &mut y[at..], at);
-        at += S::LANES;
-    }
-}
-
-/// VECTORS of columns of y, which are those of the rows from `at` on; a single one may be the rest of y.
-#[inline(always)]
-unsafe fn some_columns<S: Simd, K: Element, Q: Element, const VECTORS: usize>(
-    weights: &[f32],
-    factor: f32,
-    rows: &[K],
-    stride: usize,
-    y: &mut [Q],
-    at: usize,
-) {
-    let n = S::LANES.min(y.len());
-    let mut sums = [S::splat(0.0); VECTORS];
-    for (i, &weight) in weights.iter().enumerate() {
-        let row = rows.as_ptr().add(i * stride + at);
-        fetch_rows_body::<S, K>(
-            row.wrapping_add(AHEAD * stride),
-            stride,
-            1,
-            VECTORS * S::LANES,
-        );
-        for j in 0..VECTORS {
-            let row = simd::get::<S>(row.add(j * S::LANES), n);
-            sums[j] = S::fma(S::splat(weight), row, sums[j]);
-        }
-    }
-    for j in 0..VECTORS {
-        let sum = S::mul(sums[j], S::splat(factor));
-        simd::put::<S>(y.as_mut_ptr().add(j * S::LANES), n, sum);
-    }
 }
 
 #[inline(always)]
