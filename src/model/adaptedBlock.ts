@@ -1,10 +1,9 @@
 import { SmolforgeError } from '../errors.ts'
 import { attention, reshape, rmsNorm, rope, swiglu, type Tensor } from '../tensor/index.ts'
-import type { KeyValueCache } from './cache.ts'
 import { headDim, type LlamaConfig } from './config.ts'
 import { adaptedLinear, type LayerAdapters } from './lora.ts'
 import type { LayerParameters } from './parameters.ts'
-import { eachSequence } from './sequences.ts'
+import { eachSequence, type TokenSequence } from './sequences.ts'
 
 export interface AdaptedBlock {
   config: LlamaConfig
@@ -13,9 +12,8 @@ export interface AdaptedBlock {
   /** What the adapters' products are multiplied by. */
   factor: number
   segments?: Tensor
-  /** Of sequences one after the other in x[1, T]. */
-  lengths?: readonly number[]
-  cache?: KeyValueCache
+  /** What lies one after the other in x[1, T]. */
+  sequences?: readonly TokenSequence[]
 }
 
 /**
@@ -23,11 +21,11 @@ export interface AdaptedBlock {
  * change. For training and scoring: to generate, adapters are merged.
  */
 export function adaptedBlock(x: Tensor, block: AdaptedBlock): Tensor {
-  const { config, layer, adapters, factor, segments, lengths, cache } = block
+  const { config, layer, adapters, factor, segments, sequences } = block
   const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, rmsNormEps, ropeTheta: theta } = config
   const project = (input: Tensor, part: keyof LayerParameters, plus?: Tensor) =>
     adaptedLinear(input, layer[part], adapters[part], factor, plus)
-  if (cache) {
+  if (sequences?.some(({ cache, prefix }) => cache ?? prefix)) {
     throw new SmolforgeError('usage', 'A model with an adapter beside it does not generate', {
       hint: 'Merge the adapter into its base and generate with that.',
     })
@@ -37,6 +35,7 @@ export function adaptedBlock(x: Tensor, block: AdaptedBlock): Tensor {
   const attend = ([q, k, v]: Tensor[]) =>
     attention(rope(q, turn), rope(k, turn), v, { heads, kvHeads, segments })
   const parts = [project(normed, 'queries'), project(normed, 'keys'), project(normed, 'values')]
+  const lengths = sequences?.map(({ length }) => length)
   const mixed = lengths ? eachSequence(parts, lengths, attend) : attend(parts)
   const h = project(reshape(mixed, parts[0].shape), 'output', x)
   const rows = rmsNorm(h, layer.postAttentionNorm, rmsNormEps)

@@ -77,7 +77,7 @@ class Continuation {
     this.#random = Random.derive(options.seed ?? 0, 'generate')
     const { maxPositionEmbeddings } = llama.config
     const capacity = Math.min(maxPositionEmbeddings, prompt.length + options.maxTokens)
-    this.cache = new KeyValueCache(llama.config, 1, capacity)
+    this.cache = new KeyValueCache(llama.config, capacity)
   }
 
   choose(logits: Float32Array): number {
@@ -99,22 +99,23 @@ class Continuation {
 function step(llama: Llama, open: readonly Continuation[]): Float32Array[] {
   for (const { cache, next } of open) cache.reserve(next.length)
   if (open.length > 1 && open.every(({ next }) => next.length === 1)) {
-    const tokens = Int32Array.from(open, ({ next }) => next[0])
     return inference(() => {
-      const caches = open.map(({ cache }) => cache)
-      const hidden = llama.hidden(tensor(tokens, [open.length, 1]), { caches })
-      const rows = reshape(hidden, [open.length, llama.config.hiddenSize])
+      const rows = reshape(read(llama, open), [open.length, llama.config.hiddenSize])
       const all = llama.logits(rows).read() as Float32Array
       const vocab = all.length / open.length
       return open.map((_, row) => all.subarray(row * vocab, (row + 1) * vocab))
     })
   }
-  return open.map(({ cache, next }) =>
-    inference(() => {
-      const hidden = llama.hidden(tensor(next, [1, next.length]), { caches: [cache] })
-      return llama.logits(lastRow(hidden)).read() as Float32Array
-    }),
+  return open.map((each) =>
+    inference(() => llama.logits(lastRow(read(llama, [each]))).read() as Float32Array),
   )
+}
+
+/** The hidden states of the next tokens of each. */
+function read(llama: Llama, open: readonly Continuation[]): Tensor {
+  const tokens = Int32Array.from(open.flatMap(({ next }) => [...next]))
+  const sequences = open.map(({ cache, next }) => ({ length: next.length, cache }))
+  return llama.hidden(tensor(tokens, [1, tokens.length]), { sequences })
 }
 
 /** The last position of hidden [1, T, d] as [1, d]. */

@@ -36,4 +36,5 @@ export {
 export { parameterShapes } from './parameters.ts'
 export { type PresetName, presets } from './presets.ts'
 export type { SamplingOptions } from './sampling.ts'
+export type { TokenSequence } from './sequences.ts'
 export { StopWatch } from './stopStrings.ts'

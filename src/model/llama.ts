@@ -2,12 +2,13 @@ import { SmolforgeError } from '../errors.ts'
 import type { Random } from '../random/random.ts'
 import {
   activationType,
-  cachedAttention,
+  attendSequences,
   embedding,
   headLoss,
   inference,
   linear,
   normLinears,
+  overwrite,
   parameter,
   recompute,
   recording,
@@ -19,17 +20,15 @@ import {
   Tensor,
   tensor,
   untilBackward,
-  writeRows,
 } from '../tensor/index.ts'
 import { adaptedBlock } from './adaptedBlock.ts'
-import type { KeyValueCache } from './cache.ts'
 import { normal } from './checkpoints/floats.ts'
 import { readFolder, type SaveOptions, type SavesItself, writeFolder } from './checkpoints/folder.ts'
 import { openParameters } from './checkpoints/mapped.ts'
 import { checkedConfig, headDim, type LlamaConfig } from './config.ts'
 import type { LoraAdapter } from './lora.ts'
 import { type LayerParameters, layerParameters, parameterShapes, take } from './parameters.ts'
-import { eachSequence } from './sequences.ts'
+import type { TokenSequence } from './sequences.ts'
 
 /** Rows of tokens to learn from; each array is `batchSize * sequenceLength` long and row-major. */
 export interface LossBatch {
@@ -48,15 +47,10 @@ export interface HiddenOptions {
   /** i32[B, T]: attention stays inside one segment. */
   segments?: Tensor
   /**
-   * Keys and values of earlier positions: one cache for all rows, or one for each row, of its own length. They take the
-   * new ones, for which there must be room, and grow by T. For inference.
+   * What lies one after the other in tokens[1, T], without padding: each has positions and attention of its own. For
+   * inference; all of the tokens are one sequence when left out.
    */
-  caches?: readonly KeyValueCache[]
-  /**
-   * Of sequences that lie one after the other in tokens[1, T], without padding: each has positions, attention and, where
-   * there are caches, a cache of its own.
-   */
-  lengths?: readonly number[]
+  sequences?: readonly TokenSequence[]
 }
 
 /**
@@ -152,15 +146,15 @@ export class Llama {
 
   /** The last hidden states [B, T, hidden], normalised, of tokens i32[B, T]. */
   hidden(tokens: Tensor, options: HiddenOptions = {}): Tensor {
-    const { caches, lengths } = options
+    const { sequences } = options
     const { rmsNormEps } = this.config
-    if (lengths !== undefined) checkLengths(tokens, options)
+    if (sequences !== undefined) checkSequences(tokens, options)
     // The residual stream is f32; what one product hands to the next is stored as the products take it.
     const dtype = activationType()
     let x = untilBackward(embedding(this.#embedTokens, tokens))
     for (const [i, layer] of this.#layers.entries()) {
       const adapters = this.adapter?.layers[i]
-      const block = (x: Tensor) => {
+      const block = (x: Tensor, into?: Tensor) => {
         if (adapters) {
           const factor = this.adapter?.scale ?? 1
           return adaptedBlock(x, {
@@ -169,8 +163,7 @@ export class Llama {
             adapters,
             factor,
             segments: options.segments,
-            lengths,
-            cache: caches?.[0],
+            sequences,
           })
         }
         const { inputNorm, queries, keys, values, postAttentionNorm, gate, up } = layer
@@ -178,19 +171,19 @@ export class Llama {
         const attended = untilBackward(this.#attend(qkv, i, options))
         const h = untilBackward(linear(attended, layer.output, { plus: x }))
         const gateUp = untilBackward(normLinears(h, postAttentionNorm, rmsNormEps, [gate, up], dtype))
-        return untilBackward(swigluLinear(gateUp, layer.down, h))
+        return untilBackward(swigluLinear(gateUp, layer.down, h, into))
       }
       if (!(x.requiresGrad || (adapters && recording()))) {
         // Without a backward pass to come, one block's memory serves all: only the residual stream outlives it.
-        inference(() => writeRows(x, block(x), 0))
+        inference(() => overwrite(x, block(x, x)))
       } else if (this.recomputeActivations) {
         const trained = adapters
           ? Object.values(adapters).flatMap(({ a, b }) => [a, b])
           : Object.values(layer)
-        x = untilBackward(recompute(x, trained, block))
+        x = untilBackward(recompute(x, trained, (x) => block(x)))
       } else x = block(x)
     }
-    for (const [i, cache] of (caches ?? []).entries()) cache.advance(lengths?.[i] ?? tokens.shape[1])
+    for (const { cache, length } of sequences ?? []) cache?.advance(length)
     return rmsNorm(x, this.#norm, rmsNormEps)
   }
 
@@ -226,34 +219,31 @@ export class Llama {
   }
 
   /** Queries, keys and values side by side to what each position takes from those before it. */
-  #attend(qkv: Tensor, layer: number, { segments, caches, lengths }: HiddenOptions): Tensor {
-    const [batch, time] = qkv.shape
-    if (lengths !== undefined || (caches !== undefined && caches.length > 1)) {
-      const own = lengths ?? Array.from({ length: batch }, () => time)
-      const rows = eachSequence([qkv], own, ([part], i) =>
-        this.#attend(part, layer, { caches: caches && [caches[i]] }),
-      )
-      return reshape(rows, [batch, time, rows.shape[1]])
-    }
-    const cache = caches?.[0]
+  #attend(qkv: Tensor, layer: number, { segments, sequences }: HiddenOptions): Tensor {
     const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, ropeTheta: theta } = this.config
-    const turn = { headDim: headDim(this.config), theta, start: cache?.length ?? 0 }
-    const turned = ropeInPlace(qkv, { ...turn, heads: heads + kvHeads })
-    if (cache === undefined) return selfAttention(turned, { heads, kvHeads, segments })
-    const { keys, values, keyLength } = cache.write(layer, turned)
-    return cachedAttention(turned, keys, values, { heads, kvHeads, keyLength })
+    if (sequences === undefined) {
+      const turn = { headDim: headDim(this.config), theta, heads: heads + kvHeads }
+      return selfAttention(ropeInPlace(qkv, turn), { heads, kvHeads, segments })
+    }
+    const attended = sequences.map(({ length, cache, prefix }) => ({
+      length,
+      before: cache?.length ?? prefix?.length,
+      beforeRow: prefix?.row,
+      cache: cache?.layer(layer, length),
+    }))
+    return attendSequences(qkv, attended, { heads, kvHeads, theta })
   }
 }
 
-function checkLengths(tokens: Tensor, { segments, caches, lengths = [] }: HiddenOptions): void {
-  const total = lengths.reduce((sum, length) => sum + length, 0)
-  const fits = tokens.shape[0] === 1 && total === tokens.size && lengths.every((length) => length > 0)
-  if (!fits || segments !== undefined || (caches && caches.length !== lengths.length)) {
+function checkSequences(tokens: Tensor, { segments, sequences = [] }: HiddenOptions): void {
+  const total = sequences.reduce((sum, { length }) => sum + length, 0)
+  const fits = tokens.shape[0] === 1 && total === tokens.size && sequences.every(({ length }) => length > 0)
+  if (!fits || segments !== undefined || recording()) {
     throw new SmolforgeError(
       'usage',
-      `${lengths.length} sequences of ${total} tokens in all do not lie in tokens [${tokens.shape}]`,
+      `${sequences.length} sequences of ${total} tokens in all do not lie in tokens [${tokens.shape}]`,
       {
-        hint: 'Tokens are [1, sum of lengths]; no length is 0, there are no segments, and a cache for each or none.',
+        hint: 'For inference: tokens are [1, sum of lengths], no length is 0, and there are no segments.',
       },
     )
   }

@@ -1,9 +1,8 @@
 import { SmolforgeError } from '../errors.ts'
 import { gatherRows, inference, reshape, tensor, tokenLogProbs } from '../tensor/index.ts'
-import type { KeyValueCache } from './cache.ts'
-import { headDim, type LlamaConfig } from './config.ts'
 import type { Llama } from './llama.ts'
-import { readPrefixes, type ScoredSequence, type SharedPrefix, sharedPrefixes } from './sharedPrefix.ts'
+import type { TokenSequence } from './sequences.ts'
+import { type ScoredSequence, type SharedPrefix, sharedPrefixes } from './sharedPrefix.ts'
 
 /** About this many tokens go through the model at a time. */
 const BATCH_TOKENS = 4096
@@ -24,60 +23,32 @@ const FEWEST_ROWS = 9
 export function scoreSequences(llama: Llama, sequences: readonly ScoredSequence[]): Float32Array[] {
   for (const { ids } of sequences) checkIds(llama, ids)
   const rows = sequences.map(
-    ({ ids, from }): Row => ({
-      ids,
-      from,
-      start: 0,
-      scores: new Float32Array(Math.max(0, ids.length - from)),
-    }),
+    ({ ids, from }): Row => ({ ids, from, scores: new Float32Array(Math.max(0, ids.length - from)) }),
   )
   const scored = rows.filter(({ scores }) => scores.length > 0)
-  // An adapted block takes one cache for all rows.
+  // An adapted block reads whole sequences alone.
   const groups = llama.adapter ? scored.map((row) => ({ length: 0, members: [row] })) : sharedPrefixes(scored)
-  const whole = groups.flatMap(({ length, members }) => (length === 0 ? members : []))
-  for (const batch of batches(whole, rest, BATCH_TOKENS)) scoreBatch(llama, batch)
-  const shared = groups.filter(({ length }) => length > 0)
-  for (const batch of batches(shared, ({ length }) => length, cachedTokens(llama.config))) {
-    scoreAfterPrefixes(llama, batch)
-  }
+  const parts = groups.flatMap(({ length, members }) =>
+    [...batches(members, (row) => rest(row, length), BATCH_TOKENS)].map((some) => ({
+      length,
+      members: some,
+    })),
+  )
+  for (const batch of batches(parts, tokensOf, BATCH_TOKENS)) scoreBatch(llama, batch)
   return rows.map(({ scores }) => scores)
 }
 
 interface Row extends ScoredSequence {
-  /** Tokens that are not read: they are in the cache. */
-  start: number
-  cache?: KeyValueCache
   scores: Float32Array
 }
 
-/** Tokens that go through the model. */
-function rest({ ids, start }: Row): number {
-  return ids.length - 1 - start
+/** Tokens that go through the model after a prefix of this length: the last one is predicted, never read. */
+function rest({ ids }: Row, prefix: number): number {
+  return ids.length - 1 - prefix
 }
 
-function scoreAfterPrefixes(llama: Llama, groups: readonly SharedPrefix<Row>[]): void {
-  const longest = Math.max(
-    ...groups.flatMap(({ length, members }) => members.map(({ ids }) => ids.length - 1 - length)),
-  )
-  const prefixes = groups.map(({ length, members }) => members[0].ids.subarray(0, length))
-  const caches = readPrefixes(llama, prefixes, longest)
-  try {
-    const rows = groups.flatMap(({ length, members }, i) =>
-      members.map((row): Row => ({ ...row, start: length, cache: caches[i] })),
-    )
-    for (const batch of batches(rows, rest, BATCH_TOKENS)) {
-      scoreBatch(llama, batch)
-      for (const { cache, start } of batch) cache?.truncate(start)
-    }
-  } finally {
-    for (const cache of caches) cache.free()
-  }
-}
-
-/** Tokens whose keys and values take about 256 MB. */
-function cachedTokens(config: LlamaConfig): number {
-  const each = 8 * config.numHiddenLayers * config.numKeyValueHeads * headDim(config)
-  return Math.min(BATCH_TOKENS, Math.floor(2 ** 28 / each))
+function tokensOf({ length, members }: SharedPrefix<Row>): number {
+  return members.reduce((sum, row) => sum + rest(row, length), length)
 }
 
 /** Refuses what the model cannot take: too long, or ids outside of its vocabulary. */
@@ -115,25 +86,27 @@ function* batches<T>(items: readonly T[], lengthOf: (item: T) => number, most: n
   if (batch.length > 0) yield batch
 }
 
-/**
- * Fills in the scores of all rows. Those with the same cache write over each other's positions, each after the one
- * before has read them.
- */
-function scoreBatch(llama: Llama, batch: readonly Row[]): void {
-  const lengths: number[] = []
-  const caches: KeyValueCache[] = []
+/** Fills in the scores of all rows: what a group shares is a sequence of its own, which those of its members follow. */
+function scoreBatch(llama: Llama, batch: readonly SharedPrefix<Row>[]): void {
+  const sequences: TokenSequence[] = []
   const tokens: number[] = []
   const places: number[] = []
   const targets: number[] = []
+  const read = (ids: Uint32Array, start: number, end: number, prefix?: TokenSequence['prefix']) => {
+    for (let position = start; position < end; position++) tokens.push(ids[position])
+    sequences.push({ length: end - start, prefix })
+  }
   do {
-    for (const { ids, from, start, cache } of batch) {
-      for (let position = from; position < ids.length; position++) {
-        places.push(tokens.length + position - 1 - start)
-        targets.push(ids[position])
+    for (const { length, members } of batch) {
+      const prefix = length > 0 ? { row: tokens.length, length } : undefined
+      if (prefix) read(members[0].ids, 0, length)
+      for (const { ids, from } of members) {
+        for (let position = from; position < ids.length; position++) {
+          places.push(tokens.length + position - 1 - length)
+          targets.push(ids[position])
+        }
+        read(ids, length, ids.length - 1, prefix)
       }
-      for (let position = start; position < ids.length - 1; position++) tokens.push(ids[position])
-      lengths.push(ids.length - 1 - start)
-      if (cache) caches.push(cache)
     }
   } while (tokens.length < FEWEST_ROWS)
   while (places.length < FEWEST_ROWS) {
@@ -141,17 +114,14 @@ function scoreBatch(llama: Llama, batch: readonly Row[]): void {
     targets.push(...targets)
   }
   const all = inference(() => {
-    const hidden = llama.hidden(tensor(Int32Array.from(tokens), [1, tokens.length]), {
-      caches: caches.length > 0 ? caches : undefined,
-      lengths,
-    })
+    const hidden = llama.hidden(tensor(Int32Array.from(tokens), [1, tokens.length]), { sequences })
     const rows = reshape(hidden, [tokens.length, llama.config.hiddenSize])
     const asked = gatherRows(rows, Int32Array.from(places))
     const wanted = tensor(Int32Array.from(targets), [targets.length])
     return tokenLogProbs(asked, llama.headWeight, wanted).read() as Float32Array
   })
   let at = 0
-  for (const { scores } of batch) {
+  for (const { scores } of batch.flatMap(({ members }) => members)) {
     scores.set(all.subarray(at, at + scores.length))
     at += scores.length
   }

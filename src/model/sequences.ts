@@ -1,4 +1,14 @@
 import { concat, reshape, slice, type Tensor } from '../tensor/index.ts'
+import type { KeyValueCache } from './cache.ts'
+
+/** Tokens of one text, and what of it comes before them. */
+export interface TokenSequence {
+  length: number
+  /** Keys and values of earlier positions. It takes the new ones, for which there must be room, and grows by them. */
+  cache?: KeyValueCache
+  /** Or the earlier positions are a sequence of the same tokens, from this row on. */
+  prefix?: { row: number; length: number }
+}
 
 /**
  * Runs `attend` on each of the sequences that lie one after the other in the rows of every input, of any shape

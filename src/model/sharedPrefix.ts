@@ -1,7 +1,3 @@
-import { inference, tensor } from '../tensor/index.ts'
-import { KeyValueCache } from './cache.ts'
-import type { Llama } from './llama.ts'
-
 /** A text of which the tokens from `from` on are to be scored. */
 export interface ScoredSequence {
   ids: Uint32Array
@@ -49,22 +45,4 @@ function commonLength(a: ScoredSequence, b: ScoredSequence): number {
   let length = 0
   while (length < most && a.ids[length] === b.ids[length]) length++
   return length
-}
-
-/**
- * The keys and values of what each group shares, with room for `more` positions after it. The caller frees them.
- */
-export function readPrefixes(llama: Llama, prefixes: readonly Uint32Array[], more: number): KeyValueCache[] {
-  const lengths = prefixes.map(({ length }) => length)
-  const total = lengths.reduce((sum, length) => sum + length, 0)
-  const tokens = new Int32Array(total)
-  let at = 0
-  for (const ids of prefixes) {
-    tokens.set(ids, at)
-    at += ids.length
-  }
-  const caches = lengths.map((length) => new KeyValueCache(llama.config, 1, length + more))
-  for (const [row, cache] of caches.entries()) cache.reserve(lengths[row] + more)
-  inference(() => llama.hidden(tensor(tokens, [1, total]), { caches, lengths }))
-  return caches
 }

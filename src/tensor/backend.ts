@@ -102,6 +102,21 @@ export interface Backend {
     rows: number,
     inputs: number,
   ): void
+  /**
+   * As `linears` without `plus`, of x / rms(x) * norm, which is stored as y is on the way; inverse[row] = 1 / rms, or is not
+   * wanted: `NONE`.
+   */
+  normLinears(
+    x: Handle,
+    norm: Handle,
+    weights: Int32Array,
+    sizes: Int32Array,
+    inverse: Handle,
+    y: Handle,
+    rows: number,
+    inputs: number,
+    eps: number,
+  ): void
   /** dx[rows, inputs] = dy[rows, sum of sizes] times the weights. dy and dx are f32 or bf16. */
   linearsInputGradient(
     dy: Handle,
@@ -287,6 +302,22 @@ export interface Backend {
     addK: boolean,
     addV: boolean,
   ): void
+  /**
+   * Causal attention of sequences that lie one after the other in the rows of qkv[rows, (heads + 2 * kvHeads) * headDim],
+   * whose queries and keys are rotated in place by their positions; y[rows, heads * headDim]. `sequences` holds five
+   * numbers for each: its rows, the positions before them, the row of qkv where those begin or `NONE`, and in its place a
+   * cache of keys and one of values, [positions, kvHeads * headDim], or `NONE`: the sequence's own are written behind what
+   * they hold. All f32 or all bf16.
+   */
+  attendSequences(
+    qkv: Handle,
+    y: Handle,
+    sequences: Int32Array,
+    heads: number,
+    kvHeads: number,
+    headDim: number,
+    theta: number,
+  ): void
   /** nll[i] = -log softmax(x[i] weightᵀ)[targets[i]], 0 where the target is negative. */
   headLogProbs(
     x: Handle,
@@ -315,19 +346,6 @@ export interface Backend {
     addX: boolean,
     addWeight: boolean,
   ): void
-  /** cache[b, at + t] = the `width` elements of rows[b, t] from `offset` on; rows are `stride` apart. f32 or bf16. */
-  writeRows(
-    cache: Handle,
-    rows: Handle,
-    batch: number,
-    capacity: number,
-    time: number,
-    width: number,
-    stride: number,
-    offset: number,
-    at: number,
-  ): void
-
   /** The sum of squares over all the buffers, as a number: it waits. */
   sumOfSquares(handles: Int32Array): number
   /** `handles` holds parameter, gradient, m, v for each entry. */

@@ -12,7 +12,7 @@ export {
 } from './backend.ts'
 export { mapBlocks, type StoredBlocks } from './blocks.ts'
 export { activationType, configure, engineInfo, engineMemory, engineProfile } from './engine.ts'
-export { type AttentionOptions, attention, cachedAttention, selfAttention } from './operations/attention.ts'
+export { type AttentionOptions, attention, selfAttention } from './operations/attention.ts'
 export {
   add,
   exp,
@@ -34,7 +34,8 @@ export { layerNorm, rmsNorm } from './operations/normalise.ts'
 export { recompute } from './operations/recompute.ts'
 export { mean, sum } from './operations/reduce.ts'
 export { type RopeInPlaceOptions, type RopeOptions, rope, ropeInPlace } from './operations/rope.ts'
-export { concat, embedding, gatherRows, slice, writeRows } from './operations/rows.ts'
+export { concat, embedding, gatherRows, overwrite, slice } from './operations/rows.ts'
+export { attendSequences, type Sequence } from './operations/sequences.ts'
 export { logSoftmax, softmax } from './operations/softmax.ts'
 export { swiglu } from './operations/swiglu.ts'
 export {

@@ -251,14 +251,15 @@ describe('generation', () => {
       onTestFinished(() => void configure({ precision: 'f32' }))
       configure({ precision })
       const long = new LanguageModel(tinyLlama({ maxPositionEmbeddings: 600 }), model.tokenizer)
-      const cache = new KeyValueCache(long.llama.config, 1, 600)
+      const cache = new KeyValueCache(long.llama.config, 600)
       const ids = sequence(300, 2)
       const last = (hidden: Float32Array) => hidden.slice(-32)
       const pass = (from: number, to: number) => {
         cache.reserve(to - from)
         return inference(() => {
           const tokens = tensor(Int32Array.from(ids.subarray(from, to)), [1, to - from])
-          return last(long.llama.hidden(tokens, { caches: [cache] }).read() as Float32Array)
+          const sequences = [{ length: to - from, cache }]
+          return last(long.llama.hidden(tokens, { sequences }).read() as Float32Array)
         })
       }
       const before = engineMemory().persistentBytes

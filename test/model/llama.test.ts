@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   fromHfConfig,
+  type HiddenOptions,
   type Llama,
   parameterCount,
   presets,
@@ -62,8 +63,10 @@ describe('the model computes what the paper says', () => {
 })
 
 describe('sequences one after the other', () => {
-  const read = (llama: Llama, tokens: Int32Array, lengths?: number[]) =>
-    inference(() => [...llama.hidden(tensor(tokens, [1, tokens.length]), { lengths }).read()])
+  const read = (llama: Llama, tokens: Int32Array, lengths?: number[]) => {
+    const sequences = lengths?.map((length) => ({ length }))
+    return inference(() => [...llama.hidden(tensor(tokens, [1, tokens.length]), { sequences }).read()])
+  }
 
   it('are what each is alone, with positions of its own', () => {
     const llama = tinyLlama()
@@ -76,14 +79,33 @@ describe('sequences one after the other', () => {
     llama.free()
   })
 
+  it('may begin with another one, as if it stood before each of them', () => {
+    const llama = tinyLlama()
+    const [prefix, a, b] = [ids.subarray(0, 5), ids.subarray(5, 9), ids.subarray(9)]
+    const wanted = [a, b].map((own) => read(llama, Int32Array.of(...prefix, ...own)))
+    const before = { row: 0, length: 5 }
+    const sequences = [{ length: 5 }, { length: 4, prefix: before }, { length: 1, prefix: before }]
+    const together = inference(() => [...llama.hidden(tensor(ids, [1, 10]), { sequences }).read()])
+    const width = llama.config.hiddenSize
+    const alone = [...wanted[0], ...wanted[1].slice(5 * width)]
+    const largest = Math.max(...alone.map(Math.abs))
+    const apartBy = Math.max(...alone.map((value, i) => Math.abs(value - together[i])))
+    expect(apartBy / largest).toBeLessThan(1e-6)
+    llama.free()
+  })
+
   it('are refused where they are not the tokens that came', () => {
     const llama = tinyLlama()
     for (const lengths of [[7], [7, 4], [10, 0], []]) {
       expect(() => read(llama, ids, lengths)).toThrow('do not lie in tokens [1,10]')
     }
     const segments = tensor(new Int32Array(10), [1, 10])
-    const options = { lengths: [7, 3], segments }
-    expect(() => inference(() => llama.hidden(tensor(ids, [1, 10]), options))).toThrow('do not lie')
+    const sequences = [{ length: 7 }, { length: 3 }]
+    const hidden = (options: HiddenOptions) => llama.hidden(tensor(ids, [1, 10]), options)
+    expect(() => inference(() => hidden({ sequences, segments }))).toThrow('do not lie')
+    expect(() => step(() => hidden({ sequences }))).toThrow('do not lie')
+    const prefixed = [{ length: 7 }, { length: 3, prefix: { row: 4, length: 7 } }]
+    expect(() => inference(() => hidden({ sequences: prefixed }))).toThrow('no such rows before it')
     llama.free()
   })
 })

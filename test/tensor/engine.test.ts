@@ -296,6 +296,8 @@ describe('memory', () => {
 describe('mistakes are explained', () => {
   const x = t.zeros([2, 3])
   const ids = t.tensor(Int32Array.of(0, 9), [2])
+  const attend = (sequences: t.Sequence[], qkv = t.zeros([2, 6])) =>
+    t.attendSequences(qkv, sequences, { heads: 1, kvHeads: 1, theta: 1 })
   const bf16 = () => t.linear(x, t.zeros([4, 3]), { dtype: 'bf16' })
   it.each([
     [
@@ -313,7 +315,36 @@ describe('mistakes are explained', () => {
     ['tensor', () => t.tensor([1, 2], [3]), '2 values do not fill shape [3]'],
     ['rope', () => t.rope(x, { headDim: 2, theta: 1 }), 'rope'],
     ['attention', () => t.attention(x, x, x, { heads: 1, kvHeads: 1 }), 'attention'],
-    ['cachedAttention', () => t.cachedAttention(x, x, x, { heads: 1, kvHeads: 1 }), 'cachedAttention: qkv'],
+    [
+      'attendSequences',
+      () => t.attendSequences(x, [{ length: 2 }], { heads: 1, kvHeads: 1, theta: 1 }),
+      'attendSequences: qkv [2, (1 + 2 * 1) * D] with an even D up to 256 is needed, got [2, 3]',
+    ],
+    [
+      'attendSequences of rows that are not there',
+      () => attend([{ length: 1 }, { length: 1, before: 2, beforeRow: 1 }]),
+      'the sequence has no such rows before it',
+    ],
+    [
+      'attendSequences with a full cache',
+      () => attend([{ length: 2, before: 1, cache: { keys: t.zeros([2, 2]), values: t.zeros([2, 2]) } }]),
+      'a tensor of 4 elements where 6 are needed',
+    ],
+    [
+      'attendSequences with a cache of another type',
+      () => attend([{ length: 2, cache: { keys: t.zeros([2, 2], 'bf16'), values: t.zeros([2, 2]) } }]),
+      'a tensor of bf16 where f32 is needed',
+    ],
+    [
+      'attendSequences with one cache for two',
+      () => attend([1, 1].map((length) => ({ length, cache: { keys: x, values: t.zeros([1, 2]) } }))),
+      'an output must not be an input',
+    ],
+    [
+      'attendSequences where gradients are recorded',
+      () => t.step(() => attend([{ length: 2 }], t.parameter(new Float32Array(12), [2, 6]))),
+      'attendSequences has no gradient',
+    ],
     ['backward', () => t.sum(x).backward(), 'no parameter had a part'],
     ['item', () => x.item(), 'one element'],
     ['step', () => t.step(async () => 1), 'asynchronous'],

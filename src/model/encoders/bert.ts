@@ -7,9 +7,9 @@ import {
   inference,
   layerNorm,
   linear,
+  overwrite,
   selfAttention,
   type Tensor,
-  writeRows,
 } from '../../tensor/index.ts'
 import { readJson } from '../checkpoints/json.ts'
 import { openSafetensorsWeights } from '../checkpoints/safetensorsWeights.ts'
@@ -65,7 +65,7 @@ export class Bert {
         const seen = selfAttention(qkv, { heads, kvHeads: heads, causal: false, segments })
         const h = half(seen, ...layer.output, layer.outputNorm, x)
         const wide = gelu(add(linear(h, layer.up[0]), layer.up[1]))
-        writeRows(x, half(wide, ...layer.down, layer.downNorm, h), 0)
+        overwrite(x, half(wide, ...layer.down, layer.downNorm, h))
       })
     }
     return x

@@ -53,27 +53,6 @@ export function selfAttention(qkv: Tensor, options: Omit<AttentionOptions, 'keyL
   })
 }
 
-/**
- * As `attention` of the queries of such a qkv over a cache, k and v[B, S, kvHeads * D], of which the first `keyLength`
- * positions count. For inference: it has no gradient.
- */
-export function cachedAttention(qkv: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
-  const joint = jointShape('cachedAttention', qkv, options)
-  const [, capacity] = k.shape
-  const keyLength = options.keyLength ?? capacity
-  const width = joint.kvHeads * joint.headDim
-  for (const each of [k, v]) {
-    if (each.shape[0] !== joint.batch || each.shape[1] !== capacity || each.shape[2] !== width) {
-      throw shapeError('cachedAttention', 'k and v [B, S, kvHeads * D] are needed', qkv, each)
-    }
-  }
-  if (!Number.isInteger(keyLength) || keyLength < joint.time || keyLength > capacity) {
-    throw shapeError('cachedAttention', `keyLength ${keyLength} must be from T to S`, qkv, k)
-  }
-  const alone = { keyWidth: 0, keyOffset: 0, valueWidth: 0, valueOffset: 0 }
-  return forward(qkv, k, v, { ...joint, ...alone, capacity, keyLength }).y
-}
-
 type Six = [number, number, number, number, number, number]
 
 function forward(q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape) {

@@ -1,7 +1,7 @@
 import { accumulate, accumulateAll, type Place, passGradient } from '../autograd.ts'
 import { type DType, type Handle, NONE } from '../backend.ts'
 import { backend } from '../engine.ts'
-import { empty, record, shapeError, sizeOf, type Tensor } from '../tensor.ts'
+import { empty, needsGradient, record, shapeError, sizeOf, type Tensor } from '../tensor.ts'
 
 export interface LinearOptions {
   /** What the output is stored as; f32 when left out. */
@@ -38,23 +38,28 @@ export function normLinears(
   dtype: DType = 'f32',
 ): Tensor {
   const layers = checkedLayers('normLinears', x, weights)
-  const { rows, inputs } = layers
+  const { rows, inputs, sizes } = layers
   if (norm.size !== inputs) throw shapeError('normLinears', 'norm [in] is needed', x, norm)
-  const inverse = empty([rows])
-  const normalise = () => {
-    const h = empty(x.shape, dtype)
-    backend().rmsNorm(x.handle, norm.handle, h.handle, inverse.handle, rows, inputs, eps)
-    return h
-  }
+  const inverse = needsGradient(x, norm, ...weights) ? empty([rows]) : undefined
   const y = empty([...x.shape.slice(0, -1), layers.width], dtype)
-  const h = normalise()
-  forward(layers, h, y)
-  h.free()
+  backend().normLinears(
+    x.handle,
+    norm.handle,
+    handlesOf(weights),
+    sizes,
+    inverse?.handle ?? NONE,
+    y.handle,
+    rows,
+    inputs,
+    eps,
+  )
   return record(y, [x, norm, ...weights], (dy) => {
+    if (inverse === undefined) return
     if (x.node === undefined && norm.node === undefined) {
-      const again = normalise()
-      weightGradients(layers, dy, again)
-      again.free()
+      const h = empty(x.shape, dtype)
+      backend().rmsNorm(x.handle, norm.handle, h.handle, inverse.handle, rows, inputs, eps)
+      weightGradients(layers, dy, h)
+      h.free()
       return
     }
     const nodes = [x.node, norm.node, ...weights.map(({ node }) => node)]
@@ -64,11 +69,11 @@ export function normLinears(
         norm.handle,
         inverse.handle,
         dy.handle,
-        Int32Array.from(weights, ({ handle }) => handle),
-        layers.sizes,
+        handlesOf(weights),
+        sizes,
         dx.handle,
         dnorm.handle,
-        Int32Array.from(places, ({ handle }) => handle),
+        handlesOf(places),
         dx.add,
         dnorm.add,
         places.map(({ add }) => add),
@@ -82,29 +87,25 @@ export function normLinears(
 /**
  * silu(gate) * up, times the transpose of weight[out, in], plus `plus` [.., out]: the second half of a SwiGLU block
  * (Shazeer 2020) over gate and up side by side in gateUp[.., 2 * in], of f32 or bf16. The product of gate and up is made
- * while it is multiplied and not kept: backward makes it again beside its gradient. The output is f32.
+ * while it is multiplied and not kept: backward makes it again beside its gradient. The output is f32; in inference it
+ * may go `into` a tensor that is none of the inputs.
  */
-export function swigluLinear(gateUp: Tensor, weight: Tensor, plus: Tensor): Tensor {
+export function swigluLinear(gateUp: Tensor, weight: Tensor, plus: Tensor, into?: Tensor): Tensor {
   const [outputs, inputs] = weight.shape
   if (weight.shape.length !== 2 || gateUp.shape.at(-1) !== 2 * inputs) {
     throw shapeError('swigluLinear', 'gateUp [.., 2 * in] and weight [out, in] are needed', gateUp, weight)
   }
   const shape = [...gateUp.shape.slice(0, -1), inputs]
   const rows = sizeOf(shape.slice(0, -1))
-  const y = empty([...shape.slice(0, -1), outputs])
-  if (plus.size !== y.size || plus.dtype !== 'f32') {
-    throw shapeError('swigluLinear', 'plus must be f32 and shaped as the output', y, plus)
+  const y = into ?? empty([...shape.slice(0, -1), outputs])
+  for (const other of [plus, y]) {
+    if (other.size !== rows * outputs || other.dtype !== 'f32') {
+      throw shapeError('swigluLinear', 'plus must be f32 and shaped as the output', gateUp, weight, other)
+    }
   }
   const layers = { weights: [weight], sizes: Int32Array.of(outputs), width: outputs, rows, inputs }
-  if (weight.dtype === 'f32') {
-    const handles = [gateUp, weight, plus, y].map(({ handle }) => handle) as [Handle, Handle, Handle, Handle]
-    backend().swigluLinear(...handles, rows, inputs, outputs)
-  } else {
-    const product = empty(shape, gateUp.dtype)
-    backend().swigluRows(gateUp.handle, product.handle, rows, inputs)
-    forward(layers, product, y, plus)
-    product.free()
-  }
+  const handles = [gateUp, weight, plus, y].map(({ handle }) => handle) as [Handle, Handle, Handle, Handle]
+  backend().swigluLinear(...handles, rows, inputs, outputs)
   return record(y, [gateUp, weight, plus], (dy, node) => {
     if (gateUp.node !== undefined) {
       accumulateAll([gateUp.node, weight.node] as const, (dx, dweight) => {
@@ -135,6 +136,10 @@ interface Layers {
 
 type Storage = { readonly handle: number }
 
+function handlesOf(storages: readonly Storage[]): Int32Array {
+  return Int32Array.from(storages, ({ handle }) => handle)
+}
+
 function checkedLayers(operation: string, x: Tensor, weights: readonly Tensor[]): Layers {
   const inputs = x.shape.at(-1)
   for (const weight of weights) {
@@ -148,7 +153,7 @@ function checkedLayers(operation: string, x: Tensor, weights: readonly Tensor[])
 }
 
 function forward({ weights, sizes, rows, inputs }: Layers, x: Storage, y: Storage, plus?: Storage): void {
-  const handles = Int32Array.from(weights, ({ handle }) => handle)
+  const handles = handlesOf(weights)
   backend().linears(x.handle, handles, sizes, plus?.handle ?? NONE, y.handle, rows, inputs)
 }
 
@@ -158,14 +163,14 @@ function inputGradient(
   dx: Storage,
   add: boolean,
 ): void {
-  const handles = Int32Array.from(weights, ({ handle }) => handle)
+  const handles = handlesOf(weights)
   backend().linearsInputGradient(dy.handle, handles, sizes, dx.handle, rows, inputs, add)
 }
 
 function weightGradients({ weights, sizes, rows, inputs }: Layers, dy: Storage, x: Storage): void {
   const nodes = weights.map(({ node }) => node)
   accumulateAll(nodes, (...places: Place[]) => {
-    const handles = Int32Array.from(places, ({ handle }) => handle)
+    const handles = handlesOf(places)
     const adds = places.map(({ add }) => add)
     backend().linearsWeightGradient(dy.handle, x.handle, handles, sizes, adds, rows, inputs)
   })

@@ -78,17 +78,11 @@ function gather(operation: string, table: Tensor, ids: Tensor | Int32Array): Ten
   })
 }
 
-/**
- * cache[b, at + t] = rows[b, t], in place: keys and values of new positions join the cache. Rows that are wider give
- * their columns from `offset` on. For inference; each is f32 or bf16.
- */
-export function writeRows(cache: Tensor, rows: Tensor, at: number, offset = 0): void {
-  const [batch, capacity, ...widths] = cache.shape
-  const [rowsBatch, time, ...strides] = rows.shape
-  const [width, stride] = [sizeOf(widths), sizeOf(strides)]
-  const fits = cache.shape.length >= 2 && batch === rowsBatch && offset >= 0 && offset + width <= stride
-  if (!fits || !Number.isInteger(at) || at < 0 || at + time > capacity) {
-    throw shapeError('writeRows', `rows at time ${at} do not fit the cache`, cache, rows)
+/** x takes the values of y, which has at most as many, in place; nothing is to do where y is x. For inference. */
+export function overwrite(x: Tensor, y: Tensor): void {
+  if (y === x) return
+  if (y.size > x.size || y.dtype !== x.dtype) {
+    throw shapeError('overwrite', 'as many values of the same type are needed at most', x, y)
   }
-  backend().writeRows(cache.handle, rows.handle, batch, capacity, time, width, stride, offset, at)
+  backend().copy(y.handle, 0, x.handle, 0, y.size, false)
 }

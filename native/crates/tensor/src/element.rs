@@ -161,6 +161,26 @@ pub enum FloatsMut<'a> {
 }
 
 impl<'a> FloatsMut<'a> {
+    /// The first n elements of memory for f32, or for bf16 where they are `narrow`.
+    pub fn within(words: &'a mut [f32], narrow: bool, n: usize) -> Self {
+        if !narrow {
+            return FloatsMut::F32(&mut words[..n]);
+        }
+        assert!(n <= 2 * words.len());
+        // SAFETY: f32 are aligned for bf16, and twice as large.
+        FloatsMut::Bf16(unsafe {
+            std::slice::from_raw_parts_mut(words.as_mut_ptr() as *mut Bf16, n)
+        })
+    }
+
+    /// To be read from now on.
+    pub fn into_inputs(self) -> Floats<'a> {
+        match self {
+            FloatsMut::F32(x) => Floats::F32(x),
+            FloatsMut::Bf16(x) => Floats::Bf16(x),
+        }
+    }
+
     /// The rest from this element on, borrowed.
     pub fn rest(&mut self, at: usize) -> FloatsMut<'_> {
         match self {

@@ -1,8 +1,6 @@
-//! Rows of a table by id, and the sum back into the table; rows into a cache.
+//! Rows of a table by id, and the sum back into the table.
 
 use crate::context::{Context, Shared};
-use crate::element::Element;
-use crate::elementwise::convert;
 
 /// y[i] = table[ids[i]]; zeros for an id that is not in the table.
 pub fn gather_rows(context: &Context, table: &[f32], ids: &[i32], y: &mut [f32], columns: usize) {
@@ -61,48 +59,6 @@ pub fn scatter_rows(
             }
         },
     );
-}
-
-/// Rows of a batch, their wanted part `width` elements from `offset` on in rows of `stride`.
-#[derive(Clone, Copy)]
-pub struct Columns {
-    pub batch: usize,
-    pub time: usize,
-    pub width: usize,
-    pub stride: usize,
-    pub offset: usize,
-}
-
-/// cache[b, at + t] = the wanted part of rows[b, t], converted where they are stored otherwise.
-pub fn write_rows<A: Element, B: Element>(
-    context: &Context,
-    cache: &mut [B],
-    rows: &[A],
-    columns: Columns,
-    at: usize,
-) {
-    let Columns {
-        batch,
-        time,
-        width,
-        stride,
-        offset,
-    } = columns;
-    if batch == 0 || width == 0 {
-        return;
-    }
-    let capacity = cache.len() / batch;
-    assert!((at + time) * width <= capacity && offset + width <= stride);
-    assert!(rows.len() >= batch * time * stride);
-    let out = Shared::new(cache);
-    context.split(batch * time, width, &|from, to| unsafe {
-        for row in from..to {
-            let (b, t) = (row / time, row % time);
-            let line = &rows[row * stride + offset..][..width];
-            let place = b * capacity + (at + t) * width;
-            convert(context.isa, line, out.part(place, place + width));
-        }
-    });
 }
 
 fn row_of(table: &[f32], id: i32, columns: usize) -> Option<&[f32]> {

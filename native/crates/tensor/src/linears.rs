@@ -2,12 +2,12 @@
 //! outputs lie side by side in the rows of one matrix, so the input is read and packed once for all of them.
 
 use crate::context::{Context, Purpose};
-use crate::element::{Bf16, Floats, FloatsMut};
+use crate::element::{Floats, FloatsMut};
 use crate::gemm::{
     FEW_ROWS, Inputs, Left, Matrix, Output, Packed, Plus, gemm, gemm_packed, gemm_packed_each,
     pack, pack_beside, pack_stacked, panel_columns,
 };
-use crate::swiglu::{Gates, swiglu};
+use crate::swiglu::swiglu_rows;
 
 /// A weight [outputs, inputs].
 #[derive(Clone, Copy)]
@@ -88,25 +88,11 @@ pub fn gated_forward(
         return gemm(context, rows, weight.outputs, inputs, gated, turned, out);
     }
     // A few rows are not packed.
+    let narrow = matches!(gate_up, Floats::Bf16(_));
     let words = unsafe { context.shared_scratch(Purpose::Inputs, rows * inputs) };
-    let gates = Gates {
-        rows,
-        width: inputs,
-        stride: 2 * inputs,
-    };
-    let product: Floats = match gate_up {
-        Floats::F32(x) => {
-            swiglu(context, x, &x[inputs.min(x.len())..], words, gates);
-            (&*words).into()
-        }
-        Floats::Bf16(x) => {
-            let halves = unsafe {
-                std::slice::from_raw_parts_mut(words.as_mut_ptr() as *mut Bf16, rows * inputs)
-            };
-            swiglu(context, x, &x[inputs.min(x.len())..], halves, gates);
-            (&*halves).into()
-        }
-    };
+    let mut product = FloatsMut::within(words, narrow, rows * inputs);
+    swiglu_rows(context, gate_up, product.rest(0), rows, inputs);
+    let product = product.into_inputs();
     let product = Matrix::rows(product, inputs);
     gemm(context, rows, weight.outputs, inputs, product, turned, out);
 }

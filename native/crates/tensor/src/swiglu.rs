@@ -1,7 +1,7 @@
 //! SwiGLU on its own (Shazeer 2020); `gated.rs` has it joined with the product that follows.
 
 use crate::context::{Context, Shared};
-use crate::element::Element;
+use crate::element::{Element, Floats, FloatsMut};
 use crate::simd::{self, Simd};
 use crate::{kernels, vectors};
 
@@ -59,6 +59,21 @@ pub fn swiglu<E: Element>(context: &Context, gate: &[E], up: &[E], y: &mut [E], 
         let (gate, up) = (&gate[at..at + n], &up[at..at + n]);
         swiglu_part(context.isa, gate, up, out.part(to, to + n));
     });
+}
+
+/// y[rows, width] of gate and up side by side in x[rows, 2 * width]; both are stored alike.
+pub fn swiglu_rows(context: &Context, x: Floats, y: FloatsMut, rows: usize, width: usize) {
+    let gates = Gates {
+        rows,
+        width,
+        stride: 2 * width,
+    };
+    match (x, y) {
+        _ if rows * width == 0 => {}
+        (Floats::F32(x), FloatsMut::F32(y)) => swiglu(context, x, &x[width..], y, gates),
+        (Floats::Bf16(x), FloatsMut::Bf16(y)) => swiglu(context, x, &x[width..], y, gates),
+        _ => panic!("input and output must be stored alike"),
+    }
 }
 
 /// Where the gradients by gate and up go, laid out as they are, each where there is one; the flags say to add.

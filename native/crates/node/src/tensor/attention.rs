@@ -1,9 +1,13 @@
 //! Binding of attention.
 
 use super::{Engine, call, one_type, size};
+use napi::bindgen_prelude::Int32Array;
 use napi::{Error, Result};
 use napi_derive::napi;
+use smolforge_tensor::attention::sequences::{self, Columns, Earlier, Sequence};
 use smolforge_tensor::attention::{self, Lines};
+use smolforge_tensor::context::Shared;
+use smolforge_tensor::element::FloatsMut;
 
 #[napi(object)]
 pub struct TensorAttentionShape {
@@ -183,4 +187,98 @@ pub fn tensor_attention_gradient(
         );
         Ok(())
     })
+}
+
+/// Numbers that describe a sequence: rows, positions before them, the row where those lie, or the handles of a cache.
+const RECORD: usize = 5;
+
+/// Turns queries and keys of qkv in place and attends, as `attention::sequences` says. `sequences` holds for each its
+/// rows, the positions before them, the first row of those in qkv or -1, and its caches of keys and values or -1.
+#[napi]
+pub fn tensor_attend_sequences(
+    qkv: i32,
+    y: i32,
+    sequences: Int32Array,
+    heads: u32,
+    kv_heads: u32,
+    head_dim: u32,
+    theta: f64,
+) -> Result<()> {
+    call("attention", |engine| {
+        if kv_heads == 0 || !heads.is_multiple_of(kv_heads) || !head_dim.is_multiple_of(2) {
+            return Err(Error::from_reason("the heads do not fit each other"));
+        }
+        let records = sequences.as_chunks::<RECORD>().0;
+        let rows = rows_of(records)?;
+        let width = size(&[heads.saturating_add(kv_heads.saturating_mul(2)), head_dim])?;
+        let columns = Columns {
+            heads: heads as usize,
+            kv_heads: kv_heads as usize,
+            head_dim: head_dim as usize,
+            theta,
+        };
+        let inputs = engine.floats_output(qkv, rows * width, &[])?;
+        let outputs = engine.floats_output(y, size(&[rows as u32, heads, head_dim])?, &[qkv])?;
+        let mut used = vec![qkv, y];
+        match (inputs, outputs) {
+            (FloatsMut::F32(qkv), FloatsMut::F32(y)) => {
+                let all = described(records, rows, |handle, length| {
+                    used.push(handle);
+                    engine.output(handle, length * columns.kept(), &used[..used.len() - 1])
+                })?;
+                sequences::attend(&engine.context, qkv, y, &all, columns);
+            }
+            (FloatsMut::Bf16(qkv), FloatsMut::Bf16(y)) => {
+                let all = described(records, rows, |handle, length| {
+                    used.push(handle);
+                    let others = &used[..used.len() - 1];
+                    let cache = engine.optional_bf16(handle, length * columns.kept(), others)?;
+                    cache.ok_or_else(|| Error::from_reason("there is no such cache"))
+                })?;
+                sequences::attend(&engine.context, qkv, y, &all, columns);
+            }
+            _ => return Err(one_type("queries, caches and output")),
+        }
+        Ok(())
+    })
+}
+
+fn rows_of(records: &[[i32; RECORD]]) -> Result<usize> {
+    let mut lengths = records
+        .iter()
+        .map(|[length, ..]| u32::try_from(*length).ok());
+    let rows = lengths.try_fold(0u32, |sum, length| sum.checked_add(length?));
+    rows.map(|rows| rows as usize)
+        .ok_or_else(|| Error::from_reason("the lengths of the sequences do not fit"))
+}
+
+/// The sequences, their caches by `cache` of a handle and of as many positions as it must hold.
+fn described<'a, E>(
+    records: &[[i32; RECORD]],
+    rows: usize,
+    mut cache: impl FnMut(i32, usize) -> Result<&'a mut [E]>,
+) -> Result<Vec<Sequence<'a, E>>> {
+    let each = records.iter().map(|&[length, before, row, keys, values]| {
+        let missing = || Error::from_reason("the sequence has no such rows before it");
+        let length = length as usize;
+        let before = usize::try_from(before).map_err(|_| missing())?;
+        let earlier = if keys >= 0 {
+            Earlier::Cache {
+                keys: Shared::new(cache(keys, before + length)?),
+                values: Shared::new(cache(values, before + length)?),
+            }
+        } else {
+            let row = usize::try_from(row).unwrap_or(0);
+            if row + before > rows {
+                return Err(missing());
+            }
+            Earlier::Rows(row)
+        };
+        Ok(Sequence {
+            length,
+            before,
+            earlier,
+        })
+    });
+    each.collect()
 }

@@ -264,6 +264,25 @@ impl Engine {
         }
     }
 
+    /// Runs `body` with so many words of the arena, whose content is undefined.
+    pub fn with_temporary<T>(
+        &mut self,
+        words: usize,
+        body: impl FnOnce(&Engine, &mut [f32]) -> Result<T>,
+    ) -> Result<T> {
+        let piece = self.arena.allocate(words);
+        let pointer = self.arena.pointer(piece);
+        // Nobody else has the piece before it is released.
+        let result = body(self, unsafe {
+            std::slice::from_raw_parts_mut(pointer, words)
+        });
+        self.arena.release(piece);
+        if self.scopes.is_empty() {
+            self.arena.settle();
+        }
+        result
+    }
+
     pub fn release(&mut self, handle: i32) -> Result<()> {
         self.slot(handle)?;
         match std::mem::replace(&mut self.slots[handle as usize], Slot::Vacant) {

@@ -1,10 +1,9 @@
-//! The layers of a language model: softmax, rows by id, RMSNorm, LayerNorm, SwiGLU, RoPE, caches of rows.
+//! The layers of a language model: softmax, rows by id, RMSNorm, LayerNorm, SwiGLU, RoPE.
 
 use super::{call, one_type, size};
 use napi::{Error, Result};
 use napi_derive::napi;
 use smolforge_tensor::element::{Floats, FloatsMut};
-use smolforge_tensor::gather::Columns;
 use smolforge_tensor::quantised::unpack;
 use smolforge_tensor::swiglu::{GateGradients, Gates};
 use smolforge_tensor::{gather, normalise, rope, swiglu};
@@ -245,28 +244,13 @@ pub fn tensor_swiglu_gradient(
 pub fn tensor_swiglu_rows(x: i32, y: i32, rows: u32, width: u32) -> Result<()> {
     call("swiglu", |engine| {
         let n = size(&[rows, width])?;
-        let (gates, width) = (joint_gates(rows, width), width as usize);
-        match (engine.floats(x, 2 * n)?, engine.floats_output(y, n, &[x])?) {
-            _ if n == 0 => {}
-            (Floats::F32(x), FloatsMut::F32(y)) => {
-                swiglu::swiglu(&engine.context, x, &x[width..], y, gates)
-            }
-            (Floats::Bf16(x), FloatsMut::Bf16(y)) => {
-                swiglu::swiglu(&engine.context, x, &x[width..], y, gates)
-            }
-            _ => return Err(one_type("input and output")),
+        let (input, out) = (engine.floats(x, 2 * n)?, engine.floats_output(y, n, &[x])?);
+        if engine.dtype(x)? != engine.dtype(y)? {
+            return Err(one_type("input and output"));
         }
+        swiglu::swiglu_rows(&engine.context, input, out, rows as usize, width as usize);
         Ok(())
     })
-}
-
-fn joint_gates(rows: u32, width: u32) -> Gates {
-    let (rows, width) = (rows as usize, width as usize);
-    Gates {
-        rows,
-        width,
-        stride: 2 * width,
-    }
 }
 
 /// The first `heads` heads of rows of `width`, turned in place.
@@ -335,45 +319,6 @@ pub fn tensor_rope(
             start,
         };
         rope::rope(&engine.context, input, out, shape, inverse, add);
-        Ok(())
-    })
-}
-
-#[napi]
-pub fn tensor_write_rows(
-    cache: i32,
-    rows: i32,
-    batch: u32,
-    capacity: u32,
-    time: u32,
-    width: u32,
-    stride: u32,
-    offset: u32,
-    at: u32,
-) -> Result<()> {
-    call("write rows", |engine| {
-        let input = engine.floats(rows, size(&[batch, time, stride])?)?;
-        let out = engine.floats_output(cache, size(&[batch, capacity, width])?, &[rows])?;
-        if at as u64 + time as u64 > capacity as u64 {
-            return Err(Error::from_reason("the cache is full"));
-        }
-        if offset as u64 + width as u64 > stride as u64 {
-            return Err(Error::from_reason("the rows have no such columns"));
-        }
-        let columns = Columns {
-            batch: batch as usize,
-            time: time as usize,
-            width: width as usize,
-            stride: stride as usize,
-            offset: offset as usize,
-        };
-        let (context, at) = (&engine.context, at as usize);
-        match (input, out) {
-            (Floats::F32(x), FloatsMut::F32(y)) => gather::write_rows(context, y, x, columns, at),
-            (Floats::F32(x), FloatsMut::Bf16(y)) => gather::write_rows(context, y, x, columns, at),
-            (Floats::Bf16(x), FloatsMut::F32(y)) => gather::write_rows(context, y, x, columns, at),
-            (Floats::Bf16(x), FloatsMut::Bf16(y)) => gather::write_rows(context, y, x, columns, at),
-        }
         Ok(())
     })
 }

@@ -1,6 +1,6 @@
 //! Linear layers that share their input.
 
-use super::{Engine, call, one_type, size};
+use super::{DType, Engine, call, one_type, size};
 use napi::bindgen_prelude::Int32Array;
 use napi::{Error, Result};
 use napi_derive::napi;
@@ -8,8 +8,10 @@ use smolforge_tensor::element::{Floats, FloatsMut};
 use smolforge_tensor::gated::{Gated, gated_gradient};
 use smolforge_tensor::gemm::Plus;
 use smolforge_tensor::linears::{self, Weight, WeightGradient};
+use smolforge_tensor::normalise::rms_norm;
 use smolforge_tensor::normed::{Normed, normed_gradient};
 use smolforge_tensor::quantised::product;
+use smolforge_tensor::swiglu::swiglu_rows;
 
 /// `sizes` holds the outputs of each layer.
 #[napi]
@@ -39,16 +41,71 @@ pub fn tensor_linears(
             return Err(Error::from_reason("plus must be stored as the output"));
         }
         let input = engine.floats(x, size(&[rows, inputs])?)?;
-        if let Some(blocks) = engine.all_blocks(&weights, &outputs, inputs)? {
-            let rows = rows as usize;
-            product::linears(&engine.context, input, rows, &blocks, out, added);
-            return Ok(());
-        }
-        let layers = layers(engine, &weights, &outputs, inputs)?;
-        let (rows, inputs) = (rows as usize, inputs as usize);
-        linears::forward(&engine.context, input, &layers, out, added, rows, inputs);
-        Ok(())
+        products(engine, input, &weights, &outputs, out, added, rows, inputs)
     })
+}
+
+/// As `tensor_linears` of x / rms(x) * norm, which is rounded to what y is stored as; 1 / rms(x) of each row goes into
+/// `inverse`, or is not wanted where that is -1.
+#[napi]
+pub fn tensor_norm_linears(
+    x: i32,
+    norm: i32,
+    weights: Int32Array,
+    sizes: Int32Array,
+    inverse: i32,
+    y: i32,
+    rows: u32,
+    inputs: u32,
+    eps: f64,
+) -> Result<()> {
+    call("norm linear", |engine| {
+        let (outputs, width) = widths(&sizes)?;
+        let n = size(&[rows, inputs])?;
+        let (input, scale) = (engine.input(x, n)?, engine.input(norm, inputs as usize)?);
+        let mut others = weights.to_vec();
+        others.extend([x, norm]);
+        let kept = engine.optional(inverse, rows as usize, &others)?;
+        others.push(inverse);
+        let out = engine.floats_output(y, size(&[rows, width])?, &others)?;
+        let dtype = engine.dtype(y)?;
+        let words = dtype.words(n);
+        engine.with_temporary(words + rows as usize, |engine, temporary| {
+            let (normal, inverses) = temporary.split_at_mut(words);
+            let inverse = kept.unwrap_or(inverses);
+            let mut normal = FloatsMut::within(normal, dtype == DType::Bf16, n);
+            if n > 0 {
+                let normal = normal.rest(0);
+                rms_norm(&engine.context, input, scale, normal, inverse, eps as f32);
+            }
+            let (normal, nothing) = (normal.into_inputs(), Plus::Nothing);
+            products(
+                engine, normal, &weights, &outputs, out, nothing, rows, inputs,
+            )
+        })
+    })
+}
+
+/// x[rows, inputs] times the transpose of each weight, in floats or in blocks, side by side.
+fn products(
+    engine: &Engine,
+    x: Floats,
+    weights: &[i32],
+    outputs: &[u32],
+    y: FloatsMut,
+    plus: Plus,
+    rows: u32,
+    inputs: u32,
+) -> Result<()> {
+    let context = &engine.context;
+    if let Some(blocks) = engine.all_blocks(weights, outputs, inputs)? {
+        product::linears(context, x, rows as usize, &blocks, y, plus);
+    } else {
+        let layers = layers(engine, weights, outputs, inputs)?;
+        let (rows, inputs) = (rows as usize, inputs as usize);
+        linears::forward(context, x, &layers, y, plus, rows, inputs);
+    }
+    Ok(())
 }
 
 #[napi]
@@ -153,16 +210,33 @@ pub fn tensor_swiglu_linear(
 ) -> Result<()> {
     call("linear", |engine| {
         let n = size(&[rows, outputs])?;
-        let layer = Weight {
-            data: engine.floats(weight, size(&[outputs, inputs])?)?,
-            outputs: outputs as usize,
-        };
         let gate_up = engine.floats(x, size(&[rows, 2, inputs])?)?;
         let added = Plus::Rows(engine.input(plus, n)?.into());
-        let out = engine.output(y, n, &[x, weight, plus])?.into();
-        let (rows, inputs) = (rows as usize, inputs as usize);
-        linears::gated_forward(&engine.context, gate_up, layer, out, added, rows, inputs);
-        Ok(())
+        let out: FloatsMut = engine.output(y, n, &[x, weight, plus])?.into();
+        if engine.blocks(weight, outputs, inputs)?.is_none() {
+            let layer = layers(engine, &[weight], &[outputs], inputs)?[0];
+            let (rows, inputs) = (rows as usize, inputs as usize);
+            linears::gated_forward(&engine.context, gate_up, layer, out, added, rows, inputs);
+            return Ok(());
+        }
+        let n = size(&[rows, inputs])?;
+        let dtype = engine.dtype(x)?;
+        engine.with_temporary(dtype.words(n), |engine, words| {
+            let mut product = FloatsMut::within(words, dtype == DType::Bf16, n);
+            let (each, width) = (rows as usize, inputs as usize);
+            swiglu_rows(&engine.context, gate_up, product.rest(0), each, width);
+            let product = product.into_inputs();
+            products(
+                engine,
+                product,
+                &[weight],
+                &[outputs],
+                out,
+                added,
+                rows,
+                inputs,
+            )
+        })
     })
 }
 
