@@ -59,6 +59,9 @@ export function* generateTokens(
   }
 }
 
+/** Prompts are read as single tokens are, where weights are quantised. */
+const ROUNDED = { int8: true }
+
 class Continuation {
   readonly index: number
   readonly cache: KeyValueCache
@@ -104,10 +107,10 @@ function step(llama: Llama, open: readonly Continuation[]): Float32Array[] {
       const all = llama.logits(rows).read() as Float32Array
       const vocab = all.length / open.length
       return open.map((_, row) => all.subarray(row * vocab, (row + 1) * vocab))
-    })
+    }, ROUNDED)
   }
   return open.map((each) =>
-    inference(() => llama.logits(lastRow(read(llama, [each]))).read() as Float32Array),
+    inference(() => llama.logits(lastRow(read(llama, [each]))).read() as Float32Array, ROUNDED),
   )
 }
 

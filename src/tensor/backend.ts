@@ -19,7 +19,11 @@ export interface Backend {
 
   allocate(length: number, dtype: DType, lifetime: Lifetime): Handle
   release(handle: Handle): void
-  openScope(): void
+  /**
+   * Until it is closed, `int8` lets products with weights in blocks round their input to int8 by 32s, however many rows it
+   * has, where the precision is bf16 and that is faster.
+   */
+  openScope(int8: boolean): void
   closeScope(): void
   memory(): MemoryUse
   /**

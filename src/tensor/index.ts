@@ -48,5 +48,5 @@ export {
   muonStep,
   zeroGrad,
 } from './optimizers.ts'
-export { inference, recording, step } from './scope.ts'
+export { type InferenceOptions, inference, recording, step } from './scope.ts'
 export { full, parameter, Tensor, tensor, untilBackward, zeros } from './tensor.ts'

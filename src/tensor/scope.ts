@@ -7,12 +7,21 @@ import { backend } from './engine.ts'
  * the next step. Return numbers or typed arrays, never tensors.
  */
 export function step<T>(body: () => T): T {
-  return runScope(body, true)
+  return runScope(body, true, false)
+}
+
+export interface InferenceOptions {
+  /**
+   * Lets products with weights in blocks round their input to int8 by 32s, as llama.cpp does, where the engine's precision
+   * is bf16 and that is faster: for generation, too coarse to score with. What `inference` stands around says it for
+   * what stands inside. Few rows, as of single tokens, are rounded in bf16 in any case.
+   */
+  int8?: boolean
 }
 
 /** As `step`, without recording for autograd. It may stand inside a step. */
-export function inference<T>(body: () => T): T {
-  return runScope(body, false)
+export function inference<T>(body: () => T, { int8 }: InferenceOptions = {}): T {
+  return runScope(body, false, int8 ?? current?.int8 ?? false)
 }
 
 /** The memory of a tensor; views of a tensor share it. */
@@ -50,14 +59,15 @@ export function outsideSteps(): boolean {
 interface Scope {
   buffers: Buffer[]
   recording: boolean
+  int8: boolean
   outer: Scope | undefined
 }
 
 let current: Scope | undefined
 
-function runScope<T>(body: () => T, records: boolean): T {
-  const scope: Scope = { buffers: [], recording: records && recording(), outer: current }
-  backend().openScope()
+function runScope<T>(body: () => T, records: boolean, int8: boolean): T {
+  const scope: Scope = { buffers: [], recording: records && recording(), int8, outer: current }
+  backend().openScope(int8)
   current = scope
   try {
     const result = body()

@@ -10,7 +10,7 @@ mod operations;
 mod optimizers;
 mod quantised;
 
-use engine::{DType, Engine, Slot, call, one_type, size};
+use engine::{DType, Engine, Scope, Slot, call, one_type, size};
 use napi::bindgen_prelude::{Float32Array, Int32Array};
 use napi::{Error, Result};
 use napi_derive::napi;
@@ -150,7 +150,7 @@ pub fn tensor_allocate(length: u32, dtype: u32, lifetime: u32) -> Result<i32> {
             && !kept
             && let Some(scope) = engine.scopes.last_mut()
         {
-            scope.push(handle);
+            scope.handles.push(handle);
         }
         Ok(handle as i32)
     })
@@ -162,8 +162,9 @@ pub fn tensor_release(handle: i32) -> Result<()> {
         if let Slot::Step { .. } = engine.slot(handle)? {
             // The most recent ones go first: look from the end.
             for scope in engine.scopes.iter_mut().rev() {
-                if let Some(at) = scope.iter().rposition(|&held| held as i32 == handle) {
-                    scope.swap_remove(at);
+                let mut held = scope.handles.iter();
+                if let Some(at) = held.rposition(|&held| held as i32 == handle) {
+                    scope.handles.swap_remove(at);
                     break;
                 }
             }
@@ -176,10 +177,15 @@ pub fn tensor_release(handle: i32) -> Result<()> {
     })
 }
 
+/// `int8`: see `Context`, until the scope is closed.
 #[napi]
-pub fn tensor_open_scope() -> Result<()> {
+pub fn tensor_open_scope(int8: bool) -> Result<()> {
     call("scope", |engine| {
-        engine.scopes.push(Vec::new());
+        engine.scopes.push(Scope {
+            handles: Vec::new(),
+            int8_before: engine.context.int8,
+        });
+        engine.context.int8 = int8;
         Ok(())
     })
 }
@@ -187,8 +193,11 @@ pub fn tensor_open_scope() -> Result<()> {
 #[napi]
 pub fn tensor_close_scope() -> Result<()> {
     call("scope", |engine| {
-        for handle in engine.scopes.pop().unwrap_or_default() {
-            engine.release(handle as i32)?;
+        if let Some(scope) = engine.scopes.pop() {
+            engine.context.int8 = scope.int8_before;
+            for handle in scope.handles {
+                engine.release(handle as i32)?;
+            }
         }
         engine.arena.settle();
         Ok(())

@@ -18,6 +18,9 @@ pub struct Context {
     pub isa: Isa,
     pub threads: usize,
     pub precision: Precision,
+    /// Whether many rows that are multiplied with weights in blocks may be rounded to int8, as few are, where the
+    /// precision is bf16.
+    pub int8: bool,
     scratch: Vec<Scratch>,
     /// Angles of the last rotary calls: every layer of a step asks for the same.
     angles: Mutex<Vec<(rope::Shape, Arc<Vec<f32>>)>>,
@@ -57,6 +60,7 @@ impl Context {
             isa,
             threads,
             precision,
+            int8: false,
             scratch,
             angles: Mutex::default(),
             singles: OnceLock::new(),

@@ -113,7 +113,7 @@ pub enum Plus<'a> {
 
 impl Plus<'_> {
     /// What is added to C, laid out as it is; null for nothing. `Output::holds` has seen that it is stored alike.
-    fn pointer<E: Element>(self, c: &[E]) -> *const E {
+    pub(crate) fn pointer<E: Element>(self, c: &[E]) -> *const E {
         match self {
             Plus::Nothing => std::ptr::null(),
             Plus::Itself => c.as_ptr(),

@@ -10,7 +10,9 @@ mod groups;
 pub mod head;
 mod lanes;
 pub mod mapping;
+mod place;
 pub mod product;
+mod quads;
 pub mod quantise;
 pub mod unpack;
 

@@ -18,10 +18,15 @@ pub struct Engine {
     pub slots: Vec<Slot>,
     pub vacant: Vec<u32>,
     pub arena: Arena,
-    /// Handles made in each open scope.
-    pub scopes: Vec<Vec<u32>>,
+    pub scopes: Vec<Scope>,
     pub persistent_bytes: usize,
     pub profile: HashMap<&'static str, (u32, u64)>,
+}
+
+/// An open scope: the handles made in it, and what `Context::int8` was before.
+pub struct Scope {
+    pub handles: Vec<u32>,
+    pub int8_before: bool,
 }
 
 pub enum Slot {

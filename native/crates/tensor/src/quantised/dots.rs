@@ -19,13 +19,13 @@ pub struct Layout {
 }
 
 impl Layout {
-    fn factors(&self) -> usize {
+    pub fn factors(&self) -> usize {
         self.rows * self.k
     }
     fn halves(&self) -> usize {
         self.factors() + self.rows * self.k / GROUP * 2
     }
-    fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.halves() + self.rows * self.k / GROUP * 2
     }
     pub fn words(&self) -> usize {
@@ -36,7 +36,7 @@ impl Layout {
 lanes_kernels! {
     /// Makes of x in the scratch what `dots` multiplies.
     pub fn round(scratch: &mut [f32], layout: Layout, int8: bool) = round_body;
-    /// Sums of `rows` rows of x from `first` on with the rows of a weight, a strip at most: `[row][STRIP]`.
+    /// Sums of `rows` rows of x from `first` on with the rows of a weight, a strip at most: `[row][output]`.
     pub fn dots(
         scratch: &[f32],
         layout: Layout,
@@ -44,7 +44,7 @@ lanes_kernels! {
         rows: usize,
         weight: Blocks,
         int8: bool,
-        sums: &mut [f32; AT_ONCE * STRIP],
+        sums: &mut [[f32; STRIP]; AT_ONCE],
     ) = dots_body;
 }
 
@@ -85,11 +85,12 @@ fn small(x: &[f32; GROUP]) -> ([i8; GROUP], f32) {
     let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
     // 1.5 * 2^23: what is added to it is rounded to a whole number, ties to even, in its last bits.
     const SHIFT: f32 = 12_582_912.0;
-    let q = x.map(|x| {
-        (x * inverse + SHIFT)
-            .to_bits()
-            .wrapping_sub(SHIFT.to_bits()) as i8
-    });
+    let mut q = [0; GROUP];
+    // Not `x.map`, which would be a function of its own, without the vectors of this one.
+    for i in 0..GROUP {
+        let shifted = (x[i] * inverse + SHIFT).to_bits();
+        q[i] = shifted.wrapping_sub(SHIFT.to_bits()) as i8;
+    }
     (q, most / 127.0)
 }
 
@@ -101,7 +102,7 @@ unsafe fn dots_body<L: Lanes>(
     rows: usize,
     weight: Blocks,
     int8: bool,
-    sums: &mut [f32; AT_ONCE * STRIP],
+    sums: &mut [[f32; STRIP]; AT_ONCE],
 ) {
     match rows {
         1 => some_dots::<L, 1>(scratch, layout, first, weight, int8, sums),
@@ -118,7 +119,7 @@ unsafe fn some_dots<L: Lanes, const ROWS: usize>(
     first: usize,
     weight: Blocks,
     int8: bool,
-    sums: &mut [f32; AT_ONCE * STRIP],
+    sums: &mut [[f32; STRIP]; AT_ONCE],
 ) {
     let base = scratch.as_ptr();
     let rows = Rows::<ROWS> {
@@ -151,7 +152,7 @@ struct Rows<const ROWS: usize> {
 unsafe fn all_dots<L: Lanes, const ROWS: usize, const INT8: bool>(
     rows: &Rows<ROWS>,
     weight: Blocks,
-    sums: &mut [f32; AT_ONCE * STRIP],
+    sums: &mut [[f32; STRIP]; AT_ONCE],
 ) {
     every_format!(weight.format, |FORMAT| {
         for column in 0..weight.outputs {
@@ -163,8 +164,7 @@ unsafe fn all_dots<L: Lanes, const ROWS: usize, const INT8: bool>(
             };
             walk::<L, _>(FORMAT, weight.row(column), weight.inputs, &mut dots);
             for r in 0..ROWS {
-                sums[r * STRIP + column] =
-                    L::sum(L::add(dots.sums[r][0], dots.sums[r][1])) + dots.minima[r];
+                sums[r][column] = L::sum(L::add(dots.sums[r][0], dots.sums[r][1])) + dots.minima[r];
             }
         }
     })

@@ -13,6 +13,8 @@ pub trait Lanes: Copy + 'static {
     type V: Copy;
     /// 2 f32: what a group multiplies by, and what it adds for each element.
     type P: Copy;
+    /// 8 whole numbers.
+    type S: Copy;
 
     /// Asks for the cache line of an address, which need not be valid.
     #[inline(always)]
@@ -39,6 +41,12 @@ pub trait Lanes: Copy + 'static {
     unsafe fn dot(q: Self::Q, a: *const i8) -> Self::V;
     /// The same of signed q.
     unsafe fn dot_signed(q: Self::Q, a: *const i8) -> Self::V;
+    unsafe fn no_products() -> Self::S;
+    /// Adds to lane l of each the four products of q's elements 4 l to 4 l + 3, at most 15, with the four of a. Eight times
+    /// at most.
+    unsafe fn add_products(sums: [Self::S; 2], q: [Self::Q; 2], a: *const i8) -> [Self::S; 2];
+    unsafe fn products(sums: Self::S) -> Self::V;
+    unsafe fn store_bytes(p: *mut u8, q: Self::Q);
     /// Elements 8 i to 8 i + 7 as f32.
     unsafe fn floats<const SIGNED: bool>(q: Self::Q, i: usize) -> Self::V;
     unsafe fn load(p: *const f32) -> Self::V;
@@ -49,6 +57,7 @@ pub trait Lanes: Copy + 'static {
     /// Four of the first and four of the second.
     unsafe fn two(first: f32, second: f32) -> Self::V;
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// a * b + c
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     unsafe fn sum(v: Self::V) -> f32;
@@ -61,6 +70,7 @@ impl Lanes for Plain {
     type Q = [u8; 32];
     type V = [f32; 8];
     type P = [f32; 2];
+    type S = [i32; 8];
 
     #[inline(always)]
     unsafe fn half(p: *const u8) -> f32 {
@@ -128,6 +138,27 @@ impl Lanes for Plain {
         })
     }
     #[inline(always)]
+    unsafe fn no_products() -> [i32; 8] {
+        [0; 8]
+    }
+    #[inline(always)]
+    unsafe fn add_products(sums: [[i32; 8]; 2], q: [[u8; 32]; 2], a: *const i8) -> [[i32; 8]; 2] {
+        std::array::from_fn(|v| {
+            std::array::from_fn(|l| {
+                let product = |i: usize| i32::from(q[v][4 * l + i]) * i32::from(*a.add(i));
+                sums[v][l] + product(0) + product(1) + product(2) + product(3)
+            })
+        })
+    }
+    #[inline(always)]
+    unsafe fn products(sums: [i32; 8]) -> [f32; 8] {
+        sums.map(|sum| sum as f32)
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(p: *mut u8, q: [u8; 32]) {
+        (p as *mut [u8; 32]).write(q)
+    }
+    #[inline(always)]
     unsafe fn floats<const SIGNED: bool>(q: [u8; 32], i: usize) -> [f32; 8] {
         std::array::from_fn(|l| {
             let byte = q[8 * i + l];
@@ -170,6 +201,10 @@ impl Lanes for Plain {
         std::array::from_fn(|l| a[l] + b[l])
     }
     #[inline(always)]
+    unsafe fn mul(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|l| a[l] * b[l])
+    }
+    #[inline(always)]
     unsafe fn fma(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
         std::array::from_fn(|l| a[l] * b[l] + c[l])
     }
@@ -195,6 +230,7 @@ mod x86 {
         type Q = __m256i;
         type V = __m256;
         type P = __m128;
+        type S = __m256i;
 
         #[inline(always)]
         unsafe fn fetch(line: *const u8) {
@@ -285,6 +321,39 @@ mod x86 {
             _mm256_cvtepi32_ps(sums)
         }
         #[inline(always)]
+        unsafe fn no_products() -> __m256i {
+            _mm256_setzero_si256()
+        }
+        #[inline(always)]
+        unsafe fn add_products(sums: [__m256i; 2], q: [__m256i; 2], a: *const i8) -> [__m256i; 2] {
+            let a = _mm256_set1_epi32((a as *const i32).read_unaligned());
+            if VNNI {
+                [
+                    _mm256_dpbusd_epi32(sums[0], q[0], a),
+                    _mm256_dpbusd_epi32(sums[1], q[1], a),
+                ]
+            } else {
+                // In 16 bits: 2 * 15 * 127 of each two products, eight times.
+                [
+                    _mm256_add_epi16(sums[0], _mm256_maddubs_epi16(q[0], a)),
+                    _mm256_add_epi16(sums[1], _mm256_maddubs_epi16(q[1], a)),
+                ]
+            }
+        }
+        #[inline(always)]
+        unsafe fn products(sums: __m256i) -> __m256 {
+            let wide = if VNNI {
+                sums
+            } else {
+                _mm256_madd_epi16(sums, _mm256_set1_epi16(1))
+            };
+            _mm256_cvtepi32_ps(wide)
+        }
+        #[inline(always)]
+        unsafe fn store_bytes(p: *mut u8, q: __m256i) {
+            _mm256_storeu_si256(p as *mut __m256i, q)
+        }
+        #[inline(always)]
         unsafe fn floats<const SIGNED: bool>(q: __m256i, i: usize) -> __m256 {
             let half = if i < 2 {
                 _mm256_castsi256_si128(q)
@@ -330,6 +399,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn add(a: __m256, b: __m256) -> __m256 {
             _mm256_add_ps(a, b)
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+            _mm256_mul_ps(a, b)
         }
         #[inline(always)]
         unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {

@@ -1,13 +1,15 @@
 //! Products with weights that stay in their blocks: y = x Wᵀ.
 //!
 //! A few rows of x (generation) read the blocks once and unpack them in registers: against f32, or against x rounded to
-//! int8 by 32s where the precision is bf16, which is what llama.cpp does too. More rows (a prompt) unpack a stretch of W to
-//! f32 or bf16 and take the product that training has.
+//! int8 by 32s where the precision is bf16, which is what llama.cpp does too. More rows unpack a stretch of W to f32 or bf16
+//! and take the product that training has, or that of `quads.rs` where the context allows it.
 
 use super::Blocks;
 use super::dots::{AT_ONCE, Layout, STRIP, dots, round};
+use super::place::Place;
+use super::quads;
 use super::unpack::unpack;
-use crate::context::{Context, Precision, Purpose, Shared};
+use crate::context::{Context, Precision, Purpose};
 use crate::element::{Bf16, Element, Floats, FloatsMut};
 use crate::gemm::{Matrix, Output, Plus, gemm};
 
@@ -91,6 +93,9 @@ pub fn linears(
         assert!(x.len() >= rows * weights[0].inputs && y.len() >= rows * width);
         return few_rows(context, x, rows, weights, y, width, plus);
     }
+    if quads::serves(context, weights) {
+        return quads::linears(context, x, rows, weights, y, plus);
+    }
     let mut at = 0;
     for weight in weights.iter().filter(|weight| weight.outputs > 0) {
         let plus = match plus {
@@ -137,21 +142,14 @@ fn few_rows(
     let int8 = context.precision == Precision::Bf16 && !weights.iter().any(is_float);
     unsafe { round(context.isa, scratch, layout, int8) };
     let scratch = &*scratch;
-    let add = match plus {
-        Plus::Nothing => Added::Nothing,
-        Plus::Itself => Added::Itself,
-        Plus::Rows(Floats::F32(rows)) => Added::Floats(rows),
-        Plus::Rows(Floats::Bf16(rows)) => Added::Halves(rows),
-    };
+    let width = weights.iter().map(|weight| weight.outputs).sum();
     match y {
         FloatsMut::F32(c) => {
-            let c = Shared::new(c);
-            let place = Place { c, stride, add };
+            let place = Place::new(c, plus, rows, width, stride);
             each_part(context, scratch, layout, weights, int8, &place);
         }
         FloatsMut::Bf16(c) => {
-            let c = Shared::new(c);
-            let place = Place { c, stride, add };
+            let place = Place::new(c, plus, rows, width, stride);
             each_part(context, scratch, layout, weights, int8, &place);
         }
     }
@@ -167,7 +165,7 @@ fn each_part<E: Element>(
 ) {
     let width = weights.iter().map(|weight| weight.outputs).sum();
     context.split(width, layout.k * layout.rows, &|from, to| unsafe {
-        let mut sums = [0.0f32; AT_ONCE * STRIP];
+        let mut sums = [[0.0; STRIP]; AT_ONCE];
         let mut at = 0;
         for weight in weights {
             let (begin, end) = (from.max(at), to.min(at + weight.outputs));
@@ -186,44 +184,12 @@ fn each_part<E: Element>(
                         int8,
                         &mut sums,
                     );
-                    for row in 0..rows {
-                        place.put(first + row, strip, &sums[row * STRIP..][..columns]);
-                    }
+                    place.put(context.isa, first, strip, &sums[..rows], columns);
                 }
             }
             at += weight.outputs;
         }
     });
-}
-
-#[derive(Clone, Copy)]
-enum Added<'a> {
-    Nothing,
-    Itself,
-    Floats(&'a [f32]),
-    Halves(&'a [Bf16]),
-}
-
-struct Place<'a, E> {
-    c: Shared<'a, E>,
-    stride: usize,
-    add: Added<'a>,
-}
-
-impl<E: Element> Place<'_, E> {
-    unsafe fn put(&self, row: usize, column: usize, sums: &[f32]) {
-        let at = row * self.stride + column;
-        let c = self.c.part(at, at + sums.len());
-        for (i, (c, &sum)) in c.iter_mut().zip(sums).enumerate() {
-            let more = match self.add {
-                Added::Nothing => 0.0,
-                Added::Itself => c.value(),
-                Added::Floats(rows) => rows[at + i],
-                Added::Halves(rows) => rows[at + i].value(),
-            };
-            *c = E::of(sum + more);
-        }
-    }
 }
 
 /// A small product of every format in both precisions, for the self-check of an instruction set.
