@@ -17,9 +17,12 @@ const tasks = {
   },
   /** Milliseconds for a prompt of this many tokens, the choice of the next one included. */
   prefill(tokens) {
+    const made = generate(prompt(tokens), 1)
     const started = performance.now()
-    generate(prompt(tokens), 1).next()
-    return performance.now() - started
+    made.next()
+    const elapsed = performance.now() - started
+    made.return()
+    return elapsed
   },
   /** Milliseconds for this many tokens, one at a time, after a prompt of 64. */
   decode(tokens) {
@@ -27,7 +30,9 @@ const tasks = {
     made.next()
     const started = performance.now()
     for (let i = 0; i < tokens; i++) made.next()
-    return performance.now() - started
+    const elapsed = performance.now() - started
+    made.return()
+    return elapsed
   },
   profile: () => engineProfile({ reset: true }),
   hello: () => ({ version: 'smolforge', isa: engineInfo().isa, cpu: engineInfo().cpu }),

@@ -236,15 +236,18 @@ export class Llama {
 }
 
 function checkSequences(tokens: Tensor, { segments, sequences = [] }: HiddenOptions): void {
+  if (segments !== undefined || recording()) {
+    throw new SmolforgeError('usage', 'Sequences are for inference, and have no segments', {
+      hint: 'Call hidden() inside inference(), or give rows of one length with segments.',
+    })
+  }
   const total = sequences.reduce((sum, { length }) => sum + length, 0)
   const fits = tokens.shape[0] === 1 && total === tokens.size && sequences.every(({ length }) => length > 0)
-  if (!fits || segments !== undefined || recording()) {
+  if (!fits) {
     throw new SmolforgeError(
       'usage',
       `${sequences.length} sequences of ${total} tokens in all do not lie in tokens [${tokens.shape}]`,
-      {
-        hint: 'For inference: tokens are [1, sum of lengths], no length is 0, and there are no segments.',
-      },
+      { hint: 'Tokens are [1, sum of lengths], and no length is 0.' },
     )
   }
 }

@@ -102,8 +102,8 @@ describe('sequences one after the other', () => {
     const segments = tensor(new Int32Array(10), [1, 10])
     const sequences = [{ length: 7 }, { length: 3 }]
     const hidden = (options: HiddenOptions) => llama.hidden(tensor(ids, [1, 10]), options)
-    expect(() => inference(() => hidden({ sequences, segments }))).toThrow('do not lie')
-    expect(() => step(() => hidden({ sequences }))).toThrow('do not lie')
+    expect(() => inference(() => hidden({ sequences, segments }))).toThrow('have no segments')
+    expect(() => step(() => hidden({ sequences }))).toThrow('are for inference')
     const prefixed = [{ length: 7 }, { length: 3, prefix: { row: 4, length: 7 } }]
     expect(() => inference(() => hidden({ sequences: prefixed }))).toThrow('no such rows before it')
     llama.free()
