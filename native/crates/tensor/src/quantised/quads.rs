@@ -157,7 +157,7 @@ fn stride_of(k: usize) -> usize {
 lanes_kernels! {
     /// Up to PANEL rows of blocks as GROUP_WORDS says, zeros for those that are missing.
     fn pack_panel(weight: Blocks, to: &mut [f32]) = pack_panel_body;
-    /// Sums of rows of x with the outputs of a panel. `quads` is an eighth of a group.
+    /// Sums of rows of x with the outputs of a panel. `quads` is GROUP / 4, not known before.
     fn multiply_tile(
         quads: usize,
         groups: usize,
