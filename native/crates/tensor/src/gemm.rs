@@ -31,7 +31,7 @@ pub use packing::{
 };
 pub use pair_tile::pair_product;
 pub use strip::{Strip, strip_rows};
-pub use tile::{Ahead, Layout, Tile};
+pub use tile::{Ahead, Layout, Tile, plus_at};
 pub use wide::{WideOutput, WideRows, wide_product};
 
 use few_rows::few_rows;

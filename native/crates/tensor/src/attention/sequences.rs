@@ -108,7 +108,6 @@ pub fn attend<E: Element>(
         let (i, kv_head, cut) = (task / cuts / kv_heads, task / cuts % kv_heads, task % cuts);
         let (sequence, first) = (&sequences[i], firsts[i]);
         let (keys, values) = seen(context, worker, qkv, sequence, first, kv_head, columns);
-        let group = heads / kv_heads;
         let task = Task {
             q: &qkv[first * columns.width()..],
             keys,
@@ -116,7 +115,7 @@ pub fn attend<E: Element>(
             y: y.rest(first * heads * d),
             log_sum_exp: log_sums.rest(first * heads),
             b: 0,
-            heads: part(kv_head * group..(kv_head + 1) * group, cut, cuts),
+            heads: part(shape(sequence, columns).sharing(kv_head), cut, cuts),
         };
         forwards[i].run(context, worker, &task);
     });

@@ -1,7 +1,7 @@
 //! Where the sums of a product with blocks go.
 
 use crate::element::Element;
-use crate::gemm::Plus;
+use crate::gemm::{Plus, plus_at};
 use crate::isa::Isa;
 use crate::simd::{self, Simd};
 use crate::{kernels, vectors};
@@ -49,11 +49,7 @@ impl<E: Element> Place<E> {
         let at = row * self.stride + column;
         let last = at + sums.len().saturating_sub(1) * self.stride + columns;
         assert!(columns <= WIDTH && last <= self.held);
-        let plus = if self.plus.is_null() {
-            self.plus
-        } else {
-            self.plus.add(at)
-        };
+        let plus = plus_at(self.plus, at);
         let (from, rows) = (sums.as_ptr() as *const f32, [sums.len(), columns]);
         put_rows(isa, from, WIDTH, rows, self.c.add(at), plus, self.stride);
     }
